@@ -1,0 +1,32 @@
+// Package memo holds the nouns everything else stands on: the Memo and its
+// parts, their one canonical encoding, and the rules that make a memo valid.
+//
+// # What a memo is
+//
+// A memo is an immutable event: it carries deltas, never state. Its author
+// numbers it 1, 2, 3, … in a chain of its own (seq, prev), names the memos of
+// other authors it was caused by (deps), and stamps it with a hybrid logical
+// time. Its identity is the SHA-256 of its canonical DAG-CBOR bytes, shown as a
+// CIDv1, so that any IPLD tool can read and verify it.
+//
+//	Memo = [1, space, author, seq, prev, deps, time, kind, body]
+//	Run  = [1, space, author, firstSeq, prev, [[deps, time, kind, body], …], sig]
+//
+// Memos travel and are stored in runs: up to MaxRunMemos consecutive memos of
+// one author whose last memo is signed (the seal). The hash chain covers the
+// rest. A run is attached whole and is never cut differently.
+//
+// # Validity
+//
+// Validity is a function of the bytes and the seal alone, never of a clock, of
+// arrival order or of what else is held: no two peers judge a memo differently.
+// Decoding is strict: what does not encode back to the same bytes is refused,
+// and a failed decode leaves the receiver untouched. A kind or a cell type this
+// version does not know is not an error of the sender: the memo decodes with an
+// Opaque body, can be hashed and verified, and reports ErrUnknownKind when asked
+// whether it may be attached.
+//
+// # What this package does not know
+//
+// Disk, network, the wall clock, and who reads. Time is an argument (Next).
+package memo
