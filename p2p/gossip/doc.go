@@ -1,0 +1,45 @@
+// Package gossip is the replication protocol as a value: input in, effects out.
+//
+// # How it is used
+//
+// One Core serves every space of a replica. Its owner calls Step with an Input
+// (a peer came or went, a frame or a message arrived, memos were attached, time
+// passed) and carries out the Effects: send, publish, open, close, deliver. The
+// Core does no I/O, starts no goroutine and reads no clock: time and randomness
+// are arguments, so the same inputs give the same effects on every machine. It
+// reads what the replica holds through Holdings and never writes: attaching is
+// the owner's, which reports back with Attached.
+//
+// Decoding and signature checks are the costly part of a message and need no
+// state; Prepare does them, on any goroutine, before the owner sees the input.
+//
+// # The protocol
+//
+// Gossip is the hint, recon the promise. A sealed run is published once on its
+// space's topic, next to an 8-byte hint of the sender's vector; a hint that stays
+// different, or a run whose causes are missing, starts recon with the sender.
+// Recon is a session over one stream:
+//
+//	A                                   B
+//	HELLO proof, vecRoot, credit   ──►        B checks the proof; equal roots: done
+//	                               ◄──  HELLO proof, vecRoot, credit
+//	                               ◄──  VEC   every author: seq, digest
+//	VEC   the authors that differ  ──►
+//	RUNS  what B lacks             ──►        in causal order, under B's credit
+//	                               ◄──  RUNS  what A lacks, under A's credit
+//	CREDIT / DONE                  ◄─►  CREDIT / DONE
+//
+// Equal vectors cost one round trip. A session that breaks leaves what it
+// brought; the next one starts from there. With gossip off, everything still
+// arrives: peers that come up and the anti-entropy timer start sessions.
+//
+// # Who may ask
+//
+// A HELLO carries a proof that its sender knows the space's secret, bound to
+// both peers. Without it nothing of a space is served, not even its existence.
+//
+// # Where this departs from the design, for now
+//
+// VEC lists every author (no tree diff), forks are reported and not exchanged
+// (no RANGES), state does not travel (no STATE), everything offered is heard.
+package gossip

@@ -1,0 +1,48 @@
+package gossip
+
+import (
+	"context"
+	"time"
+
+	"lightcone/memo"
+)
+
+// Network is what a driver lends to the owner of a Core. Its methods are safe
+// for concurrent use and none but Ask waits for the network.
+type Network interface {
+	// Do carries out the effects that leave the replica, in order. It returns at
+	// once; what a full queue cannot take closes its session, or is counted as
+	// dropped when it was a publication.
+	Do(e *Effects)
+	// Serve subscribes to the topic of a space. Repeating it is harmless.
+	Serve(space memo.SpaceID)
+	// Keep makes the driver stay connected to p, redialling with backoff.
+	Keep(p Peer, addrs []string)
+	// Ask sends one request to p and returns its answer: how a space is joined.
+	Ask(ctx context.Context, p Peer, addrs []string, request []byte) ([]byte, error)
+	// Addrs returns the multiaddrs this peer can be reached at.
+	Addrs() []string
+	// Peers describes the connected peers, ascending by id.
+	Peers() []PeerInfo
+	// Block cuts the named peers off, or everybody when none is named: existing
+	// connections close and new ones are refused, both ways, until Unblock.
+	Block(peers ...Peer)
+	// Unblock undoes every Block.
+	Unblock()
+	// Traffic returns the bytes sent and received since the start.
+	Traffic() Traffic
+}
+
+// PeerInfo describes a connected peer.
+type PeerInfo struct {
+	Peer    Peer
+	Addrs   []string      // remote addresses of the open connections
+	RTT     time.Duration // zero when not measured yet
+	Relayed bool
+}
+
+// Traffic counts bytes on the wire and messages that were dropped here.
+type Traffic struct {
+	Sent, Received int64
+	Dropped        int64 // publications and messages lost to full queues
+}

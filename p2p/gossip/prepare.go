@@ -1,0 +1,80 @@
+package gossip
+
+import (
+	"fmt"
+
+	"lightcone/memo"
+)
+
+// Prepare does the part of an input that needs no state: strict decoding,
+// hashing and signature checks. Call it on any goroutine before Step. An input
+// that fails must not be stepped; for a frame, close its session.
+func Prepare(in Input) error {
+	switch in := in.(type) {
+	case *Frame:
+		return in.prepare()
+	case *Heard:
+		return in.prepare()
+	}
+	return nil
+}
+
+func (f *Frame) prepare() error {
+	m, err := decode(f.Data)
+	if err != nil {
+		return err
+	}
+	if rs, ok := m.(*runs); ok {
+		m, err = verify(rs)
+	}
+	f.msg = m
+	return err
+}
+
+// verified is a runs message whose runs were decoded and whose seals hold.
+type verified struct {
+	runs  []*memo.Run
+	bytes int
+}
+
+func (*verified) message() {}
+
+func verify(rs *runs) (*verified, error) {
+	v := &verified{runs: make([]*memo.Run, len(rs.Runs))}
+	for i, raw := range rs.Runs {
+		r, err := verifyRun([]byte(raw))
+		if err != nil {
+			return nil, err
+		}
+		v.runs[i], v.bytes = r, v.bytes+len(raw)
+	}
+	return v, nil
+}
+
+func verifyRun(raw []byte) (*memo.Run, error) {
+	r, err := memo.DecodeRun(raw)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.Verify()
+}
+
+func (h *Heard) prepare() error {
+	hint, raw, err := parsePublication(h.Data)
+	if err != nil {
+		return err
+	}
+	h.hint = hint
+	if len(raw) == 0 {
+		return nil
+	}
+	r, err := verifyRun(raw)
+	if err != nil {
+		return err
+	}
+	if r.Space != h.Space {
+		return fmt.Errorf("%w: a run of space %s on the topic of %s", ErrWire, r.Space, h.Space)
+	}
+	h.run = r
+	return nil
+}
