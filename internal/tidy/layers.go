@@ -1,0 +1,83 @@
+package tidy
+
+import (
+	"slices"
+	"strings"
+)
+
+// layers says what each package may import of this module. It is the drawing of
+// ARCHITECTURE.md as a table: nothing upward, nothing sideways but what is
+// drawn. A package absent from it is a mistake: a new room, or a new arrow,
+// needs a line here and a reason there.
+var layers = map[string][]string{
+	"memo":       {},
+	"merge":      {"memo"},
+	"context":    {"memo", "merge"},
+	"beacon":     {"memo", "merge", "context"},
+	"walfs":      {"walfs/logrecord"},
+	"store":      {"memo", "merge", "context", "walfs"},
+	"projection": {"memo", "merge", "context"},
+	"p2p/gossip": {"memo", "merge", "context", "beacon"},
+	"p2p":        {"memo", "p2p/gossip"},
+
+	// Generated from walfs/record.fbs.
+	"walfs/logrecord": {},
+
+	// node sees walfs for the names of the durability levels only.
+	"node":     {"memo", "merge", "context", "beacon", "walfs", "store", "projection", "p2p/gossip"},
+	"node/api": {"memo", "merge", "context", "node"},
+	// cmd/lightcone sees projection for the demo's check that tampering shows.
+	"cmd/lightcone": {"memo", "merge", "context", "projection", "p2p/gossip", "p2p", "node", "node/api"},
+	"simulations": {
+		"memo", "merge", "context", "beacon", "walfs", "store", "projection",
+		"p2p/gossip", "node", "simulations/calib",
+	},
+	// simulations/calib compares the model of the network with real hosts.
+	"simulations/calib": {"memo", "merge", "context", "p2p/gossip", "p2p", "node"},
+
+	// Helpers that tests import.
+	"memo/memotest":   {"memo"},
+	"merge/mergetest": {"memo", "memo/memotest", "merge"},
+
+	"internal/tidy":       {},
+	"internal/tidy/skips": {},
+}
+
+// owners names the rooms that alone may import a third-party library, so that
+// each can be replaced in one place. Libraries not listed are free to all.
+var owners = []struct {
+	library string // the import path that starts all of its packages
+	rooms   []string
+}{
+	{"github.com/libp2p", []string{"p2p", "simulations/calib"}},
+	{"github.com/google/flatbuffers", []string{"walfs"}},
+	{"github.com/cockroachdb/pebble", []string{"store"}},
+	{"go.etcd.io/bbolt", []string{"projection"}},
+	{"github.com/danielgtaylor/huma", []string{"node/api"}},
+	{"github.com/spf13", []string{"cmd/lightcone"}},
+}
+
+func checkLayers(f *file, add report) {
+	allowed, known := layers[f.room]
+	if !known {
+		add(f.ast.Package, "package %s is not in the layer table: add it to internal/tidy/layers.go with a reason", f.room)
+		return
+	}
+	for _, spec := range f.ast.Imports {
+		room, ours := strings.CutPrefix(importPath(spec), module)
+		if ours && !slices.Contains(allowed, room) {
+			add(spec.Pos(), "%s must not import %s: the layers run downward only", f.room, room)
+		}
+	}
+}
+
+func checkOwners(f *file, add report) {
+	for _, spec := range f.ast.Imports {
+		for _, o := range owners {
+			if within(importPath(spec), o.library) && !slices.Contains(o.rooms, f.room) {
+				add(spec.Pos(), "%s must not import %s: it belongs to %s alone",
+					f.room, importPath(spec), strings.Join(o.rooms, " and "))
+			}
+		}
+	}
+}

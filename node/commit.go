@@ -1,0 +1,234 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"lightcone/memo"
+	"lightcone/p2p/gossip"
+	"lightcone/store"
+)
+
+// write is one edit on its way to the log. edit is nil for a write that only
+// gathers its causes into one own memo.
+type write struct {
+	space *Space
+	edit  *memo.Edit
+	deps  []memo.Head
+	done  chan written // buffered, answered exactly once
+}
+
+// written is the outcome of a write. unknown says that it may be in the log
+// although err is set: the sync failed.
+type written struct {
+	head    memo.Head
+	err     error
+	unknown bool
+}
+
+// maxRunsPerSync bounds the runs that share one sync.
+const maxRunsPerSync = 16
+
+// runOverhead bounds the bytes of a run besides its memos' bodies and deps: the
+// header, the seal and per memo its time and kind.
+const runOverhead = 1 << 10
+
+// draft is a run being filled: consecutive own memos and who waits for them.
+type draft struct {
+	memos   []*memo.Memo
+	bytes   int
+	waiting []*write
+	heads   []memo.Head // head of each waiting write
+}
+
+// openRun holds own memos of a space that are acknowledged and not yet sealed.
+type openRun struct {
+	memos []*memo.Memo
+	bytes int
+}
+
+// commit takes w and every write of the same space that waits behind it, and
+// puts them into the log with one sync. Writes of other spaces follow.
+func (o *owner) commit(first *write) {
+	bySpace := map[*Space][]*write{}
+	var order []*Space
+	for w, n := first, 0; ; n++ {
+		if len(bySpace[w.space]) == 0 {
+			order = append(order, w.space)
+		}
+		bySpace[w.space] = append(bySpace[w.space], w)
+		if n == maxRunsPerSync*memo.MaxRunMemos {
+			break
+		}
+		select {
+		case w = <-o.n.writes:
+			continue
+		default:
+		}
+		break
+	}
+	for _, s := range order {
+		drafts := o.drafts(s, bySpace[s])
+		if o.n.opts.Relaxed {
+			o.commitRelaxed(s, drafts)
+		} else {
+			o.commitGroup(s, drafts)
+		}
+	}
+}
+
+// drafts builds the memos of the writes and cuts them into runs. A write that
+// breaks a rule is answered at once and leaves no record.
+func (o *owner) drafts(s *Space, ws []*write) []*draft {
+	last, _ := o.n.view.Load().store.All(s.id).Get(o.n.id)
+	cur := new(draft)
+	var out []*draft
+	for _, w := range ws {
+		memos, err := o.build(s, last, w)
+		if err != nil {
+			w.done <- written{err: err}
+			continue
+		}
+		for _, m := range memos {
+			size := memoSize(m)
+			if len(cur.memos) == memo.MaxRunMemos || cur.bytes+size > memo.MaxRunBytes-runOverhead {
+				out = append(out, cur)
+				cur = new(draft)
+			}
+			cur.memos, cur.bytes = append(cur.memos, m), cur.bytes+size
+		}
+		newest := memos[len(memos)-1]
+		last = memo.Mark{Head: newest.Head(), Time: newest.Time}
+		cur.waiting, cur.heads = append(cur.waiting, w), append(cur.heads, last.Head)
+	}
+	if len(cur.memos) > 0 {
+		out = append(out, cur)
+	}
+	return out
+}
+
+// memoSize bounds the bytes a memo takes in a run.
+func memoSize(m *memo.Memo) int {
+	const perMemo, perDep = 24, 96
+	return perMemo + perDep*len(m.Deps) + m.BodySize()
+}
+
+// build makes the memos of one write: its edit and, when it has more causes than
+// one memo may name, join memos that gather them first.
+func (o *owner) build(s *Space, last memo.Mark, w *write) ([]*memo.Memo, error) {
+	parts := slices.Collect(slices.Chunk(w.deps, memo.MaxDeps))
+	if last.Seq == 0 { // an author's first memo depends on the genesis
+		g, ok := o.n.view.Load().store.Genesis(s.id)
+		if !ok {
+			return nil, fmt.Errorf("space %s: its genesis has not arrived yet; wait for a peer", s.name)
+		}
+		parts = slices.Insert(parts, 0, []memo.Head{g.Head()})
+	}
+	if len(parts) == 0 {
+		parts = [][]memo.Head{nil}
+	}
+	out := make([]*memo.Memo, len(parts))
+	for i, deps := range parts {
+		var body memo.Body = memo.Join{}
+		if i == len(parts)-1 && w.edit != nil {
+			body = w.edit
+		}
+		ms := uint64(o.n.opts.Now().UnixMilli())
+		m, err := memo.New(memo.Memo{
+			Space: s.id, Author: o.n.id, Seq: last.Seq + 1, Prev: last.ID, Deps: deps,
+			Time: memo.Next(ms, last.Time, o.clocks[s.id]), Body: body,
+		})
+		if err != nil {
+			return nil, err
+		}
+		out[i], last = m, memo.Mark{Head: m.Head(), Time: m.Time}
+	}
+	return out, nil
+}
+
+// commitGroup appends the runs sealed; the last append syncs for all of them.
+// Only then is anything projected, acknowledged and sent.
+func (o *owner) commitGroup(s *Space, drafts []*draft) {
+	var placed []store.Placed
+	var runs []*memo.Run
+	for i, d := range drafts {
+		level := None
+		if i == len(drafts)-1 {
+			level = Group
+		}
+		r := o.sealRun(s, d.memos)
+		p, err := o.n.store.AppendOwn(level, d.memos, &r.Seal)
+		if err != nil {
+			fail(drafts, fmt.Errorf("write to the log: %w", err), level == Group)
+			return
+		}
+		placed, runs = append(placed, p...), append(runs, r)
+	}
+	err := o.project(placed)
+	for _, d := range drafts {
+		d.answer(err)
+	}
+	o.step(&gossip.Attached{Space: s.id, Own: runs})
+}
+
+// commitRelaxed appends the memos unsynced and acknowledges them; sealOpen seals
+// and sends them soon.
+func (o *owner) commitRelaxed(s *Space, drafts []*draft) {
+	for i, d := range drafts {
+		run := o.open[s]
+		if run != nil && (len(run.memos)+len(d.memos) > memo.MaxRunMemos || run.bytes+d.bytes > memo.MaxRunBytes-runOverhead) {
+			o.sealOpen()
+			run = nil
+		}
+		placed, err := o.n.store.AppendOwn(None, d.memos, nil)
+		if err != nil {
+			fail(drafts[i:], fmt.Errorf("write to the log: %w", err), false)
+			return
+		}
+		if run == nil {
+			run = new(openRun)
+			o.open[s] = run
+		}
+		run.memos, run.bytes = append(run.memos, d.memos...), run.bytes+d.bytes
+		if o.seal == nil {
+			o.seal = time.After(sealDelay)
+		}
+		d.answer(o.project(placed))
+	}
+}
+
+// sealOpen seals, syncs and sends what durability None left open.
+func (o *owner) sealOpen() {
+	o.seal = nil
+	for s, run := range o.open {
+		delete(o.open, s)
+		r := o.sealRun(s, run.memos)
+		if err := o.n.store.SealOwn(s.id, o.n.id, r.Seal); err != nil {
+			o.n.log.Error("cannot seal own memos; they stay here until the node is reopened", "space", s.name, "err", err)
+			continue
+		}
+		o.publish(o.n.view.Load().lsn)
+		o.step(&gossip.Attached{Space: s.id, Own: []*memo.Run{r}})
+	}
+}
+
+func (o *owner) sealRun(s *Space, memos []*memo.Memo) *memo.Run {
+	head := memos[len(memos)-1].Head()
+	return &memo.Run{Space: s.id, Memos: memos, Seal: memo.Sign(o.n.key, s.id, head)}
+}
+
+func (d *draft) answer(err error) {
+	for i, w := range d.waiting {
+		w.done <- written{head: d.heads[i], err: err}
+	}
+}
+
+// fail answers every write of the drafts.
+func fail(drafts []*draft, err error, unknown bool) {
+	for _, d := range drafts {
+		for _, w := range d.waiting {
+			w.done <- written{err: err, unknown: unknown}
+		}
+	}
+}

@@ -1,0 +1,31 @@
+// Package node is one replica: it owns a directory, keeps the order persist →
+// project → send → notify, and offers the public Go API.
+//
+//	n, err := node.Open(dir, node.Options{})
+//	s, err := n.CreateSpace("default", node.Policy{})
+//	r, err := s.Put(ctx, "airports", "00M", node.Fields{"name": v})
+//	row, err := s.Session(node.From(r.Token)).Get(ctx, "airports", "00M")
+//
+// # One owner
+//
+// One goroutine owns a replica: own writes, what peers deliver and the
+// replication protocol all pass through it, in turn. Writers that wait while it
+// syncs share the next sync. Readers never ask it: they work on an immutable
+// view behind an atomic pointer, and wait for a newer one on its channel.
+// Decoding and signature checks happen before the owner sees an input, on the
+// goroutines that bring it.
+//
+// # Sessions
+//
+// A Session is a query context that grows with each read and write: a read never
+// shows less than it has seen, a write happens after everything it has seen.
+// Its token carries that to other processes and peers. A read under a token the
+// node does not cover yet waits, asking the token's origin for what is missing,
+// and then either fails with a BehindError, which says what is missing and who
+// may have it, or answers with a warning.
+//
+// # The network
+//
+// *Node satisfies p2p.Core without knowing libp2p: p2p.Serve(ctx, n, …) connects
+// it. A node without a network is a complete local database.
+package node

@@ -1,0 +1,100 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"lightcone/memo"
+)
+
+var (
+	// ErrNotFound reports a row that does not exist in the view that was read.
+	ErrNotFound = errors.New("not found")
+	// ErrNoSpace reports a space that this node does not hold.
+	ErrNoSpace = errors.New("no such space here; create it or join it with a ticket")
+	// ErrSpaceExists reports a name that is taken.
+	ErrSpaceExists = errors.New("a space of that name exists here")
+	// ErrClosed reports the use of a closed node.
+	ErrClosed = errors.New("node is closed")
+	// ErrLocked reports a directory that another process holds; see LockedError.
+	ErrLocked = errors.New("directory is in use")
+	// ErrKeyFile reports a key file that cannot be trusted or read.
+	ErrKeyFile = errors.New("key file")
+	// ErrNoNetwork reports an operation that needs peers on a node without a network.
+	ErrNoNetwork = errors.New("node has no network; start it with `lightcone up`")
+	// ErrContextUnavailable reports an exact read that this version cannot answer.
+	ErrContextUnavailable = errors.New("context unavailable: exact reads need a token that names a root, which this version does not issue; read at-least")
+	// ErrUnsupported reports a policy that a later version brings.
+	ErrUnsupported = errors.New("not supported by this version")
+	// ErrBadTicket reports a text that is no ticket or was damaged on its way.
+	ErrBadTicket = errors.New("not a valid ticket; copy it whole, or ask for a new one")
+	// ErrTicketExpired reports a ticket past its time.
+	ErrTicketExpired = errors.New("ticket has expired; ask for a new one")
+	// ErrTicketRefused reports a ticket its issuer does not accept.
+	ErrTicketRefused = errors.New("ticket refused")
+	// ErrNoRoute reports a peer that could not be reached.
+	ErrNoRoute = errors.New("peer cannot be reached")
+)
+
+// LockedError says who holds the directory. It is ErrLocked.
+type LockedError struct {
+	Dir     string
+	PID     int
+	Command string
+}
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%v: %s is held by process %d (%s); stop it, or use another --dir", ErrLocked, e.Dir, e.PID, e.Command)
+}
+
+// Is makes errors.Is(err, ErrLocked) true.
+func (e *LockedError) Is(target error) bool { return target == ErrLocked }
+
+// BehindError reports a read or write whose context this node does not cover.
+// Waiting or asking one of the Holders may help.
+type BehindError struct {
+	// Missing names the memos. Of those known from a token alone, ID holds the
+	// first 8 bytes and zeros; Author likewise when nothing of the author is here.
+	Missing []memo.Head
+	// Holders are peers that have them, or are likely to: who issued the token,
+	// who wrote them.
+	Holders []PeerID
+	Lag     Lag
+	// Forked says that this node holds another memo at one of these places: the
+	// author forked its chain, or lost writes and wrote others. Waiting is useless.
+	Forked bool
+}
+
+// Lag says how far behind a view is.
+type Lag struct {
+	Memos uint64 // at least so many memos are missing
+}
+
+func (e *BehindError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "stale: at least %d memo(s) of the context are not here:", e.Lag.Memos)
+	for _, h := range e.Missing {
+		fmt.Fprintf(&b, " %s;", MissingText(h))
+	}
+	if e.Forked {
+		b.WriteString(" another memo stands at that place, so waiting does not help;")
+	}
+	switch len(e.Holders) {
+	case 0:
+		b.WriteString(" nobody connected is known to have them")
+	default:
+		fmt.Fprintf(&b, " %d peer(s) may have them: %v", len(e.Holders), e.Holders)
+	}
+	return b.String()
+}
+
+// MissingText shows a head that may be known in part: its author's chain
+// position, and the digest's first 8 bytes.
+func MissingText(h memo.Head) string {
+	who := h.Author.String()
+	if tail := h.Author[8:]; [24]byte(tail) == [24]byte{} {
+		who = fmt.Sprintf("author %x…", h.Author[:8])
+	}
+	return fmt.Sprintf("%s #%d (%x…)", who, h.Seq, h.ID[:8])
+}

@@ -1,0 +1,325 @@
+package node
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"lightcone/memo"
+	"lightcone/p2p/gossip"
+)
+
+// spaceReply answers calls that make or join a space.
+type spaceReply struct {
+	space *Space
+	err   error
+}
+
+// createSpace is the call behind CreateSpace.
+type createSpace struct {
+	name   string
+	policy Policy
+	reply  chan spaceReply
+}
+
+func (c *createSpace) await(n *Node, ctx context.Context) (*Space, error) {
+	if err := n.submit(ctx, c); err != nil {
+		return nil, err
+	}
+	select {
+	case r := <-c.reply:
+		return r.space, r.err
+	case <-n.done:
+		return nil, ErrClosed
+	}
+}
+
+func (c *createSpace) do(o *owner) {
+	s, err := o.createSpace(c.name, c.policy)
+	c.reply <- spaceReply{s, err}
+}
+
+func (o *owner) createSpace(name string, p Policy) (*Space, error) {
+	if err := checkSpaceName(name); err != nil {
+		return nil, err
+	}
+	if o.state.find(name) != nil {
+		return nil, fmt.Errorf("create space: %w: %q; pick another name", ErrSpaceExists, name)
+	}
+	g, err := memo.New(memo.Memo{
+		Author: o.n.id, Seq: 1, Time: memo.Next(uint64(o.n.opts.Now().UnixMilli())),
+		Body: &memo.Genesis{
+			Name: name, RootKeys: []memo.Author{o.n.id}, Rights: p.Rights, Trust: p.Trust,
+			W: memo.DefaultW, M: memo.DefaultM, D: memo.DefaultD, Rho: memo.DefaultRho,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create space: %w", err)
+	}
+	id := g.SpaceID()
+	if o.state.find(id.String()) != nil {
+		return nil, fmt.Errorf("create space: %w: the same name in the same millisecond", ErrSpaceExists)
+	}
+	o.n.store.AddSpace(id)
+	seal := memo.Sign(o.n.key, id, g.Head())
+	placed, err := o.n.store.AppendOwn(Group, []*memo.Memo{g}, &seal)
+	if err != nil {
+		return nil, fmt.Errorf("create space: %w", err)
+	}
+	if err := o.project(placed); err != nil {
+		return nil, err
+	}
+	var secret gossip.Secret
+	rand.Read(secret[:]) // never fails
+	return o.adopt(id, name, secret, nil)
+}
+
+// adopt records a space in the state file and registers it everywhere.
+func (o *owner) adopt(id memo.SpaceID, name string, secret gossip.Secret, peers []joinPeer) (*Space, error) {
+	s := o.state.find(id.String())
+	if s == nil {
+		s = &spaceState{ID: id.String(), Name: o.state.freeName(name)}
+		o.state.Spaces = append(o.state.Spaces, s)
+	}
+	s.Secret = secret[:]
+	for _, p := range peers {
+		if p.ID != o.n.id {
+			s.know(p.ID, p.Addrs)
+		}
+	}
+	if err := o.state.save(o.n.dir); err != nil {
+		return nil, err
+	}
+	o.n.store.AddSpace(id)
+	o.publish(o.n.view.Load().lsn)
+	return o.register(id, s), nil
+}
+
+func checkSpaceName(name string) error {
+	if name == "" || len(name) > memo.MaxSpaceName || !utf8.ValidString(name) {
+		return fmt.Errorf("%w: a space's name has 1 to %d bytes of UTF-8, got %q", memo.ErrInvalid, memo.MaxSpaceName, name)
+	}
+	return nil
+}
+
+// Ticket makes an invitation into s. Only a node with a network can, since a
+// ticket names where its issuer is reached.
+func (n *Node) Ticket(s *Space, o TicketOptions) (Ticket, error) {
+	if o.Expires < 0 || o.Uses < 0 {
+		return Ticket{}, fmt.Errorf("%w: a ticket with expiry %v and %d uses", memo.ErrInvalid, o.Expires, o.Uses)
+	}
+	if o.Expires == 0 {
+		o.Expires = DefaultTicketExpiry
+	}
+	if o.Uses == 0 {
+		o.Uses = DefaultTicketUses
+	}
+	c := &issueTicket{space: s, opts: o, reply: make(chan ticketReply, 1)}
+	if err := n.submit(context.Background(), c); err != nil {
+		return Ticket{}, err
+	}
+	select {
+	case r := <-c.reply:
+		return r.ticket, r.err
+	case <-n.done:
+		return Ticket{}, ErrClosed
+	}
+}
+
+type ticketReply struct {
+	ticket Ticket
+	err    error
+}
+
+type issueTicket struct {
+	space *Space
+	opts  TicketOptions
+	reply chan ticketReply
+}
+
+func (c *issueTicket) do(o *owner) {
+	t, err := o.issue(c.space, c.opts)
+	c.reply <- ticketReply{t, err}
+}
+
+func (o *owner) issue(s *Space, opts TicketOptions) (Ticket, error) {
+	net := o.n.net.Load()
+	if net == nil {
+		return Ticket{}, ErrNoNetwork
+	}
+	st := o.state.find(s.id.String())
+	now := o.n.opts.Now()
+	st.Tickets = slices.DeleteFunc(st.Tickets, func(t *ticketState) bool { return now.After(t.Expires) })
+	if len(st.Tickets) >= maxTickets {
+		return Ticket{}, fmt.Errorf("%w: %d tickets are open, the limit is %d; let some expire", memo.ErrTooLarge, len(st.Tickets), maxTickets)
+	}
+	t := newTicket(gossip.Secret(st.Secret), Ticket{
+		Space: s.id, Name: s.name, Issuer: o.n.id, Addrs: net.Addrs(),
+		Expires: now.Add(opts.Expires).Truncate(time.Second), Uses: opts.Uses,
+	})
+	st.Tickets = append(st.Tickets, &ticketState{Nonce: t.Nonce, Expires: t.Expires, Uses: t.Uses})
+	return t, o.state.save(o.n.dir)
+}
+
+// Join enters the space of a ticket: its issuer checks the ticket and hands over
+// the space's secret and peers; then Join waits until the genesis is here. The
+// rest arrives in the background.
+func (n *Node) Join(ctx context.Context, t Ticket) (*Space, error) {
+	net := n.net.Load()
+	if net == nil {
+		return nil, ErrNoNetwork
+	}
+	if t.Issuer == n.id {
+		return nil, fmt.Errorf("join: this node issued the ticket itself; use it on another one")
+	}
+	if n.opts.Now().After(t.Expires) {
+		return nil, fmt.Errorf("join: %w (on %s)", ErrTicketExpired, t.Expires.Format(time.DateTime))
+	}
+	req, err := newJoinRequest(t, n.id, net.Addrs())
+	if err != nil {
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	answer, err := net.Ask(ctx, t.Issuer, t.Addrs, req)
+	if err != nil {
+		return nil, fmt.Errorf("join: %w", joinFailure(err, t))
+	}
+	var rep joinReply
+	if err := memo.Unmarshal(answer, &rep); err != nil {
+		return nil, fmt.Errorf("join: answer of %s: %w", t.Issuer, err)
+	}
+	rep.Peers = append(rep.Peers, joinPeer{ID: t.Issuer, Addrs: t.Addrs})
+	c := &enterSpace{ticket: t, reply: make(chan spaceReply, 1), joinReply: rep}
+	if err := n.submit(ctx, c); err != nil {
+		return nil, err
+	}
+	r := <-c.reply
+	if r.err != nil {
+		return nil, fmt.Errorf("join: %w", r.err)
+	}
+	return r.space, r.space.awaitGenesis(ctx)
+}
+
+// joinFailure tells a refusal of the issuer from a peer that cannot be reached.
+func joinFailure(err error, t Ticket) error {
+	var refused *gossip.RemoteError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("%w by %s: %s", ErrTicketRefused, t.Issuer, refused.Text)
+	}
+	return fmt.Errorf("%w: %s at %v: %w; is it running, and are its addresses reachable from here?", ErrNoRoute, t.Issuer, t.Addrs, err)
+}
+
+type enterSpace struct {
+	ticket Ticket
+	joinReply
+	reply chan spaceReply
+}
+
+func (c *enterSpace) do(o *owner) {
+	name := c.ticket.Name
+	if checkSpaceName(name) != nil {
+		name = "joined"
+	}
+	s, err := o.adopt(c.ticket.Space, name, c.Secret, c.Peers)
+	c.reply <- spaceReply{s, err}
+}
+
+// Answer decides a join request of a peer; it satisfies p2p.Core. The text of
+// the error goes back to the asker.
+func (n *Node) Answer(ctx context.Context, from gossip.Peer, request []byte) ([]byte, error) {
+	var req joinRequest
+	if err := memo.Unmarshal(request, &req); err != nil {
+		return nil, fmt.Errorf("request does not decode: %w", err)
+	}
+	c := &answerJoin{from: from, req: req, reply: make(chan answer, 1)}
+	if err := n.submit(ctx, c); err != nil {
+		return nil, err
+	}
+	select {
+	case a := <-c.reply:
+		return a.data, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-n.done:
+		return nil, ErrClosed
+	}
+}
+
+type answer struct {
+	data []byte
+	err  error
+}
+
+type answerJoin struct {
+	from  PeerID
+	req   joinRequest
+	reply chan answer
+}
+
+func (c *answerJoin) do(o *owner) {
+	data, err := o.answerJoin(c.from, c.req)
+	c.reply <- answer{data, err}
+}
+
+// errNotOurTicket is all a stranger learns about a ticket that is not ours.
+var errNotOurTicket = errors.New("it was not issued here or was changed on its way; ask for a new one")
+
+func (o *owner) answerJoin(from PeerID, req joinRequest) ([]byte, error) {
+	w := req.Ticket
+	s := o.state.find(w.Space.String())
+	if s == nil || w.Issuer != o.n.id {
+		return nil, errNotOurTicket
+	}
+	t := Ticket{
+		Space: w.Space, Issuer: w.Issuer, Uses: int(w.Uses), Nonce: w.Nonce,
+		Expires: time.Unix(int64(w.Expires), 0),
+	}
+	want := joinProof(ticketKey(gossip.Secret(s.Secret), t), from, o.n.id)
+	if !hmac.Equal(want[:], req.Proof[:]) {
+		return nil, errNotOurTicket
+	}
+	if o.n.opts.Now().After(t.Expires) {
+		return nil, ErrTicketExpired
+	}
+	if err := s.use(t.Nonce, from); err != nil {
+		return nil, err
+	}
+	rep := joinReply{Secret: gossip.Secret(s.Secret)}
+	for _, k := range s.Peers {
+		if p, err := memo.ParseAuthor(k.ID); err == nil && p != from && len(rep.Peers) < maxIntroduced {
+			rep.Peers = append(rep.Peers, joinPeer{ID: p, Addrs: k.Addrs})
+		}
+	}
+	s.know(from, req.Addrs[:min(len(req.Addrs), maxTicketAddrs)])
+	if err := o.state.save(o.n.dir); err != nil {
+		return nil, errors.New("the issuer cannot record the use of the ticket; try again later")
+	}
+	o.core.Know(o.n.opts.Now(), w.Space, from)
+	return memo.Marshal(rep)
+}
+
+// maxIntroduced bounds the peers a joining peer is told about.
+const maxIntroduced = 32
+
+// use counts one use of a ticket. The same peer may come again: its first answer
+// may have been lost.
+func (s *spaceState) use(nonce uint64, by PeerID) error {
+	for _, t := range s.Tickets {
+		if t.Nonce != nonce {
+			continue
+		}
+		if slices.Contains(t.UsedBy, by.String()) {
+			return nil
+		}
+		if len(t.UsedBy) >= t.Uses {
+			return fmt.Errorf("it was used %d of %d times; ask for a new one", len(t.UsedBy), t.Uses)
+		}
+		t.UsedBy = append(t.UsedBy, by.String())
+		return nil
+	}
+	return errNotOurTicket
+}

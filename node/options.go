@@ -1,0 +1,76 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"lightcone/walfs"
+)
+
+// Durability is when a write is acknowledged.
+type Durability = walfs.Durability
+
+// The durabilities of own writes.
+const (
+	// Group acknowledges after a sync that writers share. It is the default.
+	Group Durability = walfs.Group
+	// None acknowledges once written to the operating system: it survives a
+	// crash of the process, not of the machine. Other peers get the write after
+	// a sync at most sealDelay later.
+	None Durability = walfs.None
+)
+
+// Bounds of the owner's queues. A full queue makes the caller wait.
+const (
+	maxQueuedWrites = 1024
+	maxQueuedInputs = 256
+	maxQueuedCalls  = 64
+)
+
+const (
+	// sealDelay bounds how long an acknowledged write of durability None waits
+	// for the sync and seal that let it leave the replica.
+	sealDelay = 5 * time.Millisecond
+	// DefaultWait is how long a read waits for its context when Read.Wait is 0.
+	DefaultWait = 2 * time.Second
+	// wantEvery is how often a waiting read repeats its want.
+	wantEvery = time.Second
+)
+
+// Options configures Open. The zero Options is a durable node on the system's clock.
+type Options struct {
+	// Relaxed makes own writes durability None instead of Group.
+	Relaxed bool
+	// SegmentSize of the log in bytes; 0 is walfs's default.
+	SegmentSize int64
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Logger gets what nobody is waiting to be told; nil discards it.
+	Logger *slog.Logger
+}
+
+// Validate fills nothing in and reports what cannot work.
+func (o Options) Validate() error {
+	if o.SegmentSize < 0 {
+		return fmt.Errorf("node: a segment size of %d bytes; leave it 0 for the default", o.SegmentSize)
+	}
+	return nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o Options) durability() Durability {
+	if o.Relaxed {
+		return None
+	}
+	return Group
+}

@@ -1,0 +1,237 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"lightcone/memo"
+	"lightcone/merge"
+	"lightcone/p2p/gossip"
+	"lightcone/projection"
+	"lightcone/store"
+)
+
+// owner is the one goroutine that changes a replica. Its fields belong to it.
+type owner struct {
+	n      *Node
+	state  *state
+	core   *gossip.Core
+	eff    gossip.Effects
+	clocks map[memo.SpaceID]memo.Time // greatest time attached per space
+	open   map[*Space]*openRun        // durability None: written, not yet sealed
+	seal   <-chan time.Time           // set while open is not empty
+	dirty  bool                       // foreign runs were appended since the last sync
+	synced time.Time
+	counts counters
+}
+
+// counters are reported by Status.
+type counters struct {
+	refused int64 // runs that broke a rule
+	invalid int64 // messages that did not decode or verify, see Node.Input
+}
+
+// syncEvery bounds how long attached foreign runs stay unsynced; they would be
+// fetched again after a power cut.
+const syncEvery = time.Second
+
+// call is a request to the owner other than a write or an input.
+type call interface{ do(o *owner) }
+
+func newOwner(n *Node, st *state) *owner {
+	o := &owner{
+		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, open: map[*Space]*openRun{},
+		synced: n.opts.Now(),
+	}
+	o.core = gossip.New(gossip.Config{Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64()})
+	return o
+}
+
+// holdings lets the protocol read the owner's newest view.
+type holdings struct{ n *Node }
+
+func (h holdings) now() *store.View { return h.n.view.Load().store }
+
+func (h holdings) Vector(s memo.SpaceID) memo.Vector { return h.now().Vector(s) }
+
+func (h holdings) VecRoot(s memo.SpaceID) (memo.ID, error) { return h.now().VecRoot(s) }
+
+func (h holdings) NextRun(s memo.SpaceID, a memo.Author, after uint64) (order, last uint64, ok bool, err error) {
+	return h.now().NextRun(s, a, after)
+}
+
+func (h holdings) Run(s memo.SpaceID, a memo.Author, last uint64) ([]byte, error) {
+	return h.now().Run(s, a, last)
+}
+
+// recover brings the projection up to the log, seals own memos that a crash left
+// unsealed, and registers the spaces. It runs before the owner's goroutine.
+func (o *owner) recover() error {
+	n := o.n
+	last := n.proj.Applied()
+	err := n.store.Replay(last, func(lsn uint64, m *memo.Memo) error {
+		last = lsn
+		return n.proj.Apply(lsn, changesOf([]*memo.Memo{m}))
+	})
+	if err != nil {
+		return fmt.Errorf("replay the log into the projection: %w", err)
+	}
+	for _, s := range o.state.Spaces {
+		id, err := memo.ParseSpaceID(s.ID)
+		if err != nil {
+			return err
+		}
+		n.store.AddSpace(id)
+		if err := o.sealLeftovers(id); err != nil {
+			return err
+		}
+	}
+	o.publish(last)
+	for _, s := range o.state.Spaces {
+		id, _ := memo.ParseSpaceID(s.ID) // parsed above
+		o.register(id, s)
+	}
+	return nil
+}
+
+func (o *owner) sealLeftovers(id memo.SpaceID) error {
+	left := o.n.store.Unsealed(id, o.n.id)
+	if len(left) == 0 {
+		return nil
+	}
+	head := left[len(left)-1].Head()
+	if err := o.n.store.SealOwn(id, o.n.id, memo.Sign(o.n.key, id, head)); err != nil {
+		return fmt.Errorf("seal own memos that a crash left: %w", err)
+	}
+	return nil
+}
+
+// register makes a space known to every part: readers, protocol and network.
+func (o *owner) register(id memo.SpaceID, s *spaceState) *Space {
+	for m := range o.n.view.Load().store.All(id).All() {
+		o.clocks[id] = max(o.clocks[id], m.Time)
+	}
+	o.core.AddSpace(id, gossip.Secret(s.Secret))
+	space := o.n.addSpace(id, s.Name)
+	if net := o.n.net.Load(); net != nil {
+		o.connect(net, id, s)
+	}
+	return space
+}
+
+// connect starts replicating a space over the network.
+func (o *owner) connect(net *network, id memo.SpaceID, s *spaceState) {
+	net.Serve(id)
+	now := o.n.opts.Now()
+	for _, k := range s.Peers {
+		p, err := memo.ParseAuthor(k.ID)
+		if err != nil || p == o.n.id {
+			continue
+		}
+		o.core.Know(now, id, p)
+		if len(k.Addrs) > 0 {
+			net.Keep(p, k.Addrs)
+		}
+	}
+}
+
+func (o *owner) run() {
+	defer close(o.n.done)
+	tick := time.NewTicker(gossip.TickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case w := <-o.n.writes:
+			o.commit(w)
+		case in := <-o.n.inputs:
+			o.step(in)
+		case c := <-o.n.calls:
+			c.do(o)
+		case <-o.seal:
+			o.sealOpen()
+		case <-tick.C:
+			o.tick()
+		case <-o.n.quit:
+			o.drain()
+			return
+		}
+	}
+}
+
+// drain finishes the writes that were queued before Close.
+func (o *owner) drain() {
+	for {
+		select {
+		case w := <-o.n.writes:
+			o.commit(w)
+		default:
+			o.sealOpen()
+			return
+		}
+	}
+}
+
+func (o *owner) tick() {
+	now := o.n.opts.Now()
+	if o.dirty && now.Sub(o.synced) >= syncEvery {
+		o.dirty, o.synced = false, now
+		if err := o.n.store.Sync(); err != nil {
+			o.n.log.Error("sync of the log failed; writes are refused from now on", "err", err)
+		}
+	}
+	if o.n.net.Load() != nil {
+		o.step(gossip.Tick{})
+	}
+}
+
+// publish makes a new moment visible to readers and wakes those who wait.
+func (o *owner) publish(lsn uint64) {
+	old := o.n.view.Load()
+	o.n.view.Store(&view{store: o.n.store.View(), lsn: lsn, changed: make(chan struct{})})
+	if old != nil {
+		close(old.changed)
+	}
+}
+
+// project applies newly attached memos and publishes the result.
+func (o *owner) project(placed []store.Placed) error {
+	lsn := o.n.view.Load().lsn
+	if len(placed) > 0 {
+		memos := make([]*memo.Memo, len(placed))
+		for i, p := range placed {
+			memos[i] = p.Memo
+			id := p.Memo.SpaceID()
+			o.clocks[id] = max(o.clocks[id], p.Memo.Time)
+		}
+		lsn = placed[len(placed)-1].LSN
+		if err := o.n.proj.Apply(lsn, changesOf(memos)); err != nil {
+			return fmt.Errorf("project: %w", err)
+		}
+	}
+	o.publish(lsn)
+	return nil
+}
+
+func changesOf(memos []*memo.Memo) []projection.Change {
+	var out []projection.Change
+	for _, m := range memos {
+		if e, ok := m.Body.(*memo.Edit); ok {
+			out = append(out, projection.Change{Space: m.SpaceID(), Stamp: merge.StampOf(m), Edit: e})
+		}
+	}
+	return out
+}
+
+// submit hands a call to the owner.
+func (n *Node) submit(ctx context.Context, c call) error {
+	select {
+	case n.calls <- c:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.quit:
+		return ErrClosed
+	}
+}

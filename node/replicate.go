@@ -1,0 +1,166 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"lightcone/memo"
+	"lightcone/p2p/gossip"
+)
+
+// This file is the replication side of the owner, and the methods that make
+// *Node a p2p.Core.
+
+// Attach connects the node to a network driver. It is called once, by p2p.Serve.
+func (n *Node) Attach(net gossip.Network) {
+	n.net.Store(&network{net})
+	if err := n.submit(context.Background(), goOnline{}); err != nil {
+		n.log.Warn("network attached to a closing node", "err", err)
+	}
+}
+
+type goOnline struct{}
+
+func (goOnline) do(o *owner) {
+	net := o.n.net.Load()
+	for _, s := range o.state.Spaces {
+		id, err := memo.ParseSpaceID(s.ID)
+		if err != nil {
+			continue // loadState checked it
+		}
+		o.connect(net, id, s)
+	}
+}
+
+// Input takes something the network brought. It decodes and verifies on the
+// caller's goroutine, within a pool of slots, and waits while the owner's queue
+// is full: that is the backpressure on peers.
+func (n *Node) Input(ctx context.Context, in gossip.Input) error {
+	select {
+	case n.check <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.quit:
+		return ErrClosed
+	}
+	err := gossip.Prepare(in)
+	<-n.check
+	if err != nil {
+		f, ok := in.(*gossip.Frame)
+		if !ok {
+			return n.submit(ctx, invalidMessage{err})
+		}
+		in = gossip.Closed{Session: f.Session, Err: err}
+		if net := n.net.Load(); net != nil {
+			net.Do(&gossip.Effects{Close: []gossip.Close{{Session: f.Session, Err: err, Blame: true}}})
+		}
+	}
+	select {
+	case n.inputs <- in:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.quit:
+		return ErrClosed
+	}
+}
+
+// invalidMessage counts a publication that did not decode or verify.
+type invalidMessage struct{ err error }
+
+func (m invalidMessage) do(o *owner) {
+	o.counts.invalid++
+	o.n.log.Debug("message refused", "err", m.err)
+}
+
+// Admitted reports whether a peer is known to take part in a space. It serves
+// the driver's topic filter and may be called from any goroutine.
+func (n *Node) Admitted(id memo.SpaceID, p gossip.Peer) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.spaces[id]
+	return s != nil && s.admitted[p]
+}
+
+func (n *Node) admit(id memo.SpaceID, p PeerID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s := n.spaces[id]; s != nil {
+		if s.admitted == nil {
+			s.admitted = map[PeerID]bool{}
+		}
+		s.admitted[p] = true
+	}
+}
+
+// step runs the protocol on one input: deliveries are attached and their outcome
+// stepped in turn, then what concerns the network goes out.
+func (o *owner) step(in gossip.Input) {
+	now := o.n.opts.Now()
+	o.core.Step(now, in, &o.eff)
+	for len(o.eff.Deliver) > 0 {
+		d := o.eff.Deliver[0]
+		o.eff.Deliver = o.eff.Deliver[1:]
+		o.core.Step(now, o.deliver(d), &o.eff)
+	}
+	for _, a := range o.eff.Admit {
+		o.admitted(a)
+	}
+	if net := o.n.net.Load(); net != nil {
+		net.Do(&o.eff)
+	}
+	o.eff.Reset()
+}
+
+// deliver attaches verified runs and says what became of them.
+func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
+	out := &gossip.Attached{Space: d.Space, From: d.From, Session: d.Session, Bytes: d.Bytes}
+	res, err := o.n.store.Attach(d.Runs)
+	if err == nil {
+		err = o.project(res.Attached)
+	}
+	if err != nil { // a local failure: nobody is blamed, recon brings it again
+		o.n.log.Error("cannot attach what a peer sent", "peer", d.From, "err", err)
+		return out
+	}
+	out.Fresh, out.Orphans = len(res.Attached), len(res.Orphans) > 0
+	o.dirty = o.dirty || out.Fresh > 0
+	if err := errors.Join(res.Refused...); err != nil {
+		o.counts.refused += int64(len(res.Refused))
+		o.n.log.Warn("refused runs", "peer", d.From, "err", err)
+		out.Bad = err
+	}
+	return out
+}
+
+// admitted remembers a peer that proved to belong to a space, and where it is.
+func (o *owner) admitted(a gossip.Admit) {
+	o.n.admit(a.Space, a.Peer)
+	s := o.state.find(a.Space.String())
+	if s == nil {
+		return
+	}
+	var addrs []string
+	for _, p := range o.peers() {
+		if p.Peer == a.Peer {
+			addrs = p.Addrs
+		}
+	}
+	if s.know(a.Peer, addrs) {
+		o.save()
+	}
+}
+
+// peers returns the connected peers.
+func (o *owner) peers() []gossip.PeerInfo {
+	if net := o.n.net.Load(); net != nil {
+		return net.Peers()
+	}
+	return nil
+}
+
+func (o *owner) save() {
+	if err := o.state.save(o.n.dir); err != nil {
+		o.n.log.Error("cannot save the list of spaces and peers", "err", err)
+	}
+}

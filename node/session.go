@@ -1,0 +1,388 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	causal "lightcone/context"
+	"lightcone/memo"
+)
+
+// Mode is what a read promises with regard to its session's context.
+type Mode uint8
+
+// The modes of reading.
+const (
+	// AtLeast answers from a view that covers the context, waiting for it.
+	AtLeast Mode = iota
+	// Local answers from the newest this node has, whatever the context.
+	Local
+	// Exact answers with the state of precisely the context's cut. This version
+	// issues no tokens that allow it: ErrContextUnavailable.
+	Exact
+)
+
+// StalePolicy is what an AtLeast read does when waiting was in vain.
+type StalePolicy uint8
+
+// The policies for stale reads.
+const (
+	StaleError  StalePolicy = iota // fail with a BehindError
+	StaleReturn                    // answer, with the BehindError in Row.Behind
+)
+
+// Read says how a session reads. The zero Read is AtLeast, DefaultWait, StaleError.
+type Read struct {
+	Mode  Mode
+	Wait  time.Duration // how long to wait for the context; negative: not at all
+	Stale StalePolicy
+}
+
+// From starts a session from a token: it has seen all that the token names.
+type From causal.Token
+
+// SessionOption is From or Read.
+type SessionOption interface{ apply(x *Session) }
+
+func (f From) apply(x *Session) { x.Take(causal.Token(f)) }
+func (r Read) apply(x *Session) { x.read = r }
+
+// Outcome is what became of a write.
+type Outcome uint8
+
+// The outcomes of a write.
+const (
+	Committed    Outcome = iota
+	NotCommitted         // nothing was recorded
+	Unknown              // it may or may not have been recorded; look before repeating
+)
+
+// Receipt is the answer to a write. Token covers the write and its past.
+type Receipt struct {
+	ID      memo.ID
+	Token   causal.Token
+	Outcome Outcome
+}
+
+// Session is a query context in use. It is safe for concurrent use; the order of
+// concurrent calls is not defined.
+type Session struct {
+	space *Space
+	read  Read
+
+	mu    sync.Mutex
+	qc    causal.Context
+	taken []causal.Token // not covered here yet, hence not part of qc
+}
+
+// Session starts a session in s, with an empty context unless From is given.
+func (s *Space) Session(opts ...SessionOption) *Session {
+	x := &Session{space: s, qc: causal.Context{Space: s.id}}
+	for _, o := range opts {
+		o.apply(x)
+	}
+	if x.read.Wait == 0 {
+		x.read.Wait = DefaultWait
+	}
+	return x
+}
+
+// Take adds what the token names to the session; it is never un-known.
+func (x *Session) Take(t causal.Token) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !t.IsZero() {
+		x.taken = append(x.taken, t)
+	}
+}
+
+// Token returns the session's context in short. A context of more heads than a
+// token holds is first gathered into one memo of this node. A token that was
+// taken and is not covered here yet cannot be part of it: the zero Token then
+// says that this node cannot vouch for the session; keep the one you have.
+func (x *Session) Token() causal.Token {
+	x.mu.Lock()
+	qc, open := x.qc, len(x.taken)
+	x.mu.Unlock()
+	if open > 0 {
+		if x.settle(x.space.node.view.Load()) != nil {
+			return causal.Token{}
+		}
+		x.mu.Lock()
+		qc = x.qc
+		x.mu.Unlock()
+	}
+	if len(qc.Loose) > causal.MaxTokenHeads {
+		head, err := x.space.write(context.Background(), nil, qc.Loose)
+		if err != nil {
+			x.space.node.log.Warn("cannot gather a context for its token", "err", err)
+			return causal.Token{}
+		}
+		qc = x.replace(head)
+	}
+	t, err := qc.Token(x.space.node.id)
+	if err != nil {
+		return causal.Token{}
+	}
+	return t
+}
+
+// replace makes head, which has the whole context in its past, the context,
+// together with what the session learnt meanwhile.
+func (x *Session) replace(head memo.Head) causal.Context {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.qc = causal.Context{Space: x.space.id}.With(head)
+	return x.qc
+}
+
+func (x *Session) saw(heads ...memo.Head) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, h := range heads {
+		x.qc = x.qc.With(h)
+	}
+}
+
+// settle moves taken tokens that v covers into the context and returns what is
+// still missing.
+func (x *Session) settle(v *view) *BehindError {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	cut, digest := v.cut(x.space.id), v.digest(x.space.id)
+	e := &BehindError{}
+	rest := x.taken[:0:0]
+	for _, t := range x.taken {
+		if [8]byte(x.space.id[:8]) != t.Space {
+			e.Missing, e.Forked = append(e.Missing, partial(causal.MissingHead{TokenHead: t.Heads[0]})), true
+			rest = append(rest, t)
+			continue
+		}
+		missing := t.Missing(cut, digest)
+		if len(missing) == 0 {
+			if qc, ok := t.Resolve(x.space.id, cut, digest); ok {
+				for _, h := range qc.Loose {
+					x.qc = x.qc.With(h)
+				}
+				continue
+			}
+		}
+		rest = append(rest, t)
+		for _, h := range missing {
+			e.add(h, cut)
+		}
+	}
+	x.taken = rest
+	for _, h := range x.qc.Missing(cut) { // only after the log lost unsynced writes
+		e.Missing, e.Lag.Memos = append(e.Missing, h), e.Lag.Memos+1
+	}
+	if len(e.Missing) == 0 {
+		return nil
+	}
+	return e
+}
+
+// add records one memo that a token names and the cut lacks.
+func (e *BehindError) add(h causal.MissingHead, cut causal.Cut) {
+	e.Missing = append(e.Missing, partial(h))
+	e.Forked = e.Forked || h.Conflict
+	have, _ := cut.Vector().Get(h.Known)
+	if h.Seq > have.Seq {
+		e.Lag.Memos += h.Seq - have.Seq
+	}
+}
+
+// partial turns a token's head into a Head, as complete as it is known.
+func partial(h causal.MissingHead) memo.Head {
+	out := memo.Head{Author: h.Known, Seq: h.Seq}
+	if h.Known == (memo.Author{}) {
+		copy(out.Author[:], h.Author[:])
+	}
+	copy(out.ID[:], h.Digest[:])
+	return out
+}
+
+// fence waits until this node covers the session's context. It returns nil, or a
+// BehindError with Holders filled in.
+func (x *Session) fence(ctx context.Context) error {
+	if x.read.Mode == Local {
+		return nil
+	}
+	v := x.space.node.view.Load()
+	behind := x.settle(v)
+	if behind == nil {
+		return nil
+	}
+	timeout := time.NewTimer(max(x.read.Wait, 0))
+	defer timeout.Stop()
+	again := time.NewTicker(wantEvery)
+	defer again.Stop()
+	x.want(ctx)
+	for behind != nil && !behind.Forked {
+		select {
+		case <-v.changed:
+		case <-again.C:
+			x.want(ctx)
+			continue
+		case <-timeout.C:
+			return x.fill(ctx, behind)
+		case <-ctx.Done():
+			return errors.Join(x.fill(context.WithoutCancel(ctx), behind), ctx.Err())
+		case <-x.space.node.quit:
+			return ErrClosed
+		}
+		v = x.space.node.view.Load()
+		behind = x.settle(v)
+	}
+	if behind != nil {
+		return x.fill(ctx, behind)
+	}
+	return nil
+}
+
+// begin fences and takes a snapshot. behind is set only under StaleReturn.
+func (x *Session) begin(ctx context.Context) (m *moment, behind *BehindError, err error) {
+	if x.read.Mode == Exact {
+		return nil, nil, ErrContextUnavailable
+	}
+	if err := x.fence(ctx); err != nil {
+		if x.read.Stale != StaleReturn || !errors.As(err, &behind) || ctx.Err() != nil {
+			return nil, nil, err
+		}
+	}
+	m, err = x.space.node.moment(ctx)
+	return m, behind, err
+}
+
+// Get returns a row, or ErrNotFound. The session then has seen the memos behind
+// the row's cells.
+func (x *Session) Get(ctx context.Context, topic, row string) (Row, error) {
+	m, behind, err := x.begin(ctx)
+	if err != nil {
+		return Row{}, err
+	}
+	defer m.Close()
+	tx := &Tx{session: x, moment: m, behind: behind}
+	return tx.Get(topic, row)
+}
+
+// Put writes fields of a row; other fields of the row stay as they are.
+func (x *Session) Put(ctx context.Context, topic, row string, fields Fields) (Receipt, error) {
+	return x.Update(ctx, func(tx *Tx) error { return tx.Put(topic, row, fields) })
+}
+
+// Delete removes the named fields of a row, or the whole row when none is named.
+func (x *Session) Delete(ctx context.Context, topic, row string, fields ...string) (Receipt, error) {
+	return x.Update(ctx, func(tx *Tx) error { return tx.Delete(topic, row, fields...) })
+}
+
+// Scan yields the rows of q from one snapshot, whose whole context the session
+// takes in: what a scan does not show is knowledge too.
+func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		m, behind, err := x.begin(ctx)
+		if err != nil {
+			yield(Row{}, err)
+			return
+		}
+		defer m.Close()
+		tx := &Tx{session: x, moment: m, behind: behind}
+		for r, err := range tx.Scan(q) {
+			if ctx.Err() != nil {
+				yield(Row{}, ctx.Err())
+				return
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// View runs f on one unchanging snapshot. Writes in f are refused.
+func (x *Session) View(ctx context.Context, f func(*Tx) error) error {
+	m, behind, err := x.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return f(&Tx{session: x, moment: m, behind: behind})
+}
+
+// Update runs f and commits what it wrote as one memo that happens after all
+// that the session has seen. An f that writes nothing commits nothing.
+func (x *Session) Update(ctx context.Context, f func(*Tx) error) (Receipt, error) {
+	m, _, err := x.begin(ctx)
+	if err != nil {
+		return Receipt{Outcome: NotCommitted}, err
+	}
+	defer m.Close()
+	tx := &Tx{session: x, moment: m, edit: newDraftEdit()}
+	if err := f(tx); err != nil {
+		return Receipt{Outcome: NotCommitted}, err
+	}
+	edit := tx.edit.build()
+	if edit == nil {
+		return Receipt{Outcome: NotCommitted, Token: x.Token()}, nil
+	}
+	x.mu.Lock()
+	heads := x.qc.Loose
+	x.mu.Unlock()
+	head, err := x.space.write(ctx, edit, heads)
+	if err != nil {
+		var unknown *unknownError
+		if errors.As(err, &unknown) {
+			return Receipt{Outcome: Unknown}, err
+		}
+		return Receipt{Outcome: NotCommitted}, err
+	}
+	x.replace(head)
+	return Receipt{ID: head.ID, Token: x.Token(), Outcome: Committed}, nil
+}
+
+// unknownError wraps an error after which the write may or may not be recorded.
+type unknownError struct{ error }
+
+func (e *unknownError) Unwrap() error { return e.error }
+
+// write hands an edit with its causes to the owner and waits for the outcome.
+func (s *Space) write(ctx context.Context, edit *memo.Edit, heads []memo.Head) (memo.Head, error) {
+	w := &write{space: s, edit: edit, done: make(chan written, 1)}
+	for _, h := range heads {
+		if h.Author != s.node.id { // the own chain is linked by prev
+			w.deps = append(w.deps, h)
+		}
+	}
+	select {
+	case s.node.writes <- w:
+	case <-ctx.Done():
+		return memo.Head{}, ctx.Err()
+	case <-s.node.quit:
+		return memo.Head{}, ErrClosed
+	}
+	select {
+	case r := <-w.done:
+		if r.err != nil && r.unknown {
+			return memo.Head{}, &unknownError{r.err}
+		}
+		return r.head, r.err
+	case <-ctx.Done():
+		return memo.Head{}, &unknownError{fmt.Errorf("gave up waiting; the write may still be recorded: %w", ctx.Err())}
+	case <-s.node.done:
+		return lastAnswer(w)
+	}
+}
+
+// lastAnswer takes the answer the owner may have given just before it ended.
+func lastAnswer(w *write) (memo.Head, error) {
+	select {
+	case r := <-w.done:
+		return r.head, r.err
+	default:
+		return memo.Head{}, ErrClosed
+	}
+}

@@ -1,0 +1,101 @@
+package node
+
+import (
+	"context"
+	"iter"
+
+	causal "lightcone/context"
+	"lightcone/memo"
+	"lightcone/merge"
+)
+
+// Space is a database within a node: topics of rows of fields, replicated among
+// those who share it. The verbs on Space work in a fresh session each; make a
+// Session for guarantees that span several of them.
+type Space struct {
+	node     *Node
+	id       memo.SpaceID
+	name     string
+	admitted map[PeerID]bool // guarded by node.mu
+}
+
+// ID returns the digest of the genesis, the same on every peer.
+func (s *Space) ID() memo.SpaceID { return s.id }
+
+// Name returns what this node calls the space.
+func (s *Space) Name() string { return s.name }
+
+// Update runs f and commits what it wrote as one memo, all or nothing.
+func (s *Space) Update(ctx context.Context, f func(*Tx) error) (Receipt, error) {
+	return s.Session().Update(ctx, f)
+}
+
+// View runs f on one unchanging snapshot.
+func (s *Space) View(ctx context.Context, f func(*Tx) error) error {
+	return s.Session().View(ctx, f)
+}
+
+// Get returns a row, or ErrNotFound.
+func (s *Space) Get(ctx context.Context, topic, row string) (Row, error) {
+	return s.Session().Get(ctx, topic, row)
+}
+
+// Put writes fields of a row; other fields of the row stay as they are.
+func (s *Space) Put(ctx context.Context, topic, row string, fields Fields) (Receipt, error) {
+	return s.Session().Put(ctx, topic, row, fields)
+}
+
+// Delete removes the named fields of a row, or the whole row when none is named.
+func (s *Space) Delete(ctx context.Context, topic, row string, fields ...string) (Receipt, error) {
+	return s.Session().Delete(ctx, topic, row, fields...)
+}
+
+// Scan yields the rows of q in ascending order of topic and key.
+func (s *Space) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
+	return s.Session().Scan(ctx, q)
+}
+
+// Context returns the context of everything attached here, loose heads only.
+func (s *Space) Context() causal.Context {
+	return s.node.view.Load().cut(s.id).Context(s.id)
+}
+
+// Digest returns the digest of the projected state, the root of its search tree:
+// equal on peers that hold the same memos, whatever way they came.
+func (s *Space) Digest(ctx context.Context) ([32]byte, error) {
+	m, err := s.node.moment(ctx)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	defer m.Close()
+	id, err := m.snap.Digest(s.params(m.view))
+	return id, err
+}
+
+// params returns the tree parameters that the space's genesis fixed.
+func (s *Space) params(v *view) merge.Params {
+	p := merge.DefaultParams(s.id)
+	if g, ok := v.store.Genesis(s.id); ok {
+		if b, ok := g.Body.(*memo.Genesis); ok {
+			p.W, p.M, p.D = int(b.W), int(b.M), int(b.D)
+		}
+	}
+	return p
+}
+
+// awaitGenesis waits until the first memo of a joined space has arrived.
+func (s *Space) awaitGenesis(ctx context.Context) error {
+	for {
+		v := s.node.view.Load()
+		if _, ok := v.store.Genesis(s.id); ok {
+			return nil
+		}
+		select {
+		case <-v.changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.node.quit:
+			return ErrClosed
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package node
+
+import (
+	"context"
+	"slices"
+
+	causal "lightcone/context"
+	"lightcone/memo"
+	"lightcone/p2p/gossip"
+)
+
+// SpaceInfo is a line about a space.
+type SpaceInfo struct {
+	ID      memo.SpaceID
+	Name    string
+	Authors int
+	Memos   uint64 // attached here
+}
+
+// Status is what a node knows about itself and its peers.
+type Status struct {
+	ID       PeerID
+	Dir      string
+	Addrs    []string
+	Online   bool // a network is attached
+	Peers    []gossip.PeerInfo
+	Spaces   []SpaceStatus
+	LogBytes int64 // of the write-ahead log
+	Pending  int   // runs that wait for causes
+	Traffic  gossip.Traffic
+	Protocol gossip.Stats
+	Refused  int64 // runs that broke a rule
+	Invalid  int64 // messages that did not decode or verify
+}
+
+// SpaceStatus is a space with its peers.
+type SpaceStatus struct {
+	SpaceInfo
+	Members []MemberStatus
+}
+
+// MemberStatus says what a peer of a space is known to have.
+type MemberStatus struct {
+	Peer      PeerID
+	Connected bool
+	// Ahead is how many memos the peer is known to have that are not here; Lacks
+	// is how many are here that it is not known to have.
+	Ahead, Lacks uint64
+}
+
+// Spaces lists the spaces of this node by name.
+func (n *Node) Spaces() []SpaceInfo {
+	n.mu.Lock()
+	spaces := make([]*Space, 0, len(n.spaces))
+	for _, s := range n.spaces {
+		spaces = append(spaces, s)
+	}
+	n.mu.Unlock()
+	v := n.view.Load()
+	out := make([]SpaceInfo, len(spaces))
+	for i, s := range spaces {
+		out[i] = v.info(s)
+	}
+	slices.SortFunc(out, func(a, b SpaceInfo) int {
+		if a.Name != b.Name {
+			if a.Name < b.Name {
+				return -1
+			}
+			return 1
+		}
+		return memo.ID(a.ID).Compare(memo.ID(b.ID))
+	})
+	return out
+}
+
+func (v *view) info(s *Space) SpaceInfo {
+	i := SpaceInfo{ID: s.id, Name: s.name}
+	for m := range v.store.All(s.id).All() {
+		i.Authors++
+		i.Memos += m.Seq
+	}
+	return i
+}
+
+// Status reports the node's state.
+func (n *Node) Status(ctx context.Context) (Status, error) {
+	c := &askStatus{reply: make(chan Status, 1)}
+	if err := n.submit(ctx, c); err != nil {
+		return Status{}, err
+	}
+	select {
+	case s := <-c.reply:
+		return s, nil
+	case <-ctx.Done():
+		return Status{}, ctx.Err()
+	case <-n.done:
+		return Status{}, ErrClosed
+	}
+}
+
+type askStatus struct{ reply chan Status }
+
+func (c *askStatus) do(o *owner) {
+	n := o.n
+	runs, _ := n.store.Pending()
+	st := Status{
+		ID: n.id, Dir: n.dir, Peers: o.peers(), LogBytes: n.store.Size(), Pending: runs,
+		Protocol: o.core.Stats(), Refused: o.counts.refused, Invalid: o.counts.invalid,
+	}
+	if net := n.net.Load(); net != nil {
+		st.Online, st.Addrs, st.Traffic = true, net.Addrs(), net.Traffic()
+	}
+	for _, info := range n.Spaces() {
+		s := SpaceStatus{SpaceInfo: info}
+		mine := n.view.Load().store.Vector(info.ID)
+		o.core.Members(info.ID, func(p gossip.Peer, up bool, has memo.Vector) {
+			s.Members = append(s.Members, MemberStatus{
+				Peer: p, Connected: up, Ahead: lead(has, mine), Lacks: lead(mine, has),
+			})
+		})
+		st.Spaces = append(st.Spaces, s)
+	}
+	c.reply <- st
+}
+
+// lead counts the memos of a that b lacks.
+func lead(a, b memo.Vector) (n uint64) {
+	for m := range a.All() {
+		if have, _ := b.Get(m.Author); m.Seq > have.Seq {
+			n += m.Seq - have.Seq
+		}
+	}
+	return n
+}
+
+// Block cuts the named peers off, or everybody when none is named, with the
+// product's own connection gater, until Unblock.
+func (n *Node) Block(peers ...PeerID) error {
+	net := n.net.Load()
+	if net == nil {
+		return ErrNoNetwork
+	}
+	net.Block(peers...)
+	return nil
+}
+
+// Unblock undoes every Block.
+func (n *Node) Unblock() error {
+	net := n.net.Load()
+	if net == nil {
+		return ErrNoNetwork
+	}
+	net.Unblock()
+	return nil
+}
+
+// want asks for what the session waits for, the origins of its tokens first.
+func (x *Session) want(ctx context.Context) {
+	x.mu.Lock()
+	taken := slices.Clone(x.taken)
+	x.mu.Unlock()
+	for _, t := range taken {
+		if err := x.space.node.submit(ctx, wantToken{x.space.id, t}); err != nil {
+			return
+		}
+	}
+}
+
+type wantToken struct {
+	space memo.SpaceID
+	token causal.Token
+}
+
+func (c wantToken) do(o *owner) {
+	w := gossip.Want{Space: c.space}
+	o.core.Members(c.space, func(p gossip.Peer, _ bool, _ memo.Vector) {
+		if [8]byte(p[:8]) == c.token.Origin {
+			w.Origin = p
+		}
+	})
+	o.step(w)
+}
+
+// fill adds to e who may have what is missing.
+func (x *Session) fill(ctx context.Context, e *BehindError) error {
+	x.mu.Lock()
+	c := &askHolders{space: x.space.id, missing: e.Missing, taken: slices.Clone(x.taken), reply: make(chan []PeerID, 1)}
+	x.mu.Unlock()
+	if err := x.space.node.submit(ctx, c); err != nil {
+		return e
+	}
+	select {
+	case e.Holders = <-c.reply:
+	case <-x.space.node.done:
+	}
+	return e
+}
+
+type askHolders struct {
+	space   memo.SpaceID
+	missing []memo.Head
+	taken   []causal.Token
+	reply   chan []PeerID
+}
+
+// do names the peers that said they have a missing memo, that wrote it, or that
+// issued a token naming it.
+func (c *askHolders) do(o *owner) {
+	var out []PeerID
+	o.core.Members(c.space, func(p gossip.Peer, _ bool, has memo.Vector) {
+		may := slices.ContainsFunc(c.missing, func(h memo.Head) bool {
+			return has.Covers(h.Author, h.Seq) || [8]byte(h.Author[:8]) == [8]byte(p[:8])
+		}) || slices.ContainsFunc(c.taken, func(t causal.Token) bool {
+			return t.Origin == [8]byte(p[:8])
+		})
+		if may {
+			out = append(out, p)
+		}
+	})
+	c.reply <- out
+}

@@ -1,0 +1,71 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	causal "lightcone/context"
+	"lightcone/memo"
+	"lightcone/projection"
+	"lightcone/store"
+)
+
+// view is one moment of a replica: everything attached and projected up to lsn.
+// It is immutable; changed is closed when a newer one is there.
+type view struct {
+	store   *store.View
+	lsn     uint64
+	changed chan struct{}
+}
+
+// cut returns what the view covers of a space, own unsealed memos included.
+func (v *view) cut(space memo.SpaceID) causal.Cut { return causal.NewCut(v.store.All(space)) }
+
+// digest looks up the digest of a covered memo; it is the callback of
+// causal.Token's methods.
+func (v *view) digest(space memo.SpaceID) func(memo.Author, uint64) (memo.ID, bool) {
+	return func(a memo.Author, seq uint64) (memo.ID, bool) {
+		m, ok, err := v.store.Memo(space, a, seq)
+		if err != nil || !ok {
+			return memo.ID{}, false
+		}
+		return m.ID(), true
+	}
+}
+
+// moment is what one read works on: a projection snapshot and a view that covers
+// everything the snapshot shows. Close it.
+type moment struct {
+	view *view
+	snap *projection.Snapshot
+}
+
+func (m *moment) Close() { m.snap.Close() }
+
+// moment takes a snapshot. The owner projects before it publishes the view, so
+// the view may be a step behind the snapshot for an instant; it is waited for.
+func (n *Node) moment(ctx context.Context) (*moment, error) {
+	select {
+	case <-n.quit:
+		return nil, ErrClosed
+	default:
+	}
+	snap, err := n.proj.Snapshot()
+	if err != nil {
+		return nil, fmt.Errorf("read projection: %w", err)
+	}
+	v := n.view.Load()
+	for v.lsn < snap.LSN() {
+		select {
+		case <-v.changed:
+			v = n.view.Load()
+		case <-ctx.Done():
+			snap.Close()
+			return nil, ctx.Err()
+		case <-n.quit:
+			snap.Close()
+			return nil, ErrClosed
+		}
+	}
+	return &moment{view: v, snap: snap}, nil
+}
