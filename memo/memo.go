@@ -209,3 +209,6 @@ func fromWireDeps(deps []wireDep) []Head {
 	}
 	return out
 }
+
+// BodySize returns the length in bytes of the encoded body.
+func (m *Memo) BodySize() int { return len(m.raw) }

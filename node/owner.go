@@ -15,16 +15,17 @@ import (
 
 // owner is the one goroutine that changes a replica. Its fields belong to it.
 type owner struct {
-	n      *Node
-	state  *state
-	core   *gossip.Core
-	eff    gossip.Effects
-	clocks map[memo.SpaceID]memo.Time // greatest time attached per space
-	open   map[*Space]*openRun        // durability None: written, not yet sealed
-	seal   <-chan time.Time           // set while open is not empty
-	dirty  bool                       // foreign runs were appended since the last sync
-	synced time.Time
-	counts counters
+	n       *Node
+	state   *state
+	core    *gossip.Core
+	eff     gossip.Effects
+	clocks  map[memo.SpaceID]memo.Time // greatest time attached per space
+	open    map[*Space]*openRun        // durability None: written, not yet sealed
+	seal    <-chan time.Time           // set while open is not empty
+	dirty   bool                       // foreign runs were appended since the last sync
+	synced  time.Time
+	delayed delayed
+	counts  counters
 }
 
 // counters are reported by Status.
@@ -181,6 +182,7 @@ func (o *owner) tick() {
 			o.n.log.Error("sync of the log failed; writes are refused from now on", "err", err)
 		}
 	}
+	o.attachDue(now)
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})
 	}

@@ -115,7 +115,7 @@ func (o *owner) step(in gossip.Input) {
 // deliver attaches verified runs and says what became of them.
 func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 	out := &gossip.Attached{Space: d.Space, From: d.From, Session: d.Session, Bytes: d.Bytes}
-	res, err := o.n.store.Attach(d.Runs)
+	res, err := o.n.store.Attach(o.delayed.sift(o.n.opts.Now(), d.Runs))
 	if err == nil {
 		err = o.project(res.Attached)
 	}

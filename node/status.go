@@ -27,6 +27,7 @@ type Status struct {
 	Spaces   []SpaceStatus
 	LogBytes int64 // of the write-ahead log
 	Pending  int   // runs that wait for causes
+	Delayed  int   // runs that are ahead of this node's clock
 	Traffic  gossip.Traffic
 	Protocol gossip.Stats
 	Refused  int64 // runs that broke a rule
@@ -104,7 +105,7 @@ func (c *askStatus) do(o *owner) {
 	n := o.n
 	runs, _ := n.store.Pending()
 	st := Status{
-		ID: n.id, Dir: n.dir, Peers: o.peers(), LogBytes: n.store.Size(), Pending: runs,
+		ID: n.id, Dir: n.dir, Peers: o.peers(), LogBytes: n.store.Size(), Pending: runs, Delayed: len(o.delayed.runs),
 		Protocol: o.core.Stats(), Refused: o.counts.refused, Invalid: o.counts.invalid,
 	}
 	if net := n.net.Load(); net != nil {

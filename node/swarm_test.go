@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,12 @@ type replica struct {
 
 func startReplica(t testing.TB, dir string, o p2p.Options) *replica {
 	t.Helper()
-	n, err := node.Open(dir, node.Options{})
+	return startReplicaWith(t, dir, node.Options{}, o)
+}
+
+func startReplicaWith(t testing.TB, dir string, no node.Options, o p2p.Options) *replica {
+	t.Helper()
+	n, err := node.Open(dir, no)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +134,16 @@ func converge(t testing.TB, rs []*replica) [32]byte {
 			t.Fatalf("not converged: %d digests, memo counts %v", len(digests), memos)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// waitFor polls until cond holds.
+func waitFor(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !cond(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain: %s", patience, what)
+		}
 	}
 }
 
@@ -241,5 +257,31 @@ func TestTicketsAreChecked(t *testing.T) {
 	second := startReplica(t, t.TempDir(), p2p.Options{})
 	if _, err := second.Join(context.Background(), good); !errors.Is(err, node.ErrTicketRefused) {
 		t.Errorf("a ticket for one use worked twice: %v", err)
+	}
+}
+
+func TestMemosFromTheFutureAreDelayed(t *testing.T) {
+	a := startReplica(t, t.TempDir(), p2p.Options{})
+	var err error
+	if a.space, err = a.CreateSpace("default", node.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	var offset atomic.Int64 // of the writer's clock
+	b := startReplicaWith(t, t.TempDir(), node.Options{
+		Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) },
+	}, p2p.Options{})
+	if b.space, err = join(t, a, b); err != nil {
+		t.Fatal(err)
+	}
+	put(t, b, "now", map[string]string{"x": "1"})
+	converge(t, []*replica{a, b})
+	offset.Store(int64(time.Hour))
+	put(t, b, "later", map[string]string{"x": "2"})
+	waitFor(t, "the memo is delayed", func() bool {
+		st, err := a.Status(context.Background())
+		return err == nil && st.Delayed == 1
+	})
+	if _, err := a.space.Get(context.Background(), "animals", "later"); !errors.Is(err, node.ErrNotFound) {
+		t.Fatalf("a memo an hour ahead was attached: %v", err)
 	}
 }

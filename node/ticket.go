@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,8 +68,9 @@ func newTicket(s gossip.Secret, t Ticket) Ticket {
 	var nonce [8]byte
 	rand.Read(nonce[:]) // never fails
 	t.Nonce = binary.BigEndian.Uint64(nonce[:])
-	if len(t.Addrs) > maxTicketAddrs {
-		t.Addrs = t.Addrs[:maxTicketAddrs]
+	t.Addrs = slices.Clone(t.Addrs[:min(len(t.Addrs), maxTicketAddrs)])
+	for i, a := range t.Addrs { // the issuer's id stands in the ticket already
+		t.Addrs[i] = strings.TrimSuffix(a, "/p2p/"+t.Issuer.String())
 	}
 	t.Key = ticketKey(s, t)
 	return t

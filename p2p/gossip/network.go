@@ -46,3 +46,9 @@ type Traffic struct {
 	Sent, Received int64
 	Dropped        int64 // publications and messages lost to full queues
 }
+
+// RemoteError is the answer of a peer that refuses a request: Ask returns it, so
+// that a refusal can be told from a peer that cannot be reached.
+type RemoteError struct{ Text string }
+
+func (e *RemoteError) Error() string { return "peer refuses: " + e.Text }

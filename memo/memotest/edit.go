@@ -1,0 +1,114 @@
+package memotest
+
+import (
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lightcone/memo"
+)
+
+var (
+	words    = regexp.MustCompile(`;|(?:[^\s;"]|"(?:[^"\\]|\\.)*")+`)
+	floating = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+)
+
+// parseEdit reads "topic/row CHANGE… ; topic/row CHANGE…".
+func parseEdit(text string) (*memo.Edit, error) {
+	if rest := strings.TrimSpace(words.ReplaceAllString(text, "")); rest != "" {
+		return nil, fmt.Errorf("a quote is not closed")
+	}
+	e := &memo.Edit{}
+	var row *memo.RowEdit // being read
+	for _, w := range append(words.FindAllString(text, -1), ";") {
+		var err error
+		switch {
+		case w == ";" && row == nil:
+			err = fmt.Errorf("a topic/row and its changes are missing")
+		case w == ";":
+			row = nil
+		case row == nil:
+			row, err = addRow(e, w)
+		default:
+			err = change(row, w)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	e.Sort()
+	return e, nil
+}
+
+// addRow adds the row that "topic/row" names to e.
+func addRow(e *memo.Edit, place string) (*memo.RowEdit, error) {
+	topic, row, ok := strings.Cut(place, "/")
+	if !ok {
+		return nil, fmt.Errorf("%q is no topic/row", place)
+	}
+	i := slices.IndexFunc(e.Topics, func(t memo.TopicEdit) bool { return t.Topic == topic })
+	if i < 0 {
+		i = len(e.Topics)
+		e.Topics = append(e.Topics, memo.TopicEdit{Topic: topic})
+	}
+	rows := &e.Topics[i].Rows
+	*rows = append(*rows, memo.RowEdit{Row: memo.Bytes(row)})
+	return &(*rows)[len(*rows)-1], nil
+}
+
+// change adds "field=value", "-field" or "!" to a row.
+func change(row *memo.RowEdit, word string) error {
+	if word == "!" {
+		row.Tombstone = true
+		return nil
+	}
+	if field, ok := strings.CutPrefix(word, "-"); ok {
+		row.Deltas = append(row.Deltas, memo.Delta{Field: field})
+		return nil
+	}
+	field, text, ok := strings.Cut(word, "=")
+	if !ok {
+		return fmt.Errorf("%q is neither field=value, -field nor !", word)
+	}
+	v, err := value(text)
+	if err != nil {
+		return fmt.Errorf("field %q: %w", field, err)
+	}
+	row.Deltas = append(row.Deltas, memo.Delta{Field: field, Op: memo.Op{Set: true, Value: v}})
+	return nil
+}
+
+// value reads what a register is to hold.
+func value(text string) (memo.Value, error) {
+	switch text {
+	case "null":
+		return memo.Null(), nil
+	case "true", "false":
+		return memo.Bool(text == "true"), nil
+	}
+	if digits, ok := strings.CutPrefix(text, "0x"); ok {
+		b, err := hex.DecodeString(digits)
+		return memo.Blob(b), err
+	}
+	if strings.HasPrefix(text, `"`) {
+		s, err := strconv.Unquote(text)
+		if err != nil {
+			return memo.Value{}, fmt.Errorf("%s is not quoted as in Go", text)
+		}
+		return memo.Text(s)
+	}
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return memo.Int(i), nil
+	}
+	if floating.MatchString(text) {
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return memo.Value{}, err
+		}
+		return memo.Float(f)
+	}
+	return memo.Text(text)
+}

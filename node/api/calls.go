@@ -1,0 +1,176 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Read says what a read owes to a context. The zero Read asks for nothing.
+type Read struct {
+	Context string        // token
+	Mode    string        // "at-least", "local", "exact"; "" is at-least
+	Wait    time.Duration // 0: the node's default; negative: not at all
+	Stale   string        // "error", "return"; "" is error
+}
+
+func (r Read) values() url.Values {
+	q := url.Values{}
+	set(q, "context", r.Context)
+	set(q, "mode", r.Mode)
+	set(q, "stale", r.Stale)
+	if r.Wait != 0 {
+		q.Set("wait", max(r.Wait, 0).String())
+	}
+	return q
+}
+
+// Query selects rows; see node.Query.
+type Query struct {
+	Topic, Prefix, From, To string
+	Limit                   int
+}
+
+func (q Query) values(r Read) url.Values {
+	v := r.values()
+	set(v, "topic", q.Topic)
+	set(v, "prefix", Name(q.Prefix).Escape())
+	set(v, "from", Name(q.From).Escape())
+	set(v, "to", Name(q.To).Escape())
+	if q.Limit != 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return v
+}
+
+func set(q url.Values, name, value string) {
+	if value != "" {
+		q.Set(name, value)
+	}
+}
+
+func in(space, what string) string { return "/v1/spaces/" + url.PathEscape(space) + "/" + what }
+
+// Status asks what the node knows about itself and its peers.
+func (c *Client) Status(ctx context.Context) (st Status, err error) {
+	return st, c.call(ctx, http.MethodGet, "/v1/status", nil, nil, &st)
+}
+
+// CreateSpace makes a space.
+func (c *Client) CreateSpace(ctx context.Context, name string) (s Space, err error) {
+	return s, c.call(ctx, http.MethodPost, "/v1/spaces", nil, NewSpace{Name: name}, &s)
+}
+
+// Spaces lists the spaces of the node by name.
+func (c *Client) Spaces(ctx context.Context) (list []Space, err error) {
+	return list, c.call(ctx, http.MethodGet, "/v1/spaces", nil, nil, &list)
+}
+
+// Update writes rows, all or nothing. After ErrUnknownOutcome, or a Problem
+// named Unknown, they may or may not be written.
+func (c *Client) Update(ctx context.Context, space string, u Update) (r Receipt, err error) {
+	return r, c.call(ctx, http.MethodPost, in(space, "update"), nil, u, &r)
+}
+
+// Row reads a row, or only the named fields of it.
+func (c *Client) Row(ctx context.Context, space, topic, key string, fields []string, r Read) (row Row, err error) {
+	q := r.values()
+	q.Set("topic", topic)
+	set(q, "row", Name(key).Escape())
+	for _, f := range fields {
+		q.Add("field", Name(f).Escape())
+	}
+	return row, c.call(ctx, http.MethodGet, in(space, "row"), q, nil, &row)
+}
+
+// Count counts the rows of q.
+func (c *Client) Count(ctx context.Context, space string, q Query, r Read) (n Count, err error) {
+	return n, c.call(ctx, http.MethodGet, in(space, "count"), q.values(r), nil, &n)
+}
+
+// Digest returns the digest of the space's state.
+func (c *Client) Digest(ctx context.Context, space string) (d Digest, err error) {
+	return d, c.call(ctx, http.MethodGet, in(space, "digest"), nil, nil, &d)
+}
+
+// Context returns what the node has of the space.
+func (c *Client) Context(ctx context.Context, space string) (k Context, err error) {
+	return k, c.call(ctx, http.MethodGet, in(space, "context"), nil, nil, &k)
+}
+
+// Ticket makes an invitation into the space.
+func (c *Client) Ticket(ctx context.Context, space string, expires time.Duration, uses int) (t Ticket, err error) {
+	ask := NewTicket{Uses: uses}
+	if expires != 0 {
+		ask.Expires = expires.String()
+	}
+	return t, c.call(ctx, http.MethodPost, in(space, "tickets"), nil, ask, &t)
+}
+
+// Join enters the space of a ticket. Its rows arrive afterwards.
+func (c *Client) Join(ctx context.Context, ticket string) (s Space, err error) {
+	return s, c.call(ctx, http.MethodPost, "/v1/join", nil, JoinRequest{Ticket: ticket}, &s)
+}
+
+// Block cuts peers off; none means everybody.
+func (c *Client) Block(ctx context.Context, peers ...string) error {
+	return c.call(ctx, http.MethodPost, "/v1/peers/block", nil, BlockRequest{Peers: peers}, nil)
+}
+
+// Unblock undoes every Block.
+func (c *Client) Unblock(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/peers/unblock", nil, nil, nil)
+}
+
+// Stop asks the node to stop.
+func (c *Client) Stop(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/stop", nil, nil, nil)
+}
+
+// errCut reports a scan whose last line is missing.
+var errCut = errors.New("the scan was cut off; repeat it")
+
+// Scan calls each for every row of q, until it returns an error. The End tells
+// what the reader has seen then.
+func (c *Client) Scan(ctx context.Context, space string, q Query, r Read, each func(Row) error) (End, error) {
+	resp, err := c.send(ctx, http.MethodGet, in(space, "scan"), q.values(r), nil)
+	if err != nil {
+		return End{}, err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		var line struct {
+			Row
+			end
+			Error *Problem `json:"error"`
+		}
+		switch err := json.Unmarshal(lines.Bytes(), &line); {
+		case err != nil:
+			return End{}, fmt.Errorf("%w: a line of a scan: %w", ErrNoAnswer, err)
+		case line.Error != nil:
+			return End{}, line.Error
+		case line.End:
+			_, err := io.Copy(io.Discard, resp.Body) // so that the connection is used again
+			return End{End: true, Rows: line.Rows, Token: line.Token, Behind: line.Behind}, err
+		}
+		if err := each(line.Row); err != nil {
+			return End{}, err
+		}
+	}
+	return End{}, fmt.Errorf("%w: %w", ErrNoAnswer, errors.Join(errCut, lines.Err()))
+}
+
+// end is what the last line of a scan has that a row has not.
+type end struct {
+	End  bool `json:"end"`
+	Rows int  `json:"rows"`
+}

@@ -1,0 +1,196 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"lightcone/memo"
+	"lightcone/merge"
+	"lightcone/node"
+)
+
+// Row is a row as one view shows it.
+type Row struct {
+	Topic      string  `json:"topic"`
+	Key        Name    `json:"key"`
+	Fields     Fields  `json:"fields"`
+	Provenance []Stamp `json:"provenance,omitempty" doc:"The memos behind the row; a scan leaves them out"`
+	Token      string  `json:"token,omitempty" doc:"Context token: what the session has seen now; a scan has it in its last line"`
+	Behind     *Behind `json:"behind,omitempty" doc:"What the view lacked, with stale=return; a scan has it in its last line"`
+}
+
+// Stamp names a memo and its time.
+type Stamp struct {
+	Head
+	Time uint64 `json:"time" doc:"Hybrid logical clock: 48 bits of milliseconds, 16 of counter"`
+}
+
+// Context is everything a node has of a space, written down.
+type Context struct {
+	Token string `json:"token"`
+	Heads []Head `json:"heads" doc:"The latest memo of each author"`
+}
+
+func (s *service) registerReads(api huma.API) {
+	const space = "/v1/spaces/{space}"
+	huma.Register(api, operation(http.MethodGet, space+"/row", "row", "One row"), s.row)
+	huma.Register(api, operation(http.MethodGet, space+"/context", "context", "What the node has of the space"), s.context)
+	huma.Register(api, operation(http.MethodGet, space+"/count", "count", "How many rows a scan would show"), s.count)
+	scan := operation(http.MethodGet, space+"/scan", "scan", "Rows in ascending order, one a line")
+	scan.Responses = map[string]*huma.Response{"200": {
+		Description: `Lines of rows; the last line is {"end":true,"rows":N,"token":…}, or {"error":…} when the scan failed half-way.`,
+		Content:     map[string]*huma.MediaType{linesType: {}},
+	}}
+	huma.Register(api, scan, s.scan)
+}
+
+type rowInput struct {
+	inSpace
+	asked
+	Topic string   `query:"topic" required:"true"`
+	Row   string   `query:"row" doc:"The row's key"`
+	Field []string `query:"field,explode" doc:"Only these fields"`
+}
+
+func (s *service) row(ctx context.Context, in *rowInput) (*known[Row], error) {
+	x, err := s.session(in.Space, in.asked)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	key, err := ParseName(in.Row)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	r, err := x.Get(ctx, in.Topic, string(key))
+	if err == nil && len(in.Field) > 0 {
+		r.Fields, err = selected(r, in.Field)
+	}
+	if err != nil {
+		p := ProblemOf(err)
+		if p.Name() == NotFound {
+			p.Token = x.Token().String()
+		}
+		return nil, p
+	}
+	out := Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Behind: behindOf(r.Behind)}
+	for _, st := range r.Provenance {
+		out.Provenance = append(out.Provenance, stampOf(st))
+	}
+	out.Token = x.Token().String()
+	return &known[Row]{Context: out.Token, Body: out}, nil
+}
+
+// selected returns the named fields of r that exist, or ErrNotFound when none does.
+func selected(r node.Row, names []string) (node.Fields, error) {
+	out := node.Fields{}
+	for _, text := range names {
+		name, err := ParseName(text)
+		if err != nil {
+			return nil, err
+		}
+		if v, ok := r.Fields[string(name)]; ok {
+			out[string(name)] = v
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s/%s, field %s: %w", r.Topic, r.Key, strings.Join(names, ", "), node.ErrNotFound)
+	}
+	return out, nil
+}
+
+func stampOf(st merge.Stamp) Stamp {
+	return Stamp{
+		Head: Head{Author: st.Author.String(), Seq: st.Seq, Digest: st.ID.String()}, Time: uint64(st.Time),
+	}
+}
+
+// headOf shows what is known of a memo; see Head.
+func headOf(h memo.Head) Head {
+	out := Head{Author: h.Author.String(), Seq: h.Seq, Digest: h.ID.String()}
+	if [24]byte(h.Author[8:]) == [24]byte{} {
+		out.Author = fmt.Sprintf("%x", h.Author[:8])
+	}
+	if [24]byte(h.ID[8:]) == [24]byte{} {
+		out.Digest = fmt.Sprintf("%x", h.ID[:8])
+	}
+	return out
+}
+
+func (s *service) context(_ context.Context, in *inSpace) (*known[Context], error) {
+	sp, err := s.node.OpenSpace(in.Space)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	qc := sp.Context()
+	t, err := qc.Token(s.node.ID())
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	out := Context{Token: t.String(), Heads: []Head{}}
+	for _, h := range qc.Loose {
+		out.Heads = append(out.Heads, headOf(h))
+	}
+	return &known[Context]{Context: out.Token, Body: out}, nil
+}
+
+// rangeInput selects rows.
+type rangeInput struct {
+	inSpace
+	asked
+	Topic  string `query:"topic" doc:"All topics when empty"`
+	Prefix string `query:"prefix" doc:"Keys that start with it"`
+	From   string `query:"from" doc:"First key"`
+	To     string `query:"to" doc:"End of keys, exclusive"`
+	Limit  int    `query:"limit" minimum:"0" doc:"At most so many rows; 0: all"`
+}
+
+func (in *rangeInput) query() (node.Query, error) {
+	q := node.Query{Topic: in.Topic, Limit: in.Limit}
+	for _, part := range []struct {
+		text string
+		to   *string
+	}{{in.Prefix, &q.Prefix}, {in.From, &q.From}, {in.To, &q.To}} {
+		name, err := ParseName(part.text)
+		if err != nil {
+			return node.Query{}, err
+		}
+		*part.to = string(name)
+	}
+	if q.Topic == "" && q.Prefix+q.From+q.To != "" {
+		return node.Query{}, fmt.Errorf("%w: a prefix or bound of keys needs a topic; name it", memo.ErrInvalid)
+	}
+	return q, nil
+}
+
+// Count is how many rows a scan would show.
+type Count struct {
+	Rows   int     `json:"rows"`
+	Token  string  `json:"token"`
+	Behind *Behind `json:"behind,omitempty" doc:"What the view lacked, with stale=return"`
+}
+
+func (s *service) count(ctx context.Context, in *rangeInput) (*known[Count], error) {
+	x, err := s.session(in.Space, in.asked)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	q, err := in.query()
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	var out Count
+	for r, err := range x.Scan(ctx, q) {
+		if err != nil {
+			return nil, ProblemOf(err)
+		}
+		if out.Rows++; out.Rows == 1 {
+			out.Behind = behindOf(r.Behind)
+		}
+	}
+	out.Token = x.Token().String()
+	return &known[Count]{Context: out.Token, Body: out}, nil
+}

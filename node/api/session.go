@@ -1,0 +1,70 @@
+package api
+
+import (
+	"fmt"
+	"time"
+
+	causal "lightcone/context"
+	"lightcone/memo"
+	"lightcone/node"
+)
+
+// contextHeader carries a context token both ways.
+const contextHeader = "Lightcone-Context"
+
+// asked is what every read may say about its context.
+type asked struct {
+	Context string `query:"context" doc:"Context token: the answer shows no less than it names"`
+	Header  string `header:"Lightcone-Context" doc:"Another context token, joined with the first"`
+	Mode    string `query:"mode" enum:"at-least,local,exact" default:"at-least" doc:"What the answer owes to the context"`
+	Wait    string `query:"wait" doc:"How long to wait for the context, as 2s or 0" example:"2s"`
+	Stale   string `query:"stale" enum:"error,return" default:"error" doc:"What to do when waiting was in vain"`
+}
+
+var modes = map[string]node.Mode{"": node.AtLeast, "at-least": node.AtLeast, "local": node.Local, "exact": node.Exact}
+
+// session starts a session of the space as asked for.
+func (s *service) session(space string, a asked) (*node.Session, error) {
+	sp, err := s.node.OpenSpace(space)
+	if err != nil {
+		return nil, err
+	}
+	r := node.Read{Mode: modes[a.Mode]}
+	if a.Stale == "return" {
+		r.Stale = node.StaleReturn
+	}
+	if r.Wait, err = duration(a.Wait); err != nil {
+		return nil, err
+	}
+	if a.Wait != "" && r.Wait == 0 {
+		r.Wait = -1 // not at all; 0 would be the default
+	}
+	r.Wait = min(r.Wait, MaxWait)
+	x := sp.Session(r)
+	for _, text := range []string{a.Context, a.Header} {
+		t, err := causal.ParseToken(text)
+		if err != nil {
+			return nil, err
+		}
+		x.Take(t)
+	}
+	return x, nil
+}
+
+// duration reads a length of time that is not negative; "" is 0.
+func duration(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%w: %q is no length of time; write it as 90s, 5m or 24h", memo.ErrInvalid, text)
+	}
+	return d, nil
+}
+
+// known is an output with a body and the context it carries.
+type known[T any] struct {
+	Context string `header:"Lightcone-Context"`
+	Body    T
+}

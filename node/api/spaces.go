@@ -1,0 +1,147 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"lightcone/memo"
+	"lightcone/node"
+)
+
+// Space is a line about a space.
+type Space struct {
+	ID      string `json:"id" doc:"CID of the genesis, the same on every peer"`
+	Name    string `json:"name" doc:"What this node calls the space"`
+	Authors int    `json:"authors"`
+	Memos   uint64 `json:"memos" doc:"Attached here"`
+}
+
+// NewSpace asks for a new space.
+type NewSpace struct {
+	Name string `json:"name" minLength:"1" maxLength:"64" doc:"1 to 64 bytes, unique on this node"`
+}
+
+// NewTicket asks for a ticket. Zero values mean 24 hours and one use.
+type NewTicket struct {
+	Expires string `json:"expires,omitempty" doc:"How long it is good for, as 24h or 30m" example:"24h"`
+	Uses    int    `json:"uses,omitempty" minimum:"0" doc:"How many peers may use it"`
+}
+
+// Ticket invites a peer into a space. Its text is a secret.
+type Ticket struct {
+	Ticket  string    `json:"ticket" doc:"The ticket as one word"`
+	Space   string    `json:"space"`
+	Name    string    `json:"name"`
+	Expires time.Time `json:"expires"`
+	Uses    int       `json:"uses"`
+	Addrs   []string  `json:"addrs" doc:"Where its issuer is reached"`
+}
+
+// JoinRequest asks to enter the space of a ticket.
+type JoinRequest struct {
+	Ticket string `json:"ticket" minLength:"1"`
+}
+
+// inSpace names the space a request is about.
+type inSpace struct {
+	Space string `path:"space" maxLength:"128" doc:"Local name or id"`
+}
+
+func (s *service) registerSpaces(api huma.API) {
+	create := operation(http.MethodPost, "/v1/spaces", "create-space", "Make a space")
+	create.DefaultStatus = http.StatusCreated
+	huma.Register(api, create, s.createSpace)
+	huma.Register(api, operation(http.MethodGet, "/v1/spaces", "spaces", "The spaces of this node, by name"), s.spaces)
+	ticket := operation(http.MethodPost, "/v1/spaces/{space}/tickets", "ticket", "Invite a peer into a space")
+	ticket.DefaultStatus = http.StatusCreated
+	huma.Register(api, ticket, s.ticket)
+	huma.Register(api, operation(http.MethodPost, "/v1/join", "join", "Enter the space of a ticket"), s.join)
+	huma.Register(api, operation(http.MethodGet, "/v1/spaces/{space}/digest", "digest",
+		"Digest of the projected state, equal on peers that hold the same memos"), s.digest)
+}
+
+func (s *service) createSpace(_ context.Context, in *struct{ Body NewSpace }) (*reply[Space], error) {
+	sp, err := s.node.CreateSpace(in.Body.Name, node.Policy{})
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	return &reply[Space]{s.describe(sp)}, nil
+}
+
+func (s *service) spaces(context.Context, *none) (*reply[[]Space], error) {
+	out := []Space{}
+	for _, info := range s.node.Spaces() {
+		out = append(out, spaceOf(info))
+	}
+	return &reply[[]Space]{out}, nil
+}
+
+func spaceOf(info node.SpaceInfo) Space {
+	return Space{ID: info.ID.String(), Name: info.Name, Authors: info.Authors, Memos: info.Memos}
+}
+
+// describe returns the line about one space.
+func (s *service) describe(sp *node.Space) Space {
+	for _, info := range s.node.Spaces() {
+		if info.ID == sp.ID() {
+			return spaceOf(info)
+		}
+	}
+	return Space{ID: sp.ID().String(), Name: sp.Name()}
+}
+
+func (s *service) ticket(_ context.Context, in *struct {
+	inSpace
+	Body NewTicket
+},
+) (*reply[Ticket], error) {
+	sp, err := s.node.OpenSpace(in.Space)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	opts := node.TicketOptions{Uses: in.Body.Uses}
+	if opts.Expires, err = duration(in.Body.Expires); err != nil {
+		return nil, ProblemOf(err)
+	}
+	t, err := s.node.Ticket(sp, opts)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	return &reply[Ticket]{Ticket{
+		Ticket: t.String(), Space: t.Space.String(), Name: t.Name, Expires: t.Expires, Uses: t.Uses, Addrs: orEmpty(t.Addrs),
+	}}, nil
+}
+
+func (s *service) join(ctx context.Context, in *struct{ Body JoinRequest }) (*reply[Space], error) {
+	t, err := node.ParseTicket(in.Body.Ticket)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	sp, err := s.node.Join(ctx, t)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	return &reply[Space]{s.describe(sp)}, nil
+}
+
+// Digest names a state.
+type Digest struct {
+	Digest string `json:"digest" doc:"CID of the root of the state's search tree"`
+}
+
+func (s *service) digest(ctx context.Context, in *inSpace) (*reply[Digest], error) {
+	sp, err := s.node.OpenSpace(in.Space)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	d, err := sp.Digest(ctx)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	return &reply[Digest]{Digest{memo.ID(d).String()}}, nil
+}

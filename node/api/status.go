@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"lightcone/node"
+)
+
+// Status is what a node knows about itself and its peers.
+type Status struct {
+	ID       string        `json:"id" doc:"Peer id"`
+	Dir      string        `json:"dir"`
+	PID      int           `json:"pid"`
+	Online   bool          `json:"online" doc:"A network is attached"`
+	Addrs    []string      `json:"addrs" doc:"Multiaddrs this peer can be reached at"`
+	Peers    []PeerStatus  `json:"peers" doc:"Connected peers"`
+	Spaces   []SpaceStatus `json:"spaces"`
+	LogBytes int64         `json:"logBytes" doc:"Bytes of the write-ahead log"`
+	Pending  int           `json:"pending" doc:"Runs that wait for their causes"`
+	Refused  int64         `json:"refused" doc:"Runs that broke a rule"`
+	Invalid  int64         `json:"invalid" doc:"Messages that did not decode or verify"`
+	Traffic  Traffic       `json:"traffic"`
+	Recon    Recon         `json:"recon"`
+}
+
+// PeerStatus is a connected peer.
+type PeerStatus struct {
+	ID      string   `json:"id"`
+	Addrs   []string `json:"addrs"`
+	RTT     float64  `json:"rttMs" doc:"Round trip in milliseconds, 0 when not measured"`
+	Relayed bool     `json:"relayed"`
+}
+
+// SpaceStatus is a space with its peers.
+type SpaceStatus struct {
+	Space
+	Members []MemberStatus `json:"members"`
+}
+
+// MemberStatus says what a peer of a space is known to have.
+type MemberStatus struct {
+	Peer      string `json:"peer"`
+	Connected bool   `json:"connected"`
+	Ahead     uint64 `json:"ahead" doc:"Memos the peer is known to have that are not here"`
+	Lacks     uint64 `json:"lacks" doc:"Memos here that the peer is not known to have"`
+}
+
+// Traffic counts bytes on the wire since the start.
+type Traffic struct {
+	Sent     int64 `json:"sent"`
+	Received int64 `json:"received"`
+	Dropped  int64 `json:"dropped" doc:"Messages lost to full queues"`
+}
+
+// Recon counts reconciliation sessions since the start.
+type Recon struct {
+	Sessions  int `json:"sessions"`
+	Equal     int `json:"equal" doc:"Found both sides equal at once"`
+	Failed    int `json:"failed"`
+	Refused   int `json:"refused" doc:"With peers that do not know the space"`
+	RunsSent  int `json:"runsSent"`
+	BytesSent int `json:"bytesSent"`
+}
+
+// Health says that the process answers.
+type Health struct {
+	PID int `json:"pid"`
+}
+
+func (s *service) registerStatus(api huma.API) {
+	huma.Register(api, operation(http.MethodGet, "/v1/status", "status", "What the node knows about itself and its peers"), s.status)
+	huma.Register(api, operation(http.MethodGet, "/healthz", "healthz", "The process answers"), s.health)
+	huma.Register(api, operation(http.MethodGet, "/readyz", "readyz", "The node answers, with or without peers"), s.ready)
+	stop := operation(http.MethodPost, "/v1/stop", "stop", "Stop the node")
+	stop.DefaultStatus = http.StatusAccepted
+	huma.Register(api, stop, s.stop)
+}
+
+// none is the input of an operation without parameters.
+type none struct{}
+
+// reply is an output that has a body and no context.
+type reply[T any] struct{ Body T }
+
+func (s *service) status(ctx context.Context, _ *none) (*reply[Status], error) {
+	st, err := s.node.Status(ctx)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	out := statusOf(st)
+	return &reply[Status]{out}, nil
+}
+
+func (s *service) health(context.Context, *none) (*reply[Health], error) {
+	return &reply[Health]{Health{PID: os.Getpid()}}, nil
+}
+
+// ready asks the owner, so that a node that hangs is noticed.
+func (s *service) ready(ctx context.Context, _ *none) (*reply[Health], error) {
+	if _, err := s.node.Status(ctx); err != nil {
+		return nil, ProblemOf(err)
+	}
+	return s.health(ctx, nil)
+}
+
+func (s *service) stop(context.Context, *none) (*reply[Health], error) {
+	if s.opts.Stop == nil {
+		return nil, ProblemOf(node.ErrUnsupported)
+	}
+	go s.opts.Stop()
+	return s.health(context.Background(), nil)
+}
+
+func statusOf(st node.Status) Status {
+	out := Status{
+		ID: st.ID.String(), Dir: st.Dir, PID: os.Getpid(), Online: st.Online, Addrs: orEmpty(st.Addrs),
+		Peers: []PeerStatus{}, Spaces: []SpaceStatus{},
+		LogBytes: st.LogBytes, Pending: st.Pending, Refused: st.Refused, Invalid: st.Invalid,
+		Traffic: Traffic{Sent: st.Traffic.Sent, Received: st.Traffic.Received, Dropped: st.Traffic.Dropped},
+		Recon: Recon{
+			Sessions: st.Protocol.Sessions, Equal: st.Protocol.Equal, Failed: st.Protocol.Failed,
+			Refused: st.Protocol.Refused, RunsSent: st.Protocol.RunsSent, BytesSent: st.Protocol.BytesSent,
+		},
+	}
+	for _, p := range st.Peers {
+		out.Peers = append(out.Peers, PeerStatus{
+			ID: p.Peer.String(), Addrs: orEmpty(p.Addrs), RTT: float64(p.RTT) / float64(time.Millisecond), Relayed: p.Relayed,
+		})
+	}
+	for _, sp := range st.Spaces {
+		one := SpaceStatus{Space: spaceOf(sp.SpaceInfo), Members: []MemberStatus{}}
+		for _, m := range sp.Members {
+			one.Members = append(one.Members, MemberStatus{
+				Peer: m.Peer.String(), Connected: m.Connected, Ahead: m.Ahead, Lacks: m.Lacks,
+			})
+		}
+		out.Spaces = append(out.Spaces, one)
+	}
+	return out
+}
+
+// orEmpty makes JSON say [] rather than null.
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
