@@ -1,0 +1,46 @@
+// Package merge holds the lattice that state lives in, and the search tree that
+// gives every state one digest.
+//
+// # Rows
+//
+// State is the join of deltas. Delta turns one memo's edit of a row into a Row;
+// Join puts rows together:
+//
+//	d, err := merge.Delta(merge.StampOf(m), edit)
+//	row = merge.Join(row, d)
+//
+// Join is commutative, associative and idempotent, so the order, the duplicates
+// and the detours by which memos arrive cannot change a state (package
+// merge/mergetest proves it). Per cell the write with the greatest Stamp wins;
+// a row tombstone drops every write with a smaller stamp, and the writes of its
+// own memo stay. Row.Includes recognises what a row already holds without any
+// history. Rows are immutable values that share memory.
+//
+// Row.Encode gives the row state, the same bytes on every peer, with a table of
+// the memos that every value came from. DecodeRow is strict.
+//
+// # The search tree
+//
+// Build makes a B+Tree out of ascending entries. Where its nodes begin depends
+// on the keys alone, so equal entries give equal trees, however they came
+// about, and one changed entry changes a few nodes. Boundaries are the local
+// maxima of a keyed hash: an item begins a node if its priority is the greatest
+// among the W items before and after it.
+//
+//	prio(level, dom, key) = SHA-256("lc1" ‖ space ‖ u8(level) ‖ u8(dom) ‖ key)
+//
+// A run that stays longer than M is cut again by the priorities of the next
+// domain and, below domain D, in its middle half. So a node has W to M items
+// whatever keys an attacker chooses; the root may have fewer. The items of a
+// level are the first keys, digests, counts and domains of the nodes below; the
+// level with one node is the root. No entries make one empty leaf.
+//
+// Get and Scan read a tree through a BlockGetter, which need not be trusted:
+// every block is checked against its digest and against its parent. BuildState
+// and BuildVector make the two trees of a Root.
+//
+// # What this package does not know
+//
+// Transport, storage engines, peers, clocks. It starts no goroutines and keeps
+// no global state; blocks go through BlockPutter and BlockGetter.
+package merge

@@ -1,0 +1,24 @@
+package merge
+
+import (
+	"strings"
+
+	"lightcone/memo"
+)
+
+// MaxKey bounds the bytes of a key in a search tree; the longest is a row's.
+const MaxKey = memo.MaxTopic + 1 + memo.MaxRow
+
+// RowKey returns the key of a row in the state tree: topic, a zero byte, row.
+// Rows of one topic are neighbours and a topic holds no zero byte, so the order
+// of keys is the order of (topic, row).
+func RowKey(topic, row string) string { return topic + "\x00" + row }
+
+// SplitRowKey is the inverse of RowKey; ok tells whether k is a row's key.
+func SplitRowKey(k string) (topic, row string, ok bool) {
+	topic, row, ok = strings.Cut(k, "\x00")
+	if !ok || memo.CheckTopic(topic) != nil || memo.CheckRow(row) != nil {
+		return "", "", false
+	}
+	return topic, row, true
+}

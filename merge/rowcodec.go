@@ -1,0 +1,230 @@
+package merge
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"lightcone/memo"
+)
+
+// A row state, the value of a row everywhere it is stored or hashed:
+//
+//	[ [[author, seq, digest, time], …], tombstone, cell, … ]
+//	  provenance table: strictly ascending, every entry used
+//	  tombstone: index into the table, or null
+//	  cell: [field, type, …], strictly ascending by (field, type)
+//	    register (type 0): [field, 0, index, 1, value] or, deleted, [field, 0, index, 0]
+//
+// A stamp is written once however many cells it wrote: most rows have a table
+// of one entry.
+
+// provenanceParts, cellSet and cellDeleted are the lengths of the arrays above.
+const (
+	provenanceParts = 4
+	cellSet         = 5
+	cellDeleted     = 4
+)
+
+// minProvenance is the least encoded size of an entry of the provenance table:
+// two 32-byte strings, two small integers and four heads.
+const minProvenance = 1 + 34 + 1 + 34 + 1
+
+// Encode returns the canonical bytes of the row state.
+func (r Row) Encode() ([]byte, error) {
+	table := r.Provenance()
+	size := 8 + len(table)*(minProvenance+16)
+	for i := range r.Cells {
+		size += len(r.Cells[i].Field) + r.Cells[i].Register.Value.Size() + 16
+	}
+	b := make([]byte, 0, size)
+	b = appendArray(b, 2+len(r.Cells))
+	b = appendArray(b, len(table))
+	for i := range table {
+		b = appendStamp(b, &table[i])
+	}
+	if r.Tombstone.IsZero() {
+		b = append(b, itemNull)
+	} else {
+		b = appendUint(b, indexOf(table, r.Tombstone))
+	}
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		if c.Type != memo.Register {
+			return nil, fmt.Errorf("row state: field %q: %w: %d", c.Field, ErrUnknownCellType, c.Type)
+		}
+		n := cellDeleted
+		if c.Register.Set {
+			n = cellSet
+		}
+		b = appendBytes(appendArray(b, n), c.Field)
+		b = appendUint(b, uint64(c.Type))
+		b = appendUint(b, indexOf(table, c.Register.Stamp))
+		b = appendRegister(b, &c.Register)
+	}
+	return b, nil
+}
+
+func appendStamp(b []byte, s *Stamp) []byte {
+	b = appendArray(b, provenanceParts)
+	b = appendBytes(b, s.Author[:])
+	b = appendUint(b, s.Seq)
+	b = appendBytes(b, s.ID[:])
+	return appendUint(b, uint64(s.Time))
+}
+
+// appendRegister appends what g holds: 1 and the value, or 0.
+func appendRegister(b []byte, g *Register) []byte {
+	if !g.Set {
+		return appendUint(b, 0)
+	}
+	b = appendUint(b, 1)
+	if g.Value.Kind() == memo.TextValue { // by far the most frequent
+		s := g.Value.Text()
+		return append(appendHead(b, majorText, uint64(len(s))), s...)
+	}
+	raw, err := g.Value.MarshalCBOR()
+	if err != nil {
+		panic(err) // a Value that exists always encodes
+	}
+	return append(b, raw...)
+}
+
+func indexOf(table []Stamp, s Stamp) uint64 {
+	if len(table) == 1 {
+		return 0
+	}
+	i, _ := slices.BinarySearchFunc(table, s, Stamp.compareProvenance)
+	return uint64(i)
+}
+
+// DecodeRow reads a row state strictly: it accepts nothing but what Encode
+// writes. On an error the row is zero. A cell type of a newer version is
+// ErrUnknownCellType; everything else is memo.ErrMalformed or
+// memo.ErrNotCanonical. The row keeps no reference to data.
+func DecodeRow(data []byte) (Row, error) {
+	row, err := decodeRow(data)
+	if err != nil {
+		return Row{}, fmt.Errorf("row state: %w", err)
+	}
+	again, err := row.Encode()
+	if err != nil {
+		return Row{}, err
+	}
+	if !bytes.Equal(again, data) { // an unused entry of the table, for one
+		return Row{}, fmt.Errorf("row state: %w", memo.ErrNotCanonical)
+	}
+	return row, nil
+}
+
+func decodeRow(data []byte) (Row, error) {
+	r := &reader{b: data}
+	n := r.array(math.MaxInt32)
+	if r.err == nil && n < 2 {
+		r.fail("no provenance and tombstone")
+	}
+	table := make([]Stamp, r.array(len(r.b)/minProvenance))
+	for i := range table {
+		table[i] = r.stamp()
+		if i > 0 && table[i-1].compareProvenance(table[i]) >= 0 {
+			r.fail("provenance is not strictly ascending at entry %d", i)
+		}
+	}
+	var row Row
+	if !r.null() {
+		row.Tombstone = r.indexed(table)
+	}
+	if n > 2 && r.err == nil {
+		row.Cells = make([]Cell, n-2)
+	}
+	for i := range row.Cells {
+		c := &row.Cells[i]
+		*c = r.cell(table)
+		switch {
+		case r.err != nil:
+			return Row{}, r.err
+		case i > 0 && row.Cells[i-1].compareKey(c) >= 0:
+			r.fail("cells are not strictly ascending at field %q", c.Field)
+		case row.drops(c):
+			r.fail("field %q is older than the row's tombstone", c.Field)
+		}
+	}
+	return row, r.end()
+}
+
+func (r *reader) stamp() Stamp {
+	r.arrayOf(provenanceParts, "an entry of the provenance table")
+	s := Stamp{Author: r.digest(), Seq: r.uint(), ID: r.digest(), Time: memo.Time(r.uint())}
+	if r.err == nil && (s.Seq == 0 || s.ID.IsZero() || s.Time > memo.MaxTime) {
+		r.fail("a stamp that no memo has: seq %d, time %d", s.Seq, uint64(s.Time))
+	}
+	return s
+}
+
+// indexed reads an index into the provenance table.
+func (r *reader) indexed(table []Stamp) Stamp {
+	i := r.uint()
+	if i >= uint64(len(table)) {
+		r.fail("entry %d of a provenance table of %d", i, len(table))
+		return Stamp{}
+	}
+	return table[i]
+}
+
+func (r *reader) cell(table []Stamp) Cell {
+	n := r.array(math.MaxInt32)
+	c := Cell{Field: string(r.bytes(memo.MaxField)), Type: memo.CellType(r.uint())}
+	if r.err == nil && c.Type != memo.Register {
+		r.err = fmt.Errorf("field %q: %w: %d", c.Field, ErrUnknownCellType, c.Type)
+		return Cell{}
+	}
+	c.Register.Stamp = r.indexed(table)
+	switch set := r.uint(); {
+	case set == 0 && n == cellDeleted:
+	case set == 1 && n == cellSet:
+		c.Register.Set = true
+		c.Register.Value = r.value()
+	default:
+		r.fail("field %q: a register ends with 1 and its value, or with 0", c.Field)
+	}
+	return c
+}
+
+// value reads what a register holds. It does by hand what memo.Value's own
+// decoder does through the CBOR library, at a fraction of the allocations.
+func (r *reader) value() memo.Value {
+	raw := r.item()
+	if r.err != nil {
+		return memo.Value{}
+	}
+	var v memo.Value
+	var err error
+	one := reader{b: raw}
+	switch first := raw[0]; {
+	case first == itemNull:
+	case first == itemFalse || first == itemTrue:
+		v = memo.Bool(first == itemTrue)
+	case first == itemFloat:
+		v, err = memo.Float(math.Float64frombits(binary.BigEndian.Uint64(raw[1:])))
+	case first&majorMask == majorUint:
+		n := one.uint()
+		if n > math.MaxInt64 {
+			r.fail("%d is above the largest int64", n)
+		}
+		v = memo.Int(int64(n))
+	case first&majorMask == majorNeg:
+		v = memo.Int(-1 - int64(one.head(majorNeg, "an integer")))
+	case first&majorMask == majorBytes:
+		v = memo.Blob(one.bytes(len(raw)))
+	case first&majorMask == majorText:
+		v, err = memo.Text(string(one.take(one.head(majorText, "a text"))))
+	default:
+		r.fail("a value that no cell can hold")
+	}
+	if err != nil {
+		r.fail("%v", err)
+	}
+	return v
+}
