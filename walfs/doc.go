@@ -1,0 +1,35 @@
+// Package walfs keeps bytes that survive a crash: an append-only log of records
+// in preallocated segment files, with positions, readers and a recovery that
+// says what it found.
+//
+//	log, err := walfs.Open(dir, walfs.Options{})
+//	placed, err := log.Append(walfs.Group, walfs.Record{Kind: walfs.KindOwnMemo, Data: b})
+//	r, err := log.Reader(walfs.Position{})      // from the beginning
+//	for {
+//		e, err := r.Next()
+//		if errors.Is(err, walfs.ErrNoNewData) {
+//			err = r.Wait(ctx)           // sleeps until there is more
+//		}
+//		...
+//	}
+//
+// Records are numbered 1, 2, 3, … over the whole log (LSN). Append returns once
+// the promise it was asked for holds: None means handed to the operating system,
+// Group means on the disk, by an fdatasync shared with whoever appended at the
+// same time. A failed sync stops the log for good (ErrStopped), because nobody
+// can say afterwards which bytes the disk holds; reading goes on.
+//
+// Open repairs what a crash may leave (a torn tail, which it saves beside the
+// log first) and refuses what a crash cannot cause (DamageError): it never
+// overwrites records that were promised.
+//
+// A Log is used by any number of goroutines. A Reader belongs to one. Data
+// slices handed out stay valid for ever and must not be modified: they share
+// memory with other records. Two Logs must not be open on one directory; the
+// caller holds a lock against that.
+//
+// The package knows nothing of memos, runs or spaces: a record is a kind and
+// bytes. README.md has the byte tables and the recovery steps.
+package walfs
+
+//go:generate flatc --go -o . record.fbs

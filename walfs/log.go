@@ -1,0 +1,107 @@
+package walfs
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// Log is an open write-ahead log. All methods may be called concurrently.
+//
+// Locks are taken in this order: mu, then syncMu, then group.mu. Readers take
+// none of them.
+type Log struct {
+	dir     string
+	o       Options
+	fs      FS
+	handles *handles
+	report  Report
+	bell    bell // rings when there is more to read, and at the end
+
+	closed atomic.Bool
+	last   atomic.Uint64
+	segs   atomic.Pointer[[]*segment] // consecutive ids; replaced as a whole
+
+	mu     sync.Mutex // the one writer path
+	active *segment   // the last of segs
+	file   *handle    // of active
+	enc    encoder
+	failed span // of active: bytes a failed write may have left
+
+	syncMu sync.Mutex // one sync at a time: see Log.sync
+	group  group
+}
+
+// Last is the LSN of the last record appended, synced or not; 0 when the log is
+// empty.
+func (l *Log) Last() LSN { return l.last.Load() }
+
+// Durable is the LSN up to which records are known to be on the disk.
+func (l *Log) Durable() LSN { return l.group.upTo() }
+
+// Recovery is what Open found and did.
+func (l *Log) Recovery() Report { return l.report }
+
+// Size is the bytes of headers and frames in use, without preallocated space.
+func (l *Log) Size() int64 {
+	var n int64
+	for _, s := range *l.segs.Load() {
+		n += s.end.Load()
+	}
+	return n
+}
+
+// Sync returns when everything appended before it is on the disk.
+func (l *Log) Sync() error {
+	if l.closed.Load() {
+		return ErrClosed
+	}
+	return l.waitDurable(l.Last())
+}
+
+// Close makes everything appended durable, writes the durable mark and closes
+// the files. It does not wait for readers: they get ErrClosed. After a failed
+// sync it closes the files and returns an error wrapping ErrStopped. Closing
+// twice returns ErrClosed.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	was := l.closed.Swap(true)
+	l.mu.Unlock()
+	if was {
+		return ErrClosed
+	}
+	err := l.waitDurable(l.Last())
+	l.group.quiet()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		err = l.finish()
+	}
+	l.bell.ring()
+	return errors.Join(err, l.handles.release(l.file), l.handles.close())
+}
+
+// finish leaves a log that the next Open finds nothing to do in.
+func (l *Log) finish() error {
+	if err := l.repair(); err != nil {
+		return err
+	}
+	if l.active.header.sealed {
+		return nil
+	}
+	if err := l.writeMark(l.tip()); err != nil {
+		return err
+	}
+	return l.sync(l.file.file.Sync)
+}
+
+// segment returns the segment with that id.
+func (l *Log) segment(id uint64) (*segment, error) {
+	segs := *l.segs.Load()
+	if id < segs[0].id || id > segs[len(segs)-1].id {
+		return nil, fmt.Errorf("%w: segment %d, the log has %d to %d", ErrBadPosition,
+			id, segs[0].id, segs[len(segs)-1].id)
+	}
+	return segs[id-segs[0].id], nil
+}

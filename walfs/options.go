@@ -1,0 +1,112 @@
+package walfs
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// DefaultSegmentSize is the size in bytes of new segments unless told
+	// otherwise: large enough that rotation is rare, small enough that opening
+	// the last one and losing one to damage stay cheap.
+	DefaultSegmentSize = 16 << 20
+	// MinSegmentSize and MaxSegmentSize bound Options.SegmentSize, in bytes.
+	MinSegmentSize = 4 << 10
+	MaxSegmentSize = 1 << 30
+	// MaxBatch bounds the encoded bytes of one Append: a batch never straddles
+	// segments, so one that outgrows SegmentSize gets a segment of its own size.
+	MaxBatch = 1 << 30
+)
+
+// LSN numbers records 1, 2, 3, … over the whole log. 0 means "none".
+type LSN = uint64
+
+// Position is where a frame starts. The zero Position is the log's beginning.
+type Position struct {
+	Segment uint64 // id of the segment, from 1
+	Offset  uint64 // byte of the frame in the segment file
+}
+
+// Durability is what Append promises before it returns.
+type Durability uint8
+
+const (
+	// None: the bytes were handed to the operating system. They survive the
+	// death of this process, but not a power cut.
+	None Durability = iota
+	// Group: the bytes are on the disk, by a sync shared with other appenders.
+	Group
+)
+
+// Kind tells what a record's data is. The log only stores it.
+type Kind uint8
+
+// The kinds of record the store writes.
+const (
+	KindRun        Kind = 1 // a foreign run, one record so that it is atomic
+	KindOwnMemo    Kind = 2
+	KindOwnSeal    Kind = 3
+	KindAdopt      Kind = 4
+	KindBlock      Kind = 5
+	KindCheckpoint Kind = 6
+)
+
+// Record is what a caller appends. Append does not keep Data.
+type Record struct {
+	Kind Kind // not 0
+	Data []byte
+}
+
+// Placed tells where an appended record went.
+type Placed struct {
+	LSN LSN
+	Pos Position
+}
+
+// Entry is a record read back. Data must not be modified: it shares memory with
+// other records. It stays valid, also after the reader and the log are closed.
+type Entry struct {
+	LSN  LSN
+	Pos  Position
+	Kind Kind
+	Data []byte
+}
+
+// Options of Open. The zero value is ready to use.
+type Options struct {
+	// SegmentSize is the size in bytes of segments made from now on; existing
+	// ones keep their own. Default DefaultSegmentSize.
+	SegmentSize int64
+	// FS is where the files live. Default OS.
+	FS FS
+	// Now stamps segment headers. The stamps are information for people only:
+	// nothing is decided by them. Default time.Now.
+	Now func() time.Time
+}
+
+// Validate reports what is wrong with o, wrapping ErrBadOptions.
+func (o Options) Validate() error {
+	if s := o.SegmentSize; s != 0 && (s < MinSegmentSize || s > MaxSegmentSize || s%frameAlign != 0) {
+		return fmt.Errorf("%w: segment size %d, want %d to %d bytes and a multiple of %d",
+			ErrBadOptions, s, MinSegmentSize, MaxSegmentSize, frameAlign)
+	}
+	return nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.SegmentSize == 0 {
+		o.SegmentSize = DefaultSegmentSize
+	}
+	if o.FS == nil {
+		o.FS = OS
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// maxData is the longest Data a record may have in segments of this size.
+func (o Options) maxData() int64 {
+	return o.SegmentSize - headerSize - frameOverhead - recordOverhead
+}

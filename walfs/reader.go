@@ -1,0 +1,253 @@
+package walfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+const (
+	readChunk   = 64 << 10 // read at once by a Reader, in bytes
+	randomChunk = 4 << 10  // read at once by ReadAt
+)
+
+// Reader reads records in order, across segments, while others append. It sees
+// records as soon as they are appended; Log.Durable tells which of them are on
+// the disk already. It is used by one goroutine at a time. Closing the log does
+// not wait for its readers.
+type Reader struct {
+	log    *Log
+	seg    *segment
+	file   *handle // holds seg's file open
+	off    int64   // of the next frame
+	want   LSN     // of the next record; 0 when not known
+	window window
+	closed bool
+}
+
+// Reader starts reading at from, which must be where a record starts or the end
+// of a segment; the zero Position is the beginning of the log.
+func (l *Log) Reader(from Position) (*Reader, error) {
+	if l.closed.Load() {
+		return nil, ErrClosed
+	}
+	r := &Reader{log: l}
+	if from == (Position{}) {
+		return r, r.enter((*l.segs.Load())[0])
+	}
+	s, err := l.locate(from)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.enter(s); err != nil {
+		return nil, err
+	}
+	if r.off = int64(from.Offset); r.off != headerSize {
+		r.want = 0
+	}
+	return r, nil
+}
+
+// locate checks that p can be where a frame starts or ends.
+func (l *Log) locate(p Position) (*segment, error) {
+	s, err := l.segment(p.Segment)
+	if err != nil {
+		return nil, err
+	}
+	if end := s.end.Load(); p.Offset < headerSize || p.Offset > uint64(end) || p.Offset%frameAlign != 0 {
+		return nil, fmt.Errorf("%w: offset %d in segment %d, its records lie at %d to %d",
+			ErrBadPosition, p.Offset, p.Segment, headerSize, end)
+	}
+	return s, nil
+}
+
+// enter goes to the beginning of s.
+func (r *Reader) enter(s *segment) error {
+	h, err := r.log.handles.acquire(s)
+	if err != nil {
+		return err
+	}
+	if r.file != nil {
+		if err := r.log.handles.release(r.file); err != nil {
+			return errors.Join(err, r.log.handles.release(h))
+		}
+	}
+	r.seg, r.file, r.off, r.want = s, h, headerSize, s.first
+	r.window = window{f: h.file, chunk: readChunk, fresh: true}
+	return nil
+}
+
+// Next returns the next record, or ErrNoNewData at the live end. A DamageError
+// is returned again by the next call: the reader does not skip records.
+func (r *Reader) Next() (Entry, error) {
+	for {
+		if r.closed || r.log.closed.Load() {
+			return Entry{}, ErrClosed
+		}
+		if end := r.seg.end.Load(); r.off < end {
+			return r.read(end)
+		}
+		next := r.seg.next.Load()
+		if next == nil {
+			return Entry{}, ErrNoNewData
+		}
+		if r.off < r.seg.end.Load() {
+			continue // appended between the two looks; end is final now
+		}
+		if err := r.enter(next); err != nil {
+			return Entry{}, err
+		}
+	}
+}
+
+func (r *Reader) read(end int64) (Entry, error) {
+	e, size, err := readEntry(r.seg, &r.window, r.off, end)
+	if err == nil && r.want != 0 && e.LSN != r.want {
+		err = &DamageError{r.seg.path, r.off, errLSN}
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	r.off += size
+	r.want = e.LSN + 1
+	return e, nil
+}
+
+// Wait blocks until Next has something to say other than ErrNoNewData. It
+// returns the context's error, ErrClosed, or an error wrapping ErrStopped when
+// nothing more can come.
+func (r *Reader) Wait(ctx context.Context) error {
+	for {
+		rang := r.log.bell.listen()
+		if r.closed || r.log.closed.Load() {
+			return ErrClosed
+		}
+		if r.ready() {
+			return nil
+		}
+		if err := r.log.group.err(); err != nil {
+			return err
+		}
+		select {
+		case <-rang:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// ready reports whether there is a record ahead, maybe behind empty segments.
+func (r *Reader) ready() bool {
+	s, off := r.seg, r.off
+	for off >= s.end.Load() {
+		next := s.next.Load()
+		if next == nil {
+			return false
+		}
+		if off < s.end.Load() {
+			return true
+		}
+		s, off = next, headerSize
+	}
+	return true
+}
+
+// Close lets go of the segment. Entries read stay valid.
+func (r *Reader) Close() error {
+	if r.closed {
+		return ErrClosed
+	}
+	r.closed = true
+	return r.log.handles.release(r.file)
+}
+
+// ReadAt returns the record at p; ErrNoNewData when p is the live end.
+func (l *Log) ReadAt(p Position) (Entry, error) {
+	if l.closed.Load() {
+		return Entry{}, ErrClosed
+	}
+	s, err := l.locate(p)
+	if err != nil {
+		return Entry{}, err
+	}
+	end := s.end.Load()
+	if int64(p.Offset) == end {
+		return Entry{}, ErrNoNewData
+	}
+	h, err := l.handles.acquire(s)
+	if err != nil {
+		return Entry{}, err
+	}
+	e, _, err := readEntry(s, &window{f: h.file, chunk: randomChunk, fresh: true}, int64(p.Offset), end)
+	return e, errors.Join(err, l.handles.release(h))
+}
+
+// Seek returns the position of the record with that LSN, or of the live end for
+// Last()+1. It wraps ErrNotFound for any other LSN.
+func (l *Log) Seek(lsn LSN) (Position, error) {
+	if l.closed.Load() {
+		return Position{}, ErrClosed
+	}
+	last := l.Last()
+	segs := *l.segs.Load()
+	if lsn < segs[0].first || lsn > last+1 {
+		return Position{}, fmt.Errorf("%w: %d, the log holds %d to %d", ErrNotFound, lsn, segs[0].first, last)
+	}
+	s := segs[len(segs)-1]
+	for i := len(segs) - 1; s.first > lsn; i-- {
+		s = segs[i-1]
+	}
+	h, err := l.handles.acquire(s)
+	if err != nil {
+		return Position{}, err
+	}
+	off, err := seekIn(s, h.file, lsn)
+	return Position{s.id, uint64(off)}, errors.Join(err, l.handles.release(h))
+}
+
+// seekIn hops from frame to frame, from the nearest indexed record.
+func seekIn(s *segment, f File, lsn LSN) (int64, error) {
+	end := s.end.Load()
+	w := window{f: f, chunk: indexStride}
+	at := s.before(lsn)
+	for ; at.lsn < lsn && at.off < end; at.lsn++ {
+		_, size, err := readEntry(s, &w, at.off, end)
+		if err != nil {
+			return 0, err
+		}
+		at.off += size
+	}
+	return at.off, nil
+}
+
+const errLSN = frameError("frame carries another record's LSN")
+
+// readEntry reads the record at off, below end, of s. Bytes that are no record
+// make a DamageError.
+func readEntry(s *segment, w *window, off, end int64) (Entry, int64, error) {
+	data, size, err := readFrame(w, off, end)
+	if err != nil {
+		return Entry{}, 0, s.damage(off, err)
+	}
+	e := Entry{Pos: Position{s.id, uint64(off)}}
+	if e.LSN, e.Kind, e.Data, err = decodeRecord(data); err != nil {
+		return Entry{}, 0, s.damage(off, err)
+	}
+	if e.LSN < s.first {
+		return Entry{}, 0, s.damage(off, errLSN)
+	}
+	return e, size, nil
+}
+
+// damage wraps what is wrong at off, where a record was promised. Errors of the
+// disk are no damage: trying again may help.
+func (s *segment) damage(off int64, err error) error {
+	if err == io.EOF {
+		err = frameError("no frame where a record was promised")
+	}
+	if _, bad := err.(frameError); !bad && err != io.ErrUnexpectedEOF {
+		return fmt.Errorf("read %s at offset %d: %w", s.path, off, err)
+	}
+	return &DamageError{s.path, off, err}
+}

@@ -1,0 +1,130 @@
+package walfs
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	segmentSuffix = ".wal"
+	tempSuffix    = ".tmp"  // a segment being made: holds no records yet
+	tornSuffix    = ".torn" // bytes a recovery took off the end
+	segmentDigits = 20      // of the id in a file name, so that names sort
+
+	// indexStride is how far apart, in bytes, the entries of a segment's sparse
+	// index are. Seek reads at most about this much to find a record.
+	indexStride = 16 << 10
+)
+
+// segment is one file of the log. What readers look at is atomic or immutable;
+// header belongs to the holder of Log.mu.
+type segment struct {
+	id    uint64
+	path  string
+	size  int64 // of the file: it rules, whatever Options say now
+	first LSN
+
+	end  atomic.Int64            // where the readable frames end; only grows
+	next atomic.Pointer[segment] // set after end has its final value
+
+	header header
+
+	mu    sync.Mutex // guards index
+	index []indexEntry
+}
+
+type indexEntry struct {
+	lsn LSN
+	off int64
+}
+
+func segmentName(id uint64) string {
+	return fmt.Sprintf("%0*d%s", segmentDigits, id, segmentSuffix)
+}
+
+// segmentID is the inverse of segmentName.
+func segmentID(name string) (id uint64, ok bool) {
+	digits, ok := strings.CutSuffix(name, segmentSuffix)
+	if !ok || len(digits) != segmentDigits {
+		return 0, false
+	}
+	id, err := strconv.ParseUint(digits, 10, 64)
+	return id, err == nil && id > 0
+}
+
+// note remembers that a record starts at off, if the index wants to know.
+func (s *segment) note(lsn LSN, off int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.index); n == 0 || off-s.index[n-1].off >= indexStride {
+		s.index = append(s.index, indexEntry{lsn, off})
+	}
+}
+
+// before is the last indexed record at or before lsn.
+func (s *segment) before(lsn LSN) indexEntry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := sort.Search(len(s.index), func(i int) bool { return s.index[i].lsn > lsn })
+	if i == 0 {
+		return indexEntry{s.first, headerSize}
+	}
+	return s.index[i-1]
+}
+
+// prepare makes the file of a segment that holds nothing, under a temporary name.
+func (l *Log) prepare(id uint64, first LSN, size int64) (*segment, File, error) {
+	now := l.o.Now().UnixNano()
+	s := &segment{id: id, path: filepath.Join(l.dir, segmentName(id)), size: size, first: first}
+	s.header = header{created: now, modified: now, mark: headerSize, first: first}
+	s.end.Store(headerSize)
+
+	f, err := l.fs.Create(s.path + tempSuffix)
+	if err != nil {
+		return nil, nil, fmt.Errorf("create segment: %w", err)
+	}
+	if err = f.Allocate(size); err == nil {
+		_, err = f.WriteAt(s.header.encode(), 0)
+	}
+	if err == nil {
+		err = l.sync(f.Sync)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("create segment %s: %w", s.path, errors.Join(err, l.discard(s, f)))
+	}
+	return s, f, nil
+}
+
+// discard removes a prepared segment.
+func (l *Log) discard(s *segment, f File) error {
+	return errors.Join(f.Close(), l.fs.Remove(s.path+tempSuffix))
+}
+
+// place gives a prepared segment its name, durably. Header and length were on the
+// disk before, so a segment with an unreadable header is never a crash's work.
+func (l *Log) place(s *segment, f File) (*handle, error) {
+	if err := l.fs.Rename(s.path+tempSuffix, s.path); err != nil {
+		return nil, fmt.Errorf("name segment: %w", errors.Join(err, l.discard(s, f)))
+	}
+	if err := l.syncDir(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return l.handles.add(s, f), nil
+}
+
+// writeHeader replaces the header of s on disk, and in memory when that worked.
+// Callers hold Log.mu.
+func (l *Log) writeHeader(f File, s *segment, h header) error {
+	h.modified = l.o.Now().UnixNano()
+	if _, err := f.WriteAt(h.encode(), 0); err != nil {
+		return fmt.Errorf("write header of %s: %w", s.path, err)
+	}
+	s.header = h
+	return nil
+}
