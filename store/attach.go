@@ -1,0 +1,176 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"lightcone/memo"
+	"lightcone/walfs"
+)
+
+// Result says what became of the runs given to Attach.
+type Result struct {
+	// Attached are the memos that attached, in the order of the log: those of
+	// the runs given and of pending runs that they freed. A run that gives back
+	// own memos whose seal was lost lists them again.
+	Attached []Placed
+	// Runs are the runs that attached, in the same order.
+	Runs []*memo.Run
+	// Orphans are causes that given runs wait for, each once.
+	Orphans []memo.Head
+	// Refused says of each given run that can never attach why: its author, or who
+	// delivers it for a space nobody shares, broke a rule.
+	Refused []error
+	// Held counts given runs kept because a newer version may understand them.
+	Held int
+	// Duplicates counts given runs that were attached or pending already.
+	Duplicates int
+	// Evicted counts pending runs dropped to make room. They are wanted again
+	// when recon finds them missing.
+	Evicted int
+}
+
+// Attach attaches verified foreign runs in whatever order their causes allow,
+// keeps those that have to wait, and frees pending runs. Given no runs it still
+// attaches those that own memos or AddSpace freed. An error is a failure of this
+// machine; what the result lists is attached nevertheless.
+//
+// The records are not synced: a crash may lose them, and then they are wanted
+// again. Own memos that depend on them are behind them in the log, so that the
+// sync of those covers these.
+func (s *Store) Attach(runs []*memo.Run) (Result, error) {
+	var res Result
+	if s.broken != nil {
+		return res, s.broken
+	}
+	err := s.attachAll(runs, &res)
+	return res, errors.Join(err, s.commit())
+}
+
+func (s *Store) attachAll(runs []*memo.Run, res *Result) error {
+	orphans := map[memo.Head]bool{}
+	for {
+		// What waits longest for its turn holds memory: free it first.
+		if err := s.attachWoken(res); err != nil || len(runs) == 0 {
+			return err
+		}
+		r := runs[0]
+		runs = runs[1:]
+		v, miss, reason := s.judge(r)
+		switch {
+		case v == attachable:
+			if err := s.attach(r, res); err != nil {
+				return err
+			}
+		case v == refused:
+			res.Refused = append(res.Refused, reason)
+		case v == duplicate || s.pending.holds(r.Head().ID):
+			res.Duplicates++
+		default:
+			if err := s.hold(r, v, miss, res); err != nil {
+				return err
+			}
+			if v == waiting && !orphans[miss] {
+				orphans[miss] = true
+				res.Orphans = append(res.Orphans, miss)
+			}
+		}
+	}
+}
+
+// attachWoken judges the woken runs until none is left, in a loop and not by
+// recursion: a chain of orphans may be as long as the pending set.
+func (s *Store) attachWoken(res *Result) error {
+	for len(s.woken) > 0 {
+		w := s.woken[len(s.woken)-1]
+		s.woken = s.woken[:len(s.woken)-1]
+		if !s.pending.has(w) {
+			continue // evicted meanwhile
+		}
+		v, miss, reason := s.judge(w.run)
+		switch v {
+		case waiting, held:
+			s.pending.file(w, causeOf(w.run, v, miss))
+			continue
+		case attachable:
+			if err := s.attach(w.run, res); err != nil {
+				s.woken = append(s.woken, w)
+				return err
+			}
+		case refused:
+			// Whoever delivers now is not to be blamed for it: it is not in res.
+			s.logger.Warn("dropped a pending run", slog.Any("cause", reason))
+		}
+		s.forget(w)
+	}
+	return nil
+}
+
+// attach appends r to the log and takes it in.
+func (s *Store) attach(r *memo.Run, res *Result) error {
+	data, err := r.Encode()
+	if err != nil {
+		return fmt.Errorf("encode run %s: %w", r.Head(), err)
+	}
+	placed, err := s.append(walfs.None, walfs.Record{Kind: walfs.KindRun, Data: data})
+	if err != nil {
+		return err
+	}
+	s.tookRun(r, placed[0])
+	for _, m := range r.Memos {
+		res.Attached = append(res.Attached, Placed{placed[0].LSN, m})
+	}
+	res.Runs = append(res.Runs, r)
+	return nil
+}
+
+// hold puts r into the pending set and makes room for it.
+func (s *Store) hold(r *memo.Run, v verdict, miss memo.Head, res *Result) error {
+	data, err := r.Encode()
+	if err != nil {
+		return fmt.Errorf("encode run %s: %w", r.Head(), err)
+	}
+	if v == held {
+		res.Held++
+	}
+	w := &waiter{number: s.pending.next, run: r, size: len(data)}
+	s.set(pendingKey(w.number), data)
+	s.pending.add(w)
+	s.pending.file(w, causeOf(r, v, miss))
+	res.Evicted += s.evict()
+	return nil
+}
+
+// evict drops the oldest pending runs until the rest is within bounds.
+func (s *Store) evict() (n int) {
+	for w := s.pending.excess(); w != nil; w = s.pending.excess() {
+		s.forget(w)
+		n++
+	}
+	return n
+}
+
+// forget removes w from the pending set, in memory and in the index.
+func (s *Store) forget(w *waiter) {
+	s.pending.remove(w)
+	s.del(pendingKey(w.number))
+}
+
+func causeOf(r *memo.Run, v verdict, miss memo.Head) cause {
+	if v == held {
+		return cause{}
+	}
+	return cause{r.Space, miss.Author, miss.Seq}
+}
+
+// append writes records to the log and notes how far the index will reach.
+func (s *Store) append(d walfs.Durability, recs ...walfs.Record) ([]walfs.Placed, error) {
+	placed, err := s.log.Append(d, recs...)
+	if err != nil {
+		return nil, fmt.Errorf("append to the log: %w", err)
+	}
+	end := len(recs) - 1
+	s.reached(walfs.Entry{LSN: placed[end].LSN, Pos: placed[end].Pos, Data: recs[end].Data})
+	return placed, nil
+}

@@ -1,0 +1,55 @@
+// Package store keeps a replica's memos: durable, attached in causal order, and
+// ready to be handed to other peers.
+//
+// # Two parts on disk
+//
+// The truth is a write-ahead log (package walfs, dir/wal). A foreign run is one
+// record, an own memo is one record, the seal over own memos is one record. A
+// memo is appended when it attaches, never before, so the order of the log is a
+// causal order: whoever reads it front to back meets every cause before its
+// effects, and a cursor into it never misses a memo.
+//
+// The index (the KV seam, pebble in dir/kv, or an ordered map in memory) says
+// where in the log things are. It has no log of its own. Every writing call puts
+// its changes into it as one batch together with the LSN they reach, so that
+// what a crash leaves is a prefix, and Open replays the rest. The index can
+// therefore be deleted, damaged or older than the log: Open rebuilds it, with
+// the same answers. keys.go lists what is in it. Only the pending set lives
+// nowhere else; lost, it is wanted from peers again.
+//
+// # How it is used
+//
+//	s, err := store.Open(dir, store.Options{})
+//	s.AddSpace(id)                       // accept memos of this space
+//	placed, err := s.AppendOwn(walfs.Group, memos, &seal)
+//	res, err := s.Attach(runs)           // decoded and verified foreign runs
+//	v := s.View()                        // what other goroutines read
+//	err = s.Replay(lsn, f)               // attached memos, to rebuild a projection
+//
+// One goroutine, the replica's owner, calls the methods that write. View may be
+// called by anybody at any time; a View never changes.
+//
+// # Attaching
+//
+// A run attaches when its author's memo before it is attached, every dep is
+// covered and it breaks no rule. Until then it waits in the pending set, filed
+// under one missing cause, and is looked at again when that cause attaches. The
+// set is bounded in runs and bytes; the oldest runs make room. Runs of a kind
+// that a newer version writes are kept there too, without blame.
+//
+// Own memos appended without a seal belong to the own chain at once (View.All,
+// View.Memo, Replay) but to View.Vector only when sealed: nothing that could
+// still be lost is ever offered to a peer. After a crash they are kept and
+// Unsealed reports them, to be sealed.
+//
+// A run whose prev is not the head held here, or that holds other memos at
+// covered places, shows that its author forked its chain. It is refused with
+// ErrFork: keeping both branches and the evidence comes with fork proofs. In a
+// space of members, first memos of authors other than the genesis's are held:
+// this version cannot judge grants.
+//
+// # What this package does not know
+//
+// Peers, and what deltas mean. Signatures are checked before runs get here; only
+// own seals are verified, since a bad one would poison the own chain for good.
+package store

@@ -1,0 +1,44 @@
+package store
+
+import "errors"
+
+var (
+	// ErrUnknownSpace reports memos of a space nobody added: call AddSpace first.
+	ErrUnknownSpace = errors.New("memos of a space this replica does not take part in; add the space first")
+	// ErrNotAttachable reports own memos that do not extend the own chain or
+	// whose causes are not attached. Nothing was written.
+	ErrNotAttachable = errors.New("memo cannot be attached")
+	// ErrFork reports a run that contradicts the chain held here: its author wrote
+	// two different memos for one place.
+	ErrFork = errors.New("author forked its chain")
+	// ErrRecut reports a run that begins within memos held here and goes on behind
+	// them. Runs go from one seal to the next and are never cut again, so its
+	// author sealed the same memos twice.
+	ErrRecut = errors.New("run does not begin where a run held here ends; runs are never cut again")
+	// ErrNoRun reports the request for a run that the view does not hold.
+	ErrNoRun = errors.New("no such run")
+	// ErrRunFull reports that the own memos not sealed yet have no room for more
+	// in one run: seal them (SealOwn), then append.
+	ErrRunFull = errors.New("unsealed memos and new ones exceed one run; seal first")
+	// ErrNoUnsealed reports a seal without memos to put it on.
+	ErrNoUnsealed = errors.New("no unsealed memos to seal")
+	// ErrLogBehind reports that records the index knows to have been on the disk
+	// are not in the log.
+	ErrLogBehind = errors.New("the log is older than its index; it was restored from an older copy: " +
+		"restore a newer copy, or start with a new directory and a new key")
+	// ErrBadLog reports a readable log whose records do not fit together.
+	ErrBadLog = errors.New("the log holds a record that does not follow from those before it; " +
+		"restore the directory from a copy, or read it with the version that wrote it")
+	// ErrLocked reports a directory another process has open.
+	ErrLocked = errors.New("the directory is open in another process; stop it or choose another directory")
+	// ErrBroken reports an index that could not be written. The log is whole:
+	// mend the disk and open again.
+	ErrBroken = errors.New("the index cannot be written; mend the disk and open again")
+	// ErrClosed reports the use of a closed store.
+	ErrClosed = errors.New("store is closed")
+	// ErrBadOptions is returned by Options.Validate and Open.
+	ErrBadOptions = errors.New("bad store options")
+)
+
+// errIndex marks a fault of the index that rebuilding it from the log mends.
+var errIndex = errors.New("index is not usable; stop the program, delete the kv directory and start again")

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Memory of the index. A replica's index is small and mostly appended to; the
+// operating system caches its files anyway.
+const (
+	pebbleCache    = 8 << 20 // bytes of decompressed blocks
+	pebbleMemtable = 4 << 20 // bytes written to disk at once; about 20,000 memos
+)
+
+// pebbleKV is the KV on disk. Pebble's own log is off: the store's log is
+// replayed instead. Pebble writes memtables in the order they were filled, and
+// never splits a batch, so a crash leaves a prefix.
+type pebbleKV struct {
+	dir    string
+	lock   *pebble.Lock
+	logger *slog.Logger
+
+	mu sync.RWMutex // readers share it; db changes only when it is held
+	db *pebble.DB   // nil when closed: a closed pebble.DB panics
+}
+
+// openPebble opens or makes the index in dir. One that cannot be opened is
+// emptied: Open rebuilds it.
+func openPebble(dir string, logger *slog.Logger) (KV, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := pebble.LockDirectory(dir, vfs.Default)
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &path): // the lock file could not even be made
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: lock %s: %w", ErrLocked, dir, err)
+	}
+	k := &pebbleKV{dir: dir, lock: lock, logger: logger}
+	if err := k.open(); err != nil {
+		logger.Warn("index cannot be opened, rebuilding it", slog.Any("cause", err))
+		if err := k.Clear(); err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+	}
+	return k, nil
+}
+
+func (k *pebbleKV) open() error {
+	db, err := pebble.Open(k.dir, &pebble.Options{
+		Lock:               k.lock,
+		CacheSize:          pebbleCache,
+		MemTableSize:       pebbleMemtable,
+		DisableWAL:         true,
+		FormatMajorVersion: pebble.FormatNewest,
+		Logger:             pebbleLogger{k.logger},
+	})
+	if err != nil {
+		return err
+	}
+	k.db = db
+	return nil
+}
+
+func (k *pebbleKV) Get(key []byte) ([]byte, bool, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.db == nil {
+		return nil, false, ErrClosed
+	}
+	v, closer, err := k.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return slices.Clone(v), true, closer.Close()
+}
+
+func (k *pebbleKV) Scan(from, to []byte) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		k.mu.RLock()
+		defer k.mu.RUnlock()
+		if k.db == nil {
+			yield(Item{}, ErrClosed)
+			return
+		}
+		it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+		if err != nil {
+			yield(Item{}, err)
+			return
+		}
+		more := true
+		for it.First(); more && it.Valid(); it.Next() {
+			var v []byte
+			if v, err = it.ValueAndErr(); err != nil {
+				break
+			}
+			more = yield(Item{it.Key(), v}, nil)
+		}
+		if err = errors.Join(err, it.Close()); err != nil && more {
+			yield(Item{}, err)
+		}
+	}
+}
+
+func (k *pebbleKV) Apply(changes []Item) error {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.db == nil {
+		return ErrClosed
+	}
+	b := k.db.NewBatch()
+	for _, c := range changes {
+		var err error
+		if c.Value == nil {
+			err = b.Delete(c.Key, nil)
+		} else {
+			err = b.Set(c.Key, c.Value, nil)
+		}
+		if err != nil {
+			return errors.Join(err, b.Close())
+		}
+	}
+	return errors.Join(b.Commit(pebble.NoSync), b.Close())
+}
+
+func (k *pebbleKV) Flush(wait bool) error {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.db == nil {
+		return ErrClosed
+	}
+	if wait {
+		return k.db.Flush()
+	}
+	_, err := k.db.AsyncFlush()
+	return err
+}
+
+// Clear deletes every file but the lock and opens an empty index.
+func (k *pebbleKV) Clear() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.db != nil {
+		// What Close says of a damaged index does not matter any more.
+		if err := k.db.Close(); err != nil {
+			k.logger.Debug("close the old index", slog.Any("cause", err))
+		}
+		k.db = nil
+	}
+	entries, err := os.ReadDir(k.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == "LOCK" {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(k.dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return k.open()
+}
+
+func (k *pebbleKV) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.db == nil {
+		return ErrClosed
+	}
+	err := k.db.Close()
+	k.db = nil
+	return errors.Join(err, k.lock.Close())
+}
+
+// pebbleLogger keeps pebble's chatter out of the program's log.
+type pebbleLogger struct{ log *slog.Logger }
+
+func (pebbleLogger) Infof(string, ...any) {}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.log.Warn("index", slog.String("text", fmt.Sprintf(format, args...)))
+}
+
+// Fatalf must not return. Pebble calls it when its manifest cannot be written.
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	panic("index: " + fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,106 @@
+package store
+
+import (
+	"github.com/tidwall/btree"
+
+	"lightcone/memo"
+)
+
+// cause names a memo that something waits for. With seq 0 it is that the space
+// is added. The zero cause never comes: for it wait runs of a newer version.
+type cause struct {
+	space  memo.SpaceID
+	author memo.Author
+	seq    uint64
+}
+
+// waiter is a run in the pending set.
+type waiter struct {
+	number uint64 // order of arrival
+	run    *memo.Run
+	size   int // bytes, encoded
+	cause  cause
+}
+
+// pending is the bounded set of runs that cannot be attached yet, each filed
+// under one cause it lacks. A run that lacks several is filed again when one of
+// them comes: at most as often as it has causes.
+type pending struct {
+	maxRuns, maxBytes int
+
+	byNumber btree.Map[uint64, *waiter]
+	byHead   map[memo.ID]*waiter
+	byCause  map[cause][]*waiter
+	next     uint64 // number of the next waiter
+	bytes    int
+}
+
+func newPending(maxRuns, maxBytes int) *pending {
+	return &pending{
+		maxRuns: maxRuns, maxBytes: maxBytes, next: 1,
+		byHead: map[memo.ID]*waiter{}, byCause: map[cause][]*waiter{},
+	}
+}
+
+func (p *pending) len() int { return p.byNumber.Len() }
+
+// holds reports whether the run that ends in head waits already.
+func (p *pending) holds(head memo.ID) bool { return p.byHead[head] != nil }
+
+// has reports whether w is still in the set.
+func (p *pending) has(w *waiter) bool {
+	_, ok := p.byNumber.Get(w.number)
+	return ok
+}
+
+// add puts w into the set, filed nowhere.
+func (p *pending) add(w *waiter) {
+	p.next = max(p.next, w.number+1)
+	p.byNumber.Set(w.number, w)
+	p.byHead[w.run.Head().ID] = w
+	p.bytes += w.size
+}
+
+// file files w, which is filed nowhere, under c.
+func (p *pending) file(w *waiter, c cause) {
+	w.cause = c
+	p.byCause[c] = append(p.byCause[c], w)
+}
+
+// wake returns those that wait for c. They stay in the set, filed nowhere, until
+// they are filed again or removed.
+func (p *pending) wake(c cause) []*waiter {
+	ws := p.byCause[c]
+	delete(p.byCause, c)
+	return ws
+}
+
+// excess returns the oldest waiter while the set is over its bounds, else nil.
+func (p *pending) excess() *waiter {
+	if p.len() <= p.maxRuns && p.bytes <= p.maxBytes {
+		return nil
+	}
+	_, w, _ := p.byNumber.Min()
+	return w
+}
+
+// remove takes w out of the set.
+func (p *pending) remove(w *waiter) {
+	if _, ok := p.byNumber.Delete(w.number); !ok {
+		return
+	}
+	delete(p.byHead, w.run.Head().ID)
+	p.bytes -= w.size
+	ws := p.byCause[w.cause]
+	for i := range ws {
+		if ws[i] == w {
+			ws = append(ws[:i], ws[i+1:]...)
+			break
+		}
+	}
+	if len(ws) == 0 {
+		delete(p.byCause, w.cause)
+	} else {
+		p.byCause[w.cause] = ws
+	}
+}

@@ -1,0 +1,137 @@
+package store
+
+import (
+	"fmt"
+
+	"lightcone/memo"
+	"lightcone/walfs"
+)
+
+// space is what the owner knows of one space. It belongs to the owner's
+// goroutine; readers see the spaceView that freeze makes.
+type space struct {
+	id      memo.SpaceID
+	genesis *memo.Memo // nil until it attaches, or is written here
+	sealed  memo.Vector
+	all     memo.Vector           // sealed and the tails
+	tails   map[memo.Author]*tail // own memos that wait for a seal
+	changed bool                  // since the last freeze
+	moved   bool                  // sealed changed since the last freeze
+}
+
+// tail is the end of an own chain, behind its last seal.
+type tail struct {
+	memos []*memo.Memo
+	bytes int // of the memos, encoded one by one
+}
+
+// space returns the space, and adds it when it is new.
+func (s *Store) space(id memo.SpaceID) *space {
+	sp := s.spaces[id]
+	if sp == nil {
+		sp = &space{id: id, tails: map[memo.Author]*tail{}, changed: true}
+		s.spaces[id] = sp
+	}
+	return sp
+}
+
+// The three methods below record in memory and in the index what one record of
+// the log means. Appending and replaying both go through them, after the same
+// checks, so that both end in the same state.
+
+// tookRun: a run attached; at is its record.
+func (s *Store) tookRun(r *memo.Run, at walfs.Placed) {
+	sp, head := s.space(r.Space), r.Head()
+	for i, m := range r.Memos {
+		s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, uint64(i), m.ID()}.encode())
+	}
+	s.tookGenesis(sp, r.Memos[0])
+	if t := sp.tails[head.Author]; t != nil {
+		t.drop(head.Seq) // own memos whose seal was lost here came back sealed
+	}
+	s.attached(sp, r.Memos, runPlace{order: at.LSN, first: r.FirstSeq(), pos: at.Pos})
+}
+
+// tookOwn: an own memo was appended; encoded is its length.
+func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
+	sp := s.space(m.SpaceID())
+	s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, 0, m.ID()}.encode())
+	s.tookGenesis(sp, m)
+	t := sp.tails[m.Author]
+	if t == nil {
+		t = &tail{}
+		sp.tails[m.Author] = t
+		s.set(authorKey(prefixOpen, sp.id, m.Author), []byte{})
+	}
+	t.memos = append(t.memos, m)
+	t.bytes += encoded
+	sp.all.Set(memo.Mark{Head: m.Head(), Time: m.Time})
+	sp.changed = true
+}
+
+// tookSeal: the tail of author was sealed; at is the seal's record.
+func (s *Store) tookSeal(sp *space, author memo.Author, at walfs.Placed) {
+	memos := sp.tails[author].memos
+	sp.tails[author].memos = nil
+	s.attached(sp, memos, runPlace{order: at.LSN, first: memos[0].Seq, pos: at.Pos})
+}
+
+func (s *Store) tookGenesis(sp *space, m *memo.Memo) {
+	if m.Kind() == memo.KindGenesis {
+		sp.genesis = m
+		s.set(spaceKey(prefixGenesis, sp.id), m.Author[:])
+	}
+}
+
+// attached moves the author's head behind memos, a whole run, and wakes what
+// waited for them.
+func (s *Store) attached(sp *space, memos []*memo.Memo, where runPlace) {
+	last := memos[len(memos)-1]
+	mark := memo.Mark{Head: last.Head(), Time: last.Time}
+	s.set(seqKey(prefixRun, sp.id, last.Author, last.Seq), where.encode())
+	s.set(authorKey(prefixVector, sp.id, last.Author), encodeMark(mark))
+	if t := sp.tails[last.Author]; t != nil && len(t.memos) == 0 {
+		delete(sp.tails, last.Author)
+		s.del(authorKey(prefixOpen, sp.id, last.Author))
+	}
+	sp.sealed.Set(mark)
+	if !sp.all.Covers(last.Author, last.Seq) {
+		sp.all.Set(mark)
+	}
+	sp.changed, sp.moved = true, true
+	for _, m := range memos {
+		s.woken = append(s.woken, s.pending.wake(cause{sp.id, m.Author, m.Seq})...)
+	}
+}
+
+// drop removes the memos up to seq. bytes stays, an upper bound.
+func (t *tail) drop(seq uint64) {
+	for len(t.memos) > 0 && t.memos[0].Seq <= seq {
+		t.memos = t.memos[1:]
+	}
+}
+
+// readMemo returns the memo at p.
+func readMemo(log *walfs.Log, p place) (*memo.Memo, int, error) {
+	e, err := log.ReadAt(p.pos)
+	if err != nil {
+		return nil, 0, err
+	}
+	var m *memo.Memo
+	switch e.Kind {
+	case walfs.KindOwnMemo:
+		m, err = memo.Decode(e.Data)
+	case walfs.KindRun:
+		var r *memo.Run
+		if r, err = memo.DecodeRun(e.Data); err == nil && p.index < uint64(len(r.Memos)) {
+			m = r.Memos[p.index]
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, 0, fmt.Errorf("record %d: %w", e.LSN, err)
+	case m == nil || m.ID() != p.id:
+		return nil, 0, fmt.Errorf("%w: record %d is not the memo %s", errIndex, e.LSN, p.id)
+	}
+	return m, len(e.Data), nil
+}

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+
+	"lightcone/memo"
+	"lightcone/walfs"
+)
+
+// Store is a replica's memos. See the package comment for who may call what.
+type Store struct {
+	log    *walfs.Log
+	kv     KV
+	logger *slog.Logger
+
+	spaces  map[memo.SpaceID]*space
+	pending *pending
+	woken   []*waiter // pending runs whose cause attached, to be judged again
+	batch   []Item    // changes of the index not applied yet
+	last    walfs.Entry
+	flushed int64 // size of the log when the index was last flushed
+	broken  error // why nothing can be written any more
+	view    atomic.Pointer[View]
+}
+
+// Placed is an attached memo and the LSN of the record that holds it. Memos of a
+// foreign run share one.
+type Placed struct {
+	LSN  uint64
+	Memo *memo.Memo
+}
+
+// Open opens the store in dir, or makes it. Damage of the log that a crash
+// cannot cause is returned as walfs.DamageError, ErrLogBehind or ErrBadLog, and
+// nothing is changed.
+func Open(dir string, o Options) (*Store, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	kv := o.KV
+	if kv == nil {
+		var err error
+		if kv, err = openPebble(filepath.Join(dir, "kv"), o.Logger); err != nil {
+			return nil, fmt.Errorf("open index: %w", err)
+		}
+	}
+	log, err := walfs.Open(filepath.Join(dir, "wal"), o.WAL)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open log: %w", err), kv.Close())
+	}
+	s := &Store{log: log, kv: kv, logger: o.Logger}
+	if err := s.recover(o); err != nil {
+		return nil, errors.Join(err, kv.Close(), log.Close())
+	}
+	return s, nil
+}
+
+// AddSpace makes the store accept memos of a space. Repeating it is harmless. A
+// space of which the log holds memos is added by Open.
+func (s *Store) AddSpace(id memo.SpaceID) {
+	s.space(id)
+	s.woken = append(s.woken, s.pending.wake(cause{space: id})...)
+	s.publish()
+}
+
+// Spaces returns the spaces added so far, ascending.
+func (s *Store) Spaces() []memo.SpaceID {
+	ids := slices.Collect(maps.Keys(s.spaces))
+	slices.SortFunc(ids, func(a, b memo.SpaceID) int { return bytes.Compare(a[:], b[:]) })
+	return ids
+}
+
+// View returns what is attached now. Any goroutine may call it.
+func (s *Store) View() *View { return s.view.Load() }
+
+// Pending returns how many runs wait for causes, and their encoded bytes.
+func (s *Store) Pending() (runs, bytes int) { return s.pending.len(), s.pending.bytes }
+
+// Size returns the bytes of the log in use.
+func (s *Store) Size() int64 { return s.log.Size() }
+
+// Sync returns when everything appended so far is on the disk.
+func (s *Store) Sync() error { return s.log.Sync() }
+
+// Checkpoint syncs the log and writes the index to disk, so that the next Open
+// has nothing to replay.
+func (s *Store) Checkpoint() error {
+	if s.broken != nil {
+		return s.broken
+	}
+	if err := s.log.Sync(); err != nil {
+		return err
+	}
+	if err := s.apply(); err != nil {
+		return err
+	}
+	if err := s.kv.Flush(true); err != nil {
+		return s.breakDown(err)
+	}
+	s.flushed = s.log.Size()
+	return nil
+}
+
+// Close checkpoints and closes the log and the index. Views still at hand return
+// errors from then on.
+func (s *Store) Close() error {
+	if errors.Is(s.broken, ErrClosed) {
+		return ErrClosed
+	}
+	err := s.Checkpoint()
+	s.broken = ErrClosed
+	return errors.Join(err, s.kv.Close(), s.log.Close())
+}
+
+// set and del change the index at the next commit.
+func (s *Store) set(key, value []byte) { s.batch = append(s.batch, Item{key, value}) }
+
+func (s *Store) del(key []byte) { s.batch = append(s.batch, Item{Key: key}) }
+
+// reached notes the last record that the changes gathered so far stand for.
+func (s *Store) reached(e walfs.Entry) { s.last = e }
+
+// commit applies the changes gathered since the last one and publishes a view
+// that shows them.
+func (s *Store) commit() error {
+	if err := s.index(); err != nil {
+		return err
+	}
+	s.publish()
+	return nil
+}
+
+// index applies the gathered changes, if there are any.
+func (s *Store) index() error {
+	if len(s.batch) == 0 {
+		return nil
+	}
+	return s.apply()
+}
+
+// apply applies the gathered changes in one batch with the LSN they reach.
+func (s *Store) apply() error {
+	if s.last.LSN != 0 {
+		st := state{
+			applied: s.last.LSN, pos: s.last.Pos, sum: checksum(s.last.Data),
+			durable: min(s.log.Durable(), s.last.LSN),
+		}
+		s.set([]byte(stateKey), st.encode())
+	}
+	err := s.kv.Apply(s.batch)
+	clear(s.batch)
+	s.batch = s.batch[:0]
+	if err != nil {
+		return s.breakDown(err)
+	}
+	if size := s.log.Size(); size-s.flushed > CheckpointEvery {
+		// Pebble does it in the background; it also does so whenever a memtable
+		// is full, so this is for long memos, of which few fill the log.
+		if err := s.kv.Flush(false); err != nil {
+			return s.breakDown(err)
+		}
+		s.flushed = size
+	}
+	return nil
+}
+
+// breakDown stops the writing methods: an index with a hole would answer wrongly.
+func (s *Store) breakDown(err error) error {
+	if s.broken == nil {
+		s.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	return s.broken
+}
+
+// publish replaces the view if a space changed.
+func (s *Store) publish() {
+	var changed []*space
+	for _, sp := range s.spaces {
+		if sp.changed {
+			changed = append(changed, sp)
+		}
+	}
+	old := s.view.Load()
+	if len(changed) == 0 && old != nil {
+		return
+	}
+	next := &View{log: s.log, kv: s.kv, spaces: map[memo.SpaceID]*spaceView{}}
+	if old != nil {
+		maps.Copy(next.spaces, old.spaces)
+	}
+	for _, sp := range changed {
+		next.spaces[sp.id] = sp.freeze(next.spaces[sp.id])
+	}
+	s.view.Store(next)
+}

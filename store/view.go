@@ -1,0 +1,194 @@
+package store
+
+import (
+	"fmt"
+	"iter"
+	"sync"
+
+	"lightcone/memo"
+	"lightcone/merge"
+	"lightcone/walfs"
+)
+
+// View is what a store held at one moment. Any goroutine may use it, for as long
+// as the store is open.
+//
+// Only its vectors are a copy, made in O(1). Memos and runs are read from the
+// live log and index: what those hold below the view's vectors never changes
+// any more, and what came later the view does not ask for.
+type View struct {
+	log    *walfs.Log
+	kv     KV
+	spaces map[memo.SpaceID]*spaceView
+}
+
+// spaceView is the part of a View that is about one space.
+type spaceView struct {
+	genesis     *memo.Memo
+	sealed, all memo.Vector
+	root        func() (memo.ID, error) // computed once, on demand
+}
+
+// freeze makes the spaceView of sp as it is now. old is the one before, or nil;
+// while the sealed cut stands still they share the root.
+func (sp *space) freeze(old *spaceView) *spaceView {
+	v := &spaceView{genesis: sp.genesis, sealed: sp.sealed.Clone(), all: sp.all.Clone()}
+	if old != nil && !sp.moved {
+		v.root = old.root
+	} else {
+		params, sealed := sp.params(), v.sealed
+		v.root = sync.OnceValues(func() (memo.ID, error) { return merge.BuildVector(params, sealed, nil) })
+	}
+	sp.changed, sp.moved = false, false
+	return v
+}
+
+// params are those of the genesis. Without one nothing is attached, and the
+// digest of an empty tree does not depend on them.
+func (sp *space) params() merge.Params {
+	p := merge.DefaultParams(sp.id)
+	if sp.genesis != nil {
+		if g, ok := sp.genesis.Body.(*memo.Genesis); ok {
+			p.W, p.M, p.D = int(g.W), int(g.M), int(g.D)
+		}
+	}
+	return p
+}
+
+func (v *View) space(id memo.SpaceID) *spaceView {
+	if sv := v.spaces[id]; sv != nil {
+		return sv
+	}
+	return &spaceView{root: func() (memo.ID, error) { return memo.ID{}, fmt.Errorf("%w: %s", ErrUnknownSpace, id) }}
+}
+
+// Vector returns the attached cut of a space: sealed memos only, fit to be
+// offered to peers. It is empty for a space this replica has no part in.
+func (v *View) Vector(space memo.SpaceID) memo.Vector { return v.space(space).sealed }
+
+// All returns the attached cut together with own memos that wait for a seal.
+func (v *View) All(space memo.SpaceID) memo.Vector { return v.space(space).all }
+
+// VecRoot returns the digest of the search tree of Vector(space).
+func (v *View) VecRoot(space memo.SpaceID) (memo.ID, error) { return v.space(space).root() }
+
+// Genesis returns the memo that made the space, if it is held.
+func (v *View) Genesis(space memo.SpaceID) (*memo.Memo, bool) {
+	g := v.space(space).genesis
+	return g, g != nil
+}
+
+// ID returns the digest of the memo in the author's place seq, if All(space)
+// covers it. It reads the index alone: a foreign memo itself costs the decoding
+// of its whole run.
+func (v *View) ID(space memo.SpaceID, author memo.Author, seq uint64) (memo.ID, bool, error) {
+	if seq == 0 || !v.space(space).all.Covers(author, seq) {
+		return memo.ID{}, false, nil
+	}
+	p, err := v.place(space, author, seq)
+	return p.id, err == nil, err
+}
+
+// Memo returns the memo in the author's place seq, if All(space) covers it.
+func (v *View) Memo(space memo.SpaceID, author memo.Author, seq uint64) (*memo.Memo, bool, error) {
+	if seq == 0 || !v.space(space).all.Covers(author, seq) {
+		return nil, false, nil
+	}
+	p, err := v.place(space, author, seq)
+	if err != nil {
+		return nil, false, err
+	}
+	m, _, err := readMemo(v.log, p)
+	return m, err == nil, err
+}
+
+// NextRun finds the run that holds the author's first memo after seq, if
+// Vector(space) covers one. order is its place in attach order: a run's causes
+// have smaller ones. last is the seq of its head.
+func (v *View) NextRun(space memo.SpaceID, author memo.Author, after uint64) (order, last uint64, ok bool, err error) {
+	if mark, _ := v.space(space).sealed.Get(author); after >= mark.Seq {
+		return 0, 0, false, nil
+	}
+	from, to := seqKey(prefixRun, space, author, after+1), afterAll(authorKey(prefixRun, space, author))
+	for it, err := range v.kv.Scan(from, to) {
+		if err != nil {
+			return 0, 0, false, fmt.Errorf("%w: %w", errIndex, err)
+		}
+		p, err := decodeRunPlace(it.Value)
+		return p.order, seqOf(it.Key), err == nil, err
+	}
+	return 0, 0, false, fmt.Errorf("%w: no run holds memo %d of %s", errIndex, after+1, author)
+}
+
+// Run returns the encoded run whose head is the author's memo last.
+func (v *View) Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte, error) {
+	if last == 0 || !v.space(space).sealed.Covers(author, last) {
+		return nil, fmt.Errorf("%w: run of %s to seq %d is not attached", ErrNoRun, author, last)
+	}
+	b, ok, err := v.kv.Get(seqKey(prefixRun, space, author, last))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errIndex, err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("%w: no run of %s ends at seq %d", ErrNoRun, author, last)
+	}
+	p, err := decodeRunPlace(b)
+	if err != nil {
+		return nil, err
+	}
+	e, err := v.log.ReadAt(p.pos)
+	if err != nil {
+		return nil, err
+	}
+	if e.Kind == walfs.KindRun {
+		return e.Data, nil
+	}
+	return v.ownRun(space, author, p.first, last, e)
+}
+
+// ownRun puts a run together from own memos and their seal, the record e.
+func (v *View) ownRun(space memo.SpaceID, author memo.Author, first, last uint64, e walfs.Entry) ([]byte, error) {
+	var seal ownSeal
+	if err := memo.Unmarshal(e.Data, &seal); err != nil {
+		return nil, fmt.Errorf("seal in record %d: %w", e.LSN, err)
+	}
+	r := &memo.Run{Space: space, Seal: seal.Seal}
+	for seq := first; seq <= last; seq++ {
+		p, err := v.place(space, author, seq)
+		if err != nil {
+			return nil, err
+		}
+		m, _, err := readMemo(v.log, p)
+		if err != nil {
+			return nil, err
+		}
+		r.Memos = append(r.Memos, m)
+	}
+	return r.Encode()
+}
+
+// place looks up where a covered memo is.
+func (v *View) place(space memo.SpaceID, author memo.Author, seq uint64) (place, error) {
+	b, ok, err := v.kv.Get(seqKey(prefixMemo, space, author, seq))
+	if err != nil {
+		return place{}, fmt.Errorf("%w: %w", errIndex, err)
+	}
+	if !ok {
+		return place{}, fmt.Errorf("%w: memo %d of %s is missing in it", errIndex, seq, author)
+	}
+	return decodePlace(b)
+}
+
+// scan yields the items of kv whose keys start with prefix.
+func scan(kv KV, prefix []byte) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		for it, err := range kv.Scan(prefix, afterAll(prefix)) {
+			if err != nil {
+				err = fmt.Errorf("%w: %w", errIndex, err)
+			}
+			if !yield(it, err) {
+				return
+			}
+		}
+	}
+}
