@@ -1,0 +1,52 @@
+// Package p2p carries the replication protocol over libp2p: host, connections,
+// topics, streams, framing and limits. It knows peers, spaces and bytes, and
+// not what a memo means.
+//
+//	server, err := p2p.Serve(ctx, node, p2p.Options{})
+//	server.Keep(peer, addrs)     // stay connected
+//	server.Block(peer)           // a partition, made by the product itself
+//	server.Close()
+//
+// Serve drives a Core (a *node.Node): what happens on the network becomes
+// Core.Input, and what the core wants done comes through gossip.Network, which
+// the Server implements.
+//
+// # Peers
+//
+// A peer's libp2p identity is its author key; peers with another kind of key
+// are refused by the Gater, as are blocked ones. PeerUp is reported once a
+// connected peer is known to speak recon, PeerDown when its last connection is
+// gone; the two alternate, and what the core is slow to take in is folded into
+// the latest state, so that no queue grows. A peer that returned before its old
+// connection was seen to be gone was never down; its sessions end all the same.
+//
+// # Recon
+//
+// A session is one stream of /lightcone/recon/1. Its frames are delivered in the
+// order in which they were sent, and then exactly one Closed, whoever ended it
+// and however: also after the core's own Close, and when the stream never stood.
+// An orderly end delivers what was sent before it; after a reset it may be lost.
+//
+// # Topics
+//
+// Each space has a gossipsub of its own, on a protocol of its own, and to it the
+// world consists of the peers admitted to that space: it neither opens a stream
+// to others nor is handed theirs. So a peer that did not prove that it knows the
+// space's secret gets no message, no announcement, no message id and no hint
+// that the space is served here, even if it takes part in another space.
+//
+// A stream of an admitted peer that we have not admitted yet waits for a moment,
+// and each side opens its own as soon as it admits the other. After both have
+// admitted each other, the publications of one go to the other at once, and each
+// relays for the other from the next heartbeat of gossipsub on, within a second;
+// what falls between is repaired by recon. An admission lasts while the peer is
+// connected; at the next connection the core is asked (Core.Admitted).
+//
+// Messages carry no author and no signature of gossipsub: runs authenticate
+// themselves. All of them are relayed; what does not decode is refused by the
+// core. Messages lost to full queues are counted in Traffic.
+//
+// # Limits
+//
+// Every queue and every count has a named bound, next to what it bounds.
+package p2p

@@ -1,0 +1,67 @@
+package p2p
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/multiformats/go-multiaddr"
+
+	"lightcone/memo"
+	"lightcone/p2p/gossip"
+)
+
+// Core is the replica that a Server connects to the world. All of its methods
+// are called from many goroutines.
+type Core interface {
+	// Key is the author's key, which is also the peer's.
+	Key() ed25519.PrivateKey
+	// Attach lends the network to the core, once, before the first Input. The
+	// core calls n.Serve for its spaces then and for later ones as they come.
+	Attach(n gossip.Network)
+	// Input takes what happened. It blocks while the core is busy, which is what
+	// slows the senders down. An error refuses the input: a refused frame ends
+	// its session.
+	Input(ctx context.Context, in gossip.Input) error
+	// Answer answers a request to join; the text of an error goes back to from.
+	Answer(ctx context.Context, from gossip.Peer, request []byte) ([]byte, error)
+	// Admitted reports whether p may take part in the topic of a space. It must
+	// not block.
+	Admitted(space memo.SpaceID, p gossip.Peer) bool
+}
+
+// ErrOptions reports options that cannot be served.
+var ErrOptions = errors.New("bad p2p options")
+
+// Options says how to take part in the network. The zero value is usable.
+type Options struct {
+	// Listen holds the multiaddrs to listen on; all of them must work. Nil means
+	// any free port of every IPv4 interface, over QUIC and TCP where they work.
+	Listen []string
+	// NoGossip turns topics off: everything travels by recon.
+	NoGossip bool
+	// Logger receives what an operator may want to know; nil discards it.
+	Logger *slog.Logger
+}
+
+// defaultListen is used when Options.Listen is nil.
+var defaultListen = []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"}
+
+// Validate reports the first option that cannot be served.
+func (o Options) Validate() error {
+	for _, a := range o.Listen {
+		if _, err := multiaddr.NewMultiaddr(a); err != nil {
+			return fmt.Errorf("%w: cannot listen on %q, want something like %s: %w", ErrOptions, a, defaultListen[0], err)
+		}
+	}
+	return nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
