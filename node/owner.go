@@ -71,14 +71,6 @@ func (h holdings) Run(s memo.SpaceID, a memo.Author, last uint64) ([]byte, error
 // unsealed, and registers the spaces. It runs before the owner's goroutine.
 func (o *owner) recover() error {
 	n := o.n
-	last := n.proj.Applied()
-	err := n.store.Replay(last, func(lsn uint64, m *memo.Memo) error {
-		last = lsn
-		return n.proj.Apply(lsn, changesOf([]*memo.Memo{m}))
-	})
-	if err != nil {
-		return fmt.Errorf("replay the log into the projection: %w", err)
-	}
 	for _, s := range o.state.Spaces {
 		id, err := memo.ParseSpaceID(s.ID)
 		if err != nil {
@@ -89,12 +81,47 @@ func (o *owner) recover() error {
 			return err
 		}
 	}
+	if _, err := n.store.Attach(nil); err != nil { // pending runs that this freed
+		return err
+	}
+	last, err := o.replay()
+	if err != nil {
+		return fmt.Errorf("replay the log into the projection: %w", err)
+	}
 	o.publish(last)
 	for _, s := range o.state.Spaces {
 		id, _ := memo.ParseSpaceID(s.ID) // parsed above
 		o.register(id, s)
 	}
 	return nil
+}
+
+// replay projects what the log has beyond the projection and returns the LSN it
+// reaches. The memos of one record share an LSN and are applied together: the
+// projection takes an LSN once.
+func (o *owner) replay() (last uint64, err error) {
+	last = o.n.proj.Applied()
+	var record []*memo.Memo
+	apply := func() error {
+		if len(record) == 0 {
+			return nil
+		}
+		return o.n.proj.Apply(last, changesOf(record))
+	}
+	err = o.n.store.Replay(last, func(lsn uint64, m *memo.Memo) error {
+		if lsn != last {
+			if err := apply(); err != nil {
+				return err
+			}
+			last, record = lsn, record[:0]
+		}
+		record = append(record, m)
+		return nil
+	})
+	if err != nil {
+		return last, err
+	}
+	return last, apply()
 }
 
 func (o *owner) sealLeftovers(id memo.SpaceID) error {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
@@ -46,14 +47,10 @@ func (n *Node) Input(ctx context.Context, in gossip.Input) error {
 	err := gossip.Prepare(in)
 	<-n.check
 	if err != nil {
-		f, ok := in.(*gossip.Frame)
-		if !ok {
-			return n.submit(ctx, invalidMessage{err})
+		if err := n.submit(ctx, invalidMessage{err}); err != nil {
+			return err
 		}
-		in = gossip.Closed{Session: f.Session, Err: err}
-		if net := n.net.Load(); net != nil {
-			net.Do(&gossip.Effects{Close: []gossip.Close{{Session: f.Session, Err: err, Blame: true}}})
-		}
+		return fmt.Errorf("input refused: %w", err) // the driver ends a frame's session
 	}
 	select {
 	case n.inputs <- in:
@@ -65,7 +62,7 @@ func (n *Node) Input(ctx context.Context, in gossip.Input) error {
 	}
 }
 
-// invalidMessage counts a publication that did not decode or verify.
+// invalidMessage counts a frame or publication that did not decode or verify.
 type invalidMessage struct{ err error }
 
 func (m invalidMessage) do(o *owner) {

@@ -185,13 +185,14 @@ func (c wantToken) do(o *owner) {
 // fill adds to e who may have what is missing.
 func (x *Session) fill(ctx context.Context, e *BehindError) error {
 	x.mu.Lock()
-	c := &askHolders{space: x.space.id, missing: e.Missing, taken: slices.Clone(x.taken), reply: make(chan []PeerID, 1)}
+	c := &askHolders{space: x.space.id, missing: e.Missing, taken: slices.Clone(x.taken), reply: make(chan holders, 1)}
 	x.mu.Unlock()
 	if err := x.space.node.submit(ctx, c); err != nil {
 		return e
 	}
 	select {
-	case e.Holders = <-c.reply:
+	case h := <-c.reply:
+		e.Missing, e.Holders = h.missing, h.peers
 	case <-x.space.node.done:
 	}
 	return e
@@ -201,21 +202,33 @@ type askHolders struct {
 	space   memo.SpaceID
 	missing []memo.Head
 	taken   []causal.Token
-	reply   chan []PeerID
+	reply   chan holders
+}
+
+// holders answers askHolders: missing with authors completed where a member of
+// the space has the prefix, and who may have it.
+type holders struct {
+	missing []memo.Head
+	peers   []PeerID
 }
 
 // do names the peers that said they have a missing memo, that wrote it, or that
 // issued a token naming it.
 func (c *askHolders) do(o *owner) {
-	var out []PeerID
+	out := holders{missing: slices.Clone(c.missing)}
 	o.core.Members(c.space, func(p gossip.Peer, _ bool, has memo.Vector) {
-		may := slices.ContainsFunc(c.missing, func(h memo.Head) bool {
-			return has.Covers(h.Author, h.Seq) || [8]byte(h.Author[:8]) == [8]byte(p[:8])
+		for i, h := range out.missing {
+			if [8]byte(h.Author[:8]) == [8]byte(p[:8]) {
+				out.missing[i].Author = p
+			}
+		}
+		may := slices.ContainsFunc(out.missing, func(h memo.Head) bool {
+			return h.Author == p || has.Covers(h.Author, h.Seq)
 		}) || slices.ContainsFunc(c.taken, func(t causal.Token) bool {
 			return t.Origin == [8]byte(p[:8])
 		})
 		if may {
-			out = append(out, p)
+			out.peers = append(out.peers, p)
 		}
 	})
 	c.reply <- out

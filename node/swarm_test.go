@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -283,5 +286,41 @@ func TestMemosFromTheFutureAreDelayed(t *testing.T) {
 	})
 	if _, err := a.space.Get(context.Background(), "animals", "later"); !errors.Is(err, node.ErrNotFound) {
 		t.Fatalf("a memo an hour ahead was attached: %v", err)
+	}
+}
+
+// A crash leaves the projection behind the log. What peers sent comes in runs of
+// several memos that share one record; all of them are projected again.
+func TestCrashReplaysWholeRuns(t *testing.T) {
+	rs := swarm(t, 2, p2p.Options{})
+	var wg sync.WaitGroup
+	for w := range 16 { // concurrent writes share runs
+		wg.Go(func() {
+			for i := range 8 {
+				put(t, rs[0], fmt.Sprintf("row %d of %d", i, w), map[string]string{"x": "y"})
+			}
+		})
+	}
+	wg.Wait()
+	want := converge(t, rs)
+
+	crashed := t.TempDir()
+	if err := os.CopyFS(crashed, os.DirFS(rs[1].Dir())); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(crashed, "key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n, err := node.Open(crashed, node.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	s, err := n.OpenSpace("default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Digest(context.Background()); err != nil || got != want {
+		t.Fatalf("digest after the crash %x, before it %x (%v)", got, want, err)
 	}
 }

@@ -25,11 +25,8 @@ func (v *view) cut(space memo.SpaceID) causal.Cut { return causal.NewCut(v.store
 // causal.Token's methods.
 func (v *view) digest(space memo.SpaceID) func(memo.Author, uint64) (memo.ID, bool) {
 	return func(a memo.Author, seq uint64) (memo.ID, bool) {
-		m, ok, err := v.store.Memo(space, a, seq)
-		if err != nil || !ok {
-			return memo.ID{}, false
-		}
-		return m.ID(), true
+		id, ok, err := v.store.ID(space, a, seq)
+		return id, ok && err == nil
 	}
 }
 
