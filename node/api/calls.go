@@ -56,7 +56,7 @@ func set(q url.Values, name, value string) {
 	}
 }
 
-func in(space, what string) string { return "/v1/spaces/" + url.PathEscape(space) + "/" + what }
+func spacePath(space, what string) string { return "/v1/spaces/" + url.PathEscape(space) + "/" + what }
 
 // Status asks what the node knows about itself and its peers.
 func (c *Client) Status(ctx context.Context) (st Status, err error) {
@@ -76,7 +76,7 @@ func (c *Client) Spaces(ctx context.Context) (list []Space, err error) {
 // Update writes rows, all or nothing. After ErrUnknownOutcome, or a Problem
 // named Unknown, they may or may not be written.
 func (c *Client) Update(ctx context.Context, space string, u Update) (r Receipt, err error) {
-	return r, c.call(ctx, http.MethodPost, in(space, "update"), nil, u, &r)
+	return r, c.call(ctx, http.MethodPost, spacePath(space, "update"), nil, u, &r)
 }
 
 // Row reads a row, or only the named fields of it.
@@ -87,22 +87,22 @@ func (c *Client) Row(ctx context.Context, space, topic, key string, fields []str
 	for _, f := range fields {
 		q.Add("field", Name(f).Escape())
 	}
-	return row, c.call(ctx, http.MethodGet, in(space, "row"), q, nil, &row)
+	return row, c.call(ctx, http.MethodGet, spacePath(space, "row"), q, nil, &row)
 }
 
 // Count counts the rows of q.
 func (c *Client) Count(ctx context.Context, space string, q Query, r Read) (n Count, err error) {
-	return n, c.call(ctx, http.MethodGet, in(space, "count"), q.values(r), nil, &n)
+	return n, c.call(ctx, http.MethodGet, spacePath(space, "count"), q.values(r), nil, &n)
 }
 
 // Digest returns the digest of the space's state.
 func (c *Client) Digest(ctx context.Context, space string) (d Digest, err error) {
-	return d, c.call(ctx, http.MethodGet, in(space, "digest"), nil, nil, &d)
+	return d, c.call(ctx, http.MethodGet, spacePath(space, "digest"), nil, nil, &d)
 }
 
 // Context returns what the node has of the space.
 func (c *Client) Context(ctx context.Context, space string) (k Context, err error) {
-	return k, c.call(ctx, http.MethodGet, in(space, "context"), nil, nil, &k)
+	return k, c.call(ctx, http.MethodGet, spacePath(space, "context"), nil, nil, &k)
 }
 
 // Ticket makes an invitation into the space.
@@ -111,7 +111,7 @@ func (c *Client) Ticket(ctx context.Context, space string, expires time.Duration
 	if expires != 0 {
 		ask.Expires = expires.String()
 	}
-	return t, c.call(ctx, http.MethodPost, in(space, "tickets"), nil, ask, &t)
+	return t, c.call(ctx, http.MethodPost, spacePath(space, "tickets"), nil, ask, &t)
 }
 
 // Join enters the space of a ticket. Its rows arrive afterwards.
@@ -134,13 +134,10 @@ func (c *Client) Stop(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/stop", nil, nil, nil)
 }
 
-// errCut reports a scan whose last line is missing.
-var errCut = errors.New("the scan was cut off; repeat it")
-
 // Scan calls each for every row of q, until it returns an error. The End tells
 // what the reader has seen then.
 func (c *Client) Scan(ctx context.Context, space string, q Query, r Read, each func(Row) error) (End, error) {
-	resp, err := c.send(ctx, http.MethodGet, in(space, "scan"), q.values(r), nil)
+	resp, err := c.send(ctx, http.MethodGet, spacePath(space, "scan"), q.values(r), nil)
 	if err != nil {
 		return End{}, err
 	}
@@ -166,7 +163,7 @@ func (c *Client) Scan(ctx context.Context, space string, q Query, r Read, each f
 			return End{}, err
 		}
 	}
-	return End{}, fmt.Errorf("%w: %w", ErrNoAnswer, errors.Join(errCut, lines.Err()))
+	return End{}, fmt.Errorf("the scan was cut off: %w", errors.Join(ErrNoAnswer, lines.Err()))
 }
 
 // end is what the last line of a scan has that a row has not.

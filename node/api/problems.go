@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -26,6 +27,7 @@ const (
 	TicketExpired      = "ticket-expired"      //
 	TicketRefused      = "ticket-refused"      // by its issuer
 	Unreachable        = "unreachable"         // a peer, or the network as such
+	NoNode             = "no-node"             // nobody answers on the control socket
 	Locked             = "locked"              // the directory, by another process
 	Closed             = "closed"              // the node is stopping
 	ContextUnavailable = "context-unavailable" //
@@ -108,6 +110,9 @@ var kinds = []struct {
 	status int
 	fix    string
 }{
+	{ErrUnknownOutcome, Unknown, http.StatusGatewayTimeout, ""},
+	{ErrNoNode, NoNode, http.StatusServiceUnavailable, ""},
+	{ErrNoAnswer, NoNode, http.StatusServiceUnavailable, ""},
 	{node.ErrNotFound, NotFound, http.StatusNotFound, "list what is there with `lightcone scan`"},
 	{node.ErrNoSpace, NoSpace, http.StatusNotFound, ""},
 	{node.ErrSpaceExists, SpaceExists, http.StatusConflict, ""},
@@ -130,10 +135,10 @@ var kinds = []struct {
 	{context.DeadlineExceeded, Unreachable, http.StatusGatewayTimeout, "try again, or allow more time"},
 }
 
-// ProblemOf returns err as a problem; a nil err gives nil.
+// ProblemOf returns err, which is not nil, as a problem.
 func ProblemOf(err error) *Problem {
 	var p *Problem
-	if err == nil || errors.As(err, &p) {
+	if errors.As(err, &p) {
 		return p
 	}
 	var behind *node.BehindError
@@ -172,8 +177,9 @@ func splitFix(err, sentinel error) (cause, fix string) {
 
 func stale(e *node.BehindError) *Problem {
 	p := &Problem{
-		Type: Stale, Status: http.StatusPreconditionFailed, Cause: e.Error(), Behind: behindOf(e),
-		Fix: "wait longer, connect to a holder, or accept an older answer with stale=return",
+		Type: Stale, Status: http.StatusPreconditionFailed, Behind: behindOf(e),
+		Cause: fmt.Sprintf("stale: at least %d memos of the context are not here", max(e.Lag.Memos, uint64(len(e.Missing)))),
+		Fix:   "wait longer, connect to a holder, or accept an older answer with stale=return",
 	}
 	if e.Forked {
 		p.Fix = "ask who gave you the context for a new one"

@@ -49,15 +49,15 @@ func (s *service) registerReads(api huma.API) {
 }
 
 type rowInput struct {
-	inSpace
-	asked
+	InSpace
+	Asked
 	Topic string   `query:"topic" required:"true"`
 	Row   string   `query:"row" doc:"The row's key"`
 	Field []string `query:"field,explode" doc:"Only these fields"`
 }
 
 func (s *service) row(ctx context.Context, in *rowInput) (*known[Row], error) {
-	x, err := s.session(in.Space, in.asked)
+	x, err := s.session(in.Space, in.Asked)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}
@@ -120,7 +120,7 @@ func headOf(h memo.Head) Head {
 	return out
 }
 
-func (s *service) context(_ context.Context, in *inSpace) (*known[Context], error) {
+func (s *service) context(_ context.Context, in *InSpace) (*known[Context], error) {
 	sp, err := s.node.OpenSpace(in.Space)
 	if err != nil {
 		return nil, ProblemOf(err)
@@ -139,8 +139,8 @@ func (s *service) context(_ context.Context, in *inSpace) (*known[Context], erro
 
 // rangeInput selects rows.
 type rangeInput struct {
-	inSpace
-	asked
+	InSpace
+	Asked
 	Topic  string `query:"topic" doc:"All topics when empty"`
 	Prefix string `query:"prefix" doc:"Keys that start with it"`
 	From   string `query:"from" doc:"First key"`
@@ -174,7 +174,7 @@ type Count struct {
 }
 
 func (s *service) count(ctx context.Context, in *rangeInput) (*known[Count], error) {
-	x, err := s.session(in.Space, in.asked)
+	x, err := s.session(in.Space, in.Asked)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}

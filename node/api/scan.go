@@ -31,7 +31,7 @@ type failure struct {
 
 // scan answers errors that come before the first row as any other operation.
 func (s *service) scan(ctx context.Context, in *rangeInput) (*huma.StreamResponse, error) {
-	x, err := s.session(in.Space, in.asked)
+	x, err := s.session(in.Space, in.Asked)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}

@@ -12,8 +12,9 @@ import (
 // contextHeader carries a context token both ways.
 const contextHeader = "Lightcone-Context"
 
-// asked is what every read may say about its context.
-type asked struct {
+// Asked is what every read may say about its context. It is exported for huma,
+// which does not look into embedded types that are not.
+type Asked struct {
 	Context string `query:"context" doc:"Context token: the answer shows no less than it names"`
 	Header  string `header:"Lightcone-Context" doc:"Another context token, joined with the first"`
 	Mode    string `query:"mode" enum:"at-least,local,exact" default:"at-least" doc:"What the answer owes to the context"`
@@ -24,7 +25,7 @@ type asked struct {
 var modes = map[string]node.Mode{"": node.AtLeast, "at-least": node.AtLeast, "local": node.Local, "exact": node.Exact}
 
 // session starts a session of the space as asked for.
-func (s *service) session(space string, a asked) (*node.Session, error) {
+func (s *service) session(space string, a Asked) (*node.Session, error) {
 	sp, err := s.node.OpenSpace(space)
 	if err != nil {
 		return nil, err

@@ -45,8 +45,8 @@ type JoinRequest struct {
 	Ticket string `json:"ticket" minLength:"1"`
 }
 
-// inSpace names the space a request is about.
-type inSpace struct {
+// InSpace names the space a request is about. It is exported for huma, like Asked.
+type InSpace struct {
 	Space string `path:"space" maxLength:"128" doc:"Local name or id"`
 }
 
@@ -94,7 +94,7 @@ func (s *service) describe(sp *node.Space) Space {
 }
 
 func (s *service) ticket(_ context.Context, in *struct {
-	inSpace
+	InSpace
 	Body NewTicket
 },
 ) (*reply[Ticket], error) {
@@ -134,7 +134,7 @@ type Digest struct {
 	Digest string `json:"digest" doc:"CID of the root of the state's search tree"`
 }
 
-func (s *service) digest(ctx context.Context, in *inSpace) (*reply[Digest], error) {
+func (s *service) digest(ctx context.Context, in *InSpace) (*reply[Digest], error) {
 	sp, err := s.node.OpenSpace(in.Space)
 	if err != nil {
 		return nil, ProblemOf(err)

@@ -41,7 +41,7 @@ func (s *service) registerUpdate(api huma.API) {
 }
 
 type updateInput struct {
-	inSpace
+	InSpace
 	Header string `header:"Lightcone-Context" doc:"Another context token, joined with the body's"`
 	Wait   string `query:"wait" doc:"How long to wait for the context, as 2s or 0" example:"2s"`
 	Body   Update
@@ -55,7 +55,7 @@ func (s *service) update(ctx context.Context, in *updateInput) (*known[Receipt],
 	case len(edits) > MaxEdits:
 		return nil, ProblemOf(fmt.Errorf("%w: an update of %d rows, the limit is %d; split it", memo.ErrTooLarge, len(edits), MaxEdits))
 	}
-	x, err := s.session(in.Space, asked{Context: in.Body.Context, Header: in.Header, Wait: in.Wait})
+	x, err := s.session(in.Space, Asked{Context: in.Body.Context, Header: in.Header, Wait: in.Wait})
 	if err != nil {
 		return nil, ProblemOf(err)
 	}

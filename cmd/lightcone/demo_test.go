@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// runDemo runs the demo in a process of its own, as a user does: this test
+// binary, told by the environment to be the program.
+func runDemo(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, append([]string{"demo"}, args...)...)
+	cmd.Env = append(os.Environ(), childMark+"=1", "TMPDIR="+t.TempDir())
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestDemo(t *testing.T) {
+	stdout, stderr, code := runDemo(t)
+	if code != exitOK {
+		t.Fatalf("exit status %d\n%s%s", code, stdout, stderr)
+	}
+	for _, want := range []string{
+		"C refuses to answer stale", "may have it   B", "digests of A, B and C: equal",
+		"missing after it: 0", "A, B and C are equal",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the demo does not say %q:\n%s", want, stdout)
+		}
+	}
+}
+
+func TestDemoNoticesOneChangedByte(t *testing.T) {
+	stdout, stderr, code := runDemo(t, "--tamper")
+	if code != exitFailed || !strings.Contains(stdout, "DIFFERENT") {
+		t.Fatalf("exit status %d after one byte of one row was changed on C\n%s%s", code, stdout, stderr)
+	}
+}
+
+func TestDemoJSON(t *testing.T) {
+	stdout, stderr, code := runDemo(t, "--json")
+	var r demoReport
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != exitOK {
+		t.Fatalf("exit status %d, %v\n%s%s", code, err, stdout, stderr)
+	}
+	if !r.Equal || r.Rows != 3376 || len(r.Nodes) != 3 || r.CrashLost != 0 || r.CrashAcked < crashAcks {
+		t.Errorf("%+v", r)
+	}
+	for _, n := range r.Nodes {
+		if n.Digest != r.Nodes[0].Digest || n.LogPerRow <= 0 || n.IndexPerRow <= 0 {
+			t.Errorf("%+v", n)
+		}
+	}
+}

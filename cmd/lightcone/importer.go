@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"lightcone/memo"
+	"lightcone/node/api"
+)
+
+const (
+	// importRowsPerUpdate is how many rows become one memo.
+	importRowsPerUpdate = 100
+	// importInFlight is how many updates are under way at a time: enough that the
+	// node is never idle while the next one is read.
+	importInFlight = 4
+	// maxKeysSeen bounds the keys remembered to tell how many repeat, in 8 bytes
+	// each and the map's overhead.
+	maxKeysSeen = 1 << 22
+	// unknownTotal is the number of rows of a stream.
+	unknownTotal = -1
+)
+
+// importer writes rows in updates of many, several at a time. Acknowledgements
+// are counted in order: rows is what is committed without a gap.
+type importer struct {
+	ctx    context.Context
+	client *api.Client
+	space  string
+	topic  string
+	bar    *progressbar.ProgressBar // nil: none
+
+	batch   *batch
+	pending []*batch // under way, oldest first
+
+	rows, updates int // committed
+	beyond        int // committed after the first update that failed
+	open          int // rows of updates whose outcome is unknown
+
+	seed     maphash.Seed
+	seen     map[uint64]struct{} // hashes of keys
+	repeated int
+}
+
+// batch is one update. Its keys are distinct: an update has no order.
+type batch struct {
+	edits []api.Edit
+	keys  map[string]struct{}
+	size  int
+	done  chan error
+}
+
+func newImporter(ctx context.Context, c *api.Client, space, topic string, bar *progressbar.ProgressBar) *importer {
+	return &importer{
+		ctx: ctx, client: c, space: space, topic: topic, bar: bar, batch: newBatch(),
+		seed: maphash.MakeSeed(), seen: map[uint64]struct{}{},
+	}
+}
+
+func newBatch() *batch {
+	return &batch{keys: map[string]struct{}{}, done: make(chan error, 1)}
+}
+
+// run writes all rows of t. On return nothing is under way.
+func (w *importer) run(t *csvTable) error {
+	err := w.each(t)
+	if err == nil {
+		err = w.flush()
+	}
+	for len(w.pending) > 0 {
+		err = w.settle(err)
+	}
+	if w.bar != nil {
+		w.bar.Finish()
+	}
+	return err
+}
+
+func (w *importer) each(t *csvTable) error {
+	for {
+		row, err := t.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = w.add(row)
+		}
+		if err == nil {
+			err = w.ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// add puts a row into the current batch, and sends that when it is full.
+func (w *importer) add(row csvRow) error {
+	b := w.batch
+	_, again := b.keys[row.key]
+	fields := len(row.fields)
+	if again || len(b.edits) == importRowsPerUpdate || b.size+row.size > maxBatch || (len(b.edits)+1)*fields > memo.MaxDeltas {
+		if err := w.flush(); err != nil {
+			return err
+		}
+		b = w.batch
+	}
+	b.edits = append(b.edits, api.Edit{Topic: w.topic, Row: api.Name(row.key), Fields: row.fields})
+	b.keys[row.key] = struct{}{}
+	b.size += row.size
+	w.note(row.key)
+	return nil
+}
+
+// note counts keys that repeat.
+func (w *importer) note(key string) {
+	h := maphash.String(w.seed, key)
+	if _, ok := w.seen[h]; ok {
+		w.repeated++
+	} else if len(w.seen) < maxKeysSeen {
+		w.seen[h] = struct{}{}
+	}
+}
+
+// flush sends the current batch once there is room for it, and once no update
+// under way writes one of its rows: the later row must win.
+func (w *importer) flush() error {
+	b := w.batch
+	if len(b.edits) == 0 {
+		return nil
+	}
+	w.batch = newBatch()
+	for len(w.pending) == importInFlight || w.overlaps(b) {
+		if err := w.settle(nil); err != nil {
+			return err
+		}
+	}
+	w.pending = append(w.pending, b)
+	go func() {
+		_, err := w.client.Update(w.ctx, w.space, api.Update{Edits: b.edits})
+		b.done <- err
+	}()
+	return nil
+}
+
+func (w *importer) overlaps(b *batch) bool {
+	for _, p := range w.pending {
+		for key := range b.keys {
+			if _, ok := p.keys[key]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// settle waits for the oldest update. before is the error that ended the import,
+// if one did; the first error is returned.
+func (w *importer) settle(before error) error {
+	b := w.pending[0]
+	w.pending = w.pending[1:]
+	err := <-b.done
+	switch {
+	case err == nil && before == nil:
+		w.rows += len(b.edits)
+		w.updates++
+		if w.bar != nil {
+			w.bar.Add(len(b.edits))
+		}
+	case err == nil:
+		w.beyond += len(b.edits)
+	case exitCode(err) == exitUnknown:
+		w.open += len(b.edits)
+	}
+	if before != nil {
+		return before
+	}
+	return err
+}
+
+// failure adds to err what is committed. An update of unknown outcome makes the
+// whole import one, whatever failed first.
+func (w *importer) failure(err error) error {
+	p := *api.ProblemOf(err)
+	if w.open > 0 {
+		p.Type = api.Unknown
+		p.Cause += fmt.Sprintf("; %s rows may or may not be written", comma(int64(w.open)))
+	}
+	p.Cause += fmt.Sprintf("; %s rows are committed", comma(int64(w.rows+w.beyond)))
+	again := "run the import again: rows are written by key, so those already there do no harm"
+	if p.Fix == "" || p.Name() == api.Unknown {
+		p.Fix = again
+	} else {
+		p.Fix += "; then " + again
+	}
+	return &p
+}
+
+// progress returns a bar on a terminal, nil elsewhere.
+func (a *app) progress(total int) *progressbar.ProgressBar {
+	if a.json || !isTerminal(a.stderr) {
+		return nil
+	}
+	return progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(a.stderr),
+		progressbar.OptionSetDescription("importing"),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("rows"),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"lightcone/node"
+	"lightcone/p2p"
+)
+
+// listenFile remembers which port stood for port 0 of an address, so that a node
+// is found where its peers know it to be. Each line is what was asked for, a
+// space, and what it became.
+const listenFile = "listen"
+
+// defaultListen is every interface, over QUIC and TCP.
+var defaultListen = []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"}
+
+// serve connects n to the network at the ports it had the last time, or at
+// others when they are taken.
+func (a *app) serve(ctx context.Context, n *node.Node, listen []string, log *slog.Logger) (*p2p.Server, error) {
+	if len(listen) == 0 {
+		listen = defaultListen
+	}
+	known := readListen(a.dir)
+	fixed := make([]string, len(listen))
+	remembers := false
+	for i, addr := range listen {
+		fixed[i] = addr
+		if was, ok := known[addr]; ok {
+			fixed[i], remembers = was, true
+		}
+	}
+	srv, err := p2p.Serve(ctx, n, p2p.Options{Listen: fixed, Logger: log})
+	if err != nil && remembers {
+		log.Warn("cannot listen where this node was before; taking free ports, peers may need a new ticket", "err", err)
+		srv, err = p2p.Serve(ctx, n, p2p.Options{Listen: listen, Logger: log})
+	}
+	if errors.Is(err, p2p.ErrOptions) {
+		return nil, &usageError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, addr := range listen {
+		if port := portOf(addr, srv.Addrs()); port != "" {
+			known[addr] = port
+		}
+	}
+	if err := writeListen(a.dir, known); err != nil {
+		log.Warn("cannot remember the ports for the next start", "err", err)
+	}
+	return srv, nil
+}
+
+// portOf returns addr with its port 0 replaced by the port of a bound address of
+// the same protocols, "" when it asks for a certain port.
+func portOf(addr string, bound []string) string {
+	before, after, ok := cutPort(addr)
+	if !ok {
+		return ""
+	}
+	ip, protocol := path.Split(before)
+	for _, b := range bound {
+		b, _, _ = strings.Cut(b, "/p2p/")
+		rest, ok := strings.CutSuffix(b, after)
+		at, port := path.Split(rest)
+		host, proto := path.Split(path.Clean(at))
+		if ok && proto == protocol && family(host) == family(ip) && port != "" {
+			return before + "/" + port + after
+		}
+	}
+	return ""
+}
+
+// cutPort splits a multiaddr at its port 0: what comes before the slash, and
+// what comes after the port.
+func cutPort(addr string) (before, after string, ok bool) {
+	for _, protocol := range []string{"/tcp", "/udp"} {
+		before, after, ok = strings.Cut(addr+"/", protocol+"/0/")
+		if ok {
+			return before + protocol, strings.TrimSuffix("/"+after, "/"), true
+		}
+	}
+	return "", "", false
+}
+
+// family returns the first protocol of a multiaddr, ip4 or ip6.
+func family(addr string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(addr, "/"), "/")
+	return name
+}
+
+// readListen returns what each address became; nothing when the file is not
+// readable: it is a convenience.
+func readListen(dir string) map[string]string {
+	known := map[string]string{}
+	data, err := os.ReadFile(filepath.Join(dir, listenFile))
+	if err != nil {
+		return known
+	}
+	for line := range strings.Lines(string(data)) {
+		if asked, became, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			known[asked] = became
+		}
+	}
+	return known
+}
+
+func writeListen(dir string, known map[string]string) error {
+	var b strings.Builder
+	for _, asked := range sortedKeys(known) {
+		fmt.Fprintf(&b, "%s %s\n", asked, known[asked])
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	return os.WriteFile(filepath.Join(dir, listenFile), []byte(b.String()), 0o600)
+}

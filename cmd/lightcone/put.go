@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"lightcone/node/api"
+)
+
+func (a *app) newPutCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "put TOPIC/ROW FIELD=VALUE…",
+		Short: "Write fields of a row and print the context that covers it",
+		Long: "Write fields of a row; its other fields stay. Prints a context token that covers the write.\n" +
+			"Values: x=text, n:=42, f:=1.5, b:=true, z:=null, x=@file for bytes.",
+		Example: "  lightcone put airports/00M name=Thigpen elevation:=351",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			topic, row, err := splitPath(args[0])
+			if err != nil {
+				return err
+			}
+			fields, err := assignments(args[1:])
+			if err != nil {
+				return err
+			}
+			return a.put(cmd.Context(), api.Edit{Topic: topic, Row: api.Name(row), Fields: fields})
+		},
+	}
+}
+
+func (a *app) put(ctx context.Context, e api.Edit) error {
+	return a.with(ctx, func(l *link) error {
+		r, err := l.Update(ctx, a.space, api.Update{Edits: []api.Edit{e}})
+		if err != nil {
+			return err
+		}
+		return a.print(r, func(w io.Writer) error {
+			_, err := fmt.Fprintln(w, r.Token)
+			return err
+		})
+	})
+}
