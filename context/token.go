@@ -1,9 +1,11 @@
 package causal
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 
 	"lightcone/memo"
 )
@@ -27,6 +29,8 @@ type Token struct {
 	Origin [8]byte // the peer that issued it and likely has what it names
 	Root   memo.ID // reserved: zero in this version
 	Heads  []TokenHead
+
+	reading []memo.Raw // of a newer version: handed on as it came
 }
 
 // TokenHead names one memo of a token.
@@ -70,7 +74,7 @@ func (t Token) String() string {
 	if t.IsZero() {
 		return ""
 	}
-	w := wireToken{V: tokenVersion, Space: t.Space, Origin: t.Origin, Heads: t.Heads}
+	w := wireToken{V: tokenVersion, Space: t.Space, Origin: t.Origin, Heads: t.Heads, Reading: t.reading}
 	if !t.Root.IsZero() {
 		l := memo.Link(t.Root)
 		w.Root = &l
@@ -90,9 +94,12 @@ func ParseToken(s string) (Token, error) {
 	if len(s) > MaxTokenBytes {
 		return Token{}, fmt.Errorf("%w: %d characters, the limit is %d", ErrBadToken, len(s), MaxTokenBytes)
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
 		return Token{}, fmt.Errorf("%w: %w", ErrBadToken, err)
+	}
+	if base64.RawURLEncoding.EncodeToString(b) != s { // line breaks and spare bits
+		return Token{}, fmt.Errorf("%w: not its one spelling", ErrBadToken)
 	}
 	var w wireToken
 	if err := memo.Unmarshal(b, &w); err != nil {
@@ -107,9 +114,14 @@ func ParseToken(s string) (Token, error) {
 		return Token{}, fmt.Errorf("%w: it names a root, which this version cannot read", ErrBadToken)
 	case len(w.Heads) == 0:
 		return Token{}, fmt.Errorf("%w: it names nothing", ErrBadToken)
+	case !slices.IsSortedFunc(w.Heads, byPrefix) || slices.ContainsFunc(w.Heads, func(h TokenHead) bool { return h.Seq == 0 }):
+		return Token{}, fmt.Errorf("%w: its heads are out of order or place", ErrBadToken)
 	}
-	return Token{Space: w.Space, Origin: w.Origin, Heads: w.Heads}, nil
+	return Token{Space: w.Space, Origin: w.Origin, Heads: w.Heads, reading: w.Reading}, nil
 }
+
+// byPrefix orders the heads of a token; equal prefixes are of different authors.
+func byPrefix(a, b TokenHead) int { return bytes.Compare(a.Author[:], b.Author[:]) }
 
 // MissingHead is a memo that a token names and a cut lacks. Author is zero when
 // no author of the cut has the token's prefix.

@@ -49,7 +49,15 @@ type Opaque struct {
 
 func (o *Opaque) kind() Kind              { return o.Kind }
 func (o *Opaque) encode() ([]byte, error) { return o.Raw, nil }
-func (o *Opaque) check() error            { return canonical(o.Raw) }
+
+// check refuses the kinds that decode to a body of their own.
+func (o *Opaque) check() error {
+	switch o.Kind {
+	case KindGenesis, KindEdit, KindJoin:
+		return fmt.Errorf("%w: an opaque body of the known kind %d", ErrInvalid, o.Kind)
+	}
+	return canonical(o.Raw)
+}
 
 // Rights says who may write into a space.
 type Rights uint64
@@ -108,7 +116,7 @@ func (g *Genesis) check() error {
 		return fmt.Errorf("%w: %d root keys, the limit is %d", ErrTooLarge, len(g.RootKeys), MaxRootKeys)
 	case g.Rights > Members || g.Trust > Adopt:
 		return fmt.Errorf("%w: unknown rights %d or trust %d", ErrInvalid, g.Rights, g.Trust)
-	case g.W < 1 || g.M < 4*g.W || g.M > 1<<12 || g.D > 16:
+	case g.W < 1 || g.W > g.M/4 || g.M > 1<<12 || g.D > 16: // M ≥ 4W, said so that nothing overflows
 		return fmt.Errorf("%w: tree parameters w=%d M=%d D=%d", ErrInvalid, g.W, g.M, g.D)
 	case !(g.Rho > 0):
 		return fmt.Errorf("%w: a beacon rate of %v", ErrInvalid, g.Rho)

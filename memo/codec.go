@@ -90,6 +90,9 @@ func Unmarshal(data []byte, v any) error {
 // binary CIDv1 behind a zero byte, as DAG-CBOR prescribes.
 type Link ID
 
+// linkTag is the CBOR tag of a link.
+const linkTag = 42
+
 // linkPrefix is everything of an encoded Link before the digest: tag 42, a byte
 // string of 37 bytes, the multibase identity byte, CIDv1, dag-cbor, sha2-256/32.
 var linkPrefix = []byte{0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x71, 0x12, 0x20}

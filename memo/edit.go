@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/fxamacker/cbor/v2"
 )
 
 // Limits of an edit. They are part of validity: every peer applies the same.
@@ -131,11 +134,6 @@ func (d *Delta) UnmarshalCBOR(data []byte) error {
 
 func decodeOp(t CellType, items []Raw) (Op, error) {
 	if t != Register {
-		for _, it := range items {
-			if err := canonical(it); err != nil {
-				return Op{}, err
-			}
-		}
 		return Op{Opaque: items}, nil
 	}
 	var set uint64
@@ -154,10 +152,39 @@ func decodeOp(t CellType, items []Raw) (Op, error) {
 	}
 }
 
-// canonical checks that raw is one canonical item of any shape.
+// canonical checks that raw is one canonical item of a shape that every version
+// of the format may use, see plain.
 func canonical(raw Raw) error {
 	var a any
+	if err := decMode.Unmarshal(raw, &a); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if err := plain(a); err != nil {
+		return err
+	}
 	return Unmarshal(raw, &a)
+}
+
+// plain refuses what DAG-CBOR of arrays does not have: maps, whose pairs Go also
+// hands out in random order, so that encoding them again proves nothing; simple
+// values beside null and bools; tags beside links.
+func plain(a any) error {
+	switch x := a.(type) {
+	case nil, bool, uint64, int64, float64, string, []byte:
+		return nil
+	case []any:
+		for _, item := range x {
+			if err := plain(item); err != nil {
+				return err
+			}
+		}
+		return nil
+	case cbor.Tag:
+		if link, ok := x.Content.([]byte); ok && x.Number == linkTag && len(link) > 1 && link[0] == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: an item of Go type %T; the format has arrays, links and plain values", ErrMalformed, a)
 }
 
 func (e *Edit) kind() Kind { return KindEdit }
@@ -230,6 +257,25 @@ func (r RowEdit) check() error {
 		if i > 0 && compareCells(r.Deltas[i-1], d) >= 0 {
 			return fmt.Errorf("%w: deltas are not strictly ascending at field %q", ErrInvalid, d.Field)
 		}
+		if err := d.Op.check(d.Type); err != nil {
+			return fmt.Errorf("field %q: %w", d.Field, err)
+		}
+	}
+	return nil
+}
+
+// check tells whether o says, for a cell of type t, just what its encoding says.
+func (o Op) check(t CellType) error {
+	switch {
+	case t == Register && !o.Set && o.Value != Null():
+		return fmt.Errorf("%w: a delete with a value", ErrInvalid)
+	case t != Register && len(o.Opaque) == 0:
+		return fmt.Errorf("%w: an operation on a cell of type %d without operands", ErrInvalid, t)
+	}
+	for _, item := range o.Opaque {
+		if err := canonical(item); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -244,6 +290,8 @@ func CheckTopic(topic string) error {
 		return fmt.Errorf("%w: a topic of %d bytes, the limit is %d", ErrTooLarge, len(topic), MaxTopic)
 	case strings.ContainsRune(topic, 0):
 		return fmt.Errorf("%w: the topic holds a NUL byte", ErrInvalid)
+	case !utf8.ValidString(topic):
+		return fmt.Errorf("%w: the topic is not UTF-8", ErrInvalid)
 	}
 	return nil
 }

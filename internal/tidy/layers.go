@@ -39,6 +39,9 @@ var layers = map[string][]string{
 	"memo/memotest":   {"memo"},
 	"merge/mergetest": {"memo", "memo/memotest", "merge"},
 
+	// Tests only: the seeds' figures as scenarios over the real rooms.
+	"internal/figures": {},
+
 	"internal/tidy":       {},
 	"internal/tidy/skips": {},
 }

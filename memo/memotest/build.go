@@ -8,93 +8,84 @@ import (
 	"lightcone/memo"
 )
 
-// key returns the fixed key of an author's name.
-func key(author string) ed25519.PrivateKey {
-	seed := memo.Sum([]byte(author))
-	return ed25519.NewKeyFromSeed(seed[:])
-}
-
-func public(author string) memo.Author {
-	return memo.Author(key(author).Public().(ed25519.PublicKey))
-}
-
-// builder turns a sketch into memos, causes first.
-type builder struct {
-	sketch  *sketch
-	space   memo.SpaceID
-	heads   map[string]*node // the newest memo by author
-	ordered []*node          // those made, in causal order
-}
-
-// build makes the memos: again and again those whose causes are made, in the
-// order of the drawing.
-func (b *builder) build() error {
-	waiting := slices.Clone(b.sketch.order)
-	for len(waiting) > 0 {
-		next := slices.IndexFunc(waiting, (*node).ready)
-		if next < 0 {
-			return fmt.Errorf("line %d: %s is among its own causes", waiting[0].line, waiting[0].name)
+// build makes the memos, causes first, and returns the nodes in that order.
+func (s *sketch) build() ([]*node, error) {
+	var made []*node
+	heads := map[string]*node{} // the newest memo by author
+	for waiting := slices.Clone(s.nodes); len(waiting) > 0; {
+		i := slices.IndexFunc(waiting, (*node).ready)
+		if i < 0 {
+			return nil, fmt.Errorf("line %d: %s, or a memo of its run, is among its own causes", waiting[0].line, waiting[0].name)
 		}
-		n := waiting[next]
-		if err := b.make(n); err != nil {
-			return fmt.Errorf("line %d: %s: %w", n.line, n.name, err)
+		n := waiting[i]
+		if err := s.make(n, heads[n.by()]); err != nil {
+			return nil, fmt.Errorf("line %d: %s: %w", n.line, n.name, err)
 		}
-		waiting = slices.Delete(waiting, next, next+1)
-		b.ordered = append(b.ordered, n)
+		heads[n.by()] = n
+		made, waiting = append(made, n), slices.Delete(waiting, i, i+1)
 	}
-	return nil
+	return made, nil
 }
 
+// ready reports whether the causes of n are made, and those of the rest of its
+// run: nobody sees a memo before its run is sealed, so the order of the memos is
+// that of their runs too.
 func (n *node) ready() bool {
-	return !slices.ContainsFunc(n.causes, func(c *node) bool { return c.memo == nil })
+	var run []*node // from n on
+	for r := n; r != nil; r = r.then {
+		for _, c := range r.causes {
+			if c.memo == nil && !slices.Contains(run, c) {
+				return false
+			}
+		}
+		run = append(run, r)
+	}
+	return true
 }
 
-// make makes the memo of n, whose causes have theirs.
-func (b *builder) make(n *node) error {
-	genesis := b.sketch.order[0]
-	if (len(n.causes) == 0) != (n == genesis) {
-		return fmt.Errorf("every memo but the first drawn, the genesis, has a cause; draw an arrow to it")
+// make makes the memo of n, whose causes have theirs; prev is its author's newest.
+func (s *sketch) make(n, prev *node) (err error) {
+	genesis := s.nodes[0]
+	if (n == genesis) != (len(n.causes) == 0) {
+		return fmt.Errorf("the first name is the genesis: it alone has no cause, and all others do; draw arrows so")
 	}
-	m := memo.Memo{Space: b.space, Author: public(n.by()), Seq: 1, Body: memo.Join{}}
+	m := memo.Memo{Author: memo.Author(n.key().Public().(ed25519.PublicKey)), Seq: 1, Body: memo.Join{}}
 	var times []memo.Time
 	for _, c := range n.causes {
 		n.cut.Join(c.cut)
 		times = append(times, c.memo.Time)
 	}
-	prev := b.heads[n.by()]
 	switch {
 	case n == genesis:
-		m.Body = genesisBody
-	case prev == nil && n.with == nil:
+		n.body = genesisBody
+	case n.mate != nil && n.mate != prev:
+		return fmt.Errorf("it shares a run with %s, which is not the memo before it by %s", n.mate.name, n.by())
+	case prev == nil:
 		n.causes = append(n.causes, genesis)
-	case n.with != prev && n.with != nil:
-		return fmt.Errorf("it shares a run with %s, which is not its author's memo before it", n.with.name)
 	case !n.cut.Covers(m.Author, prev.memo.Seq):
-		return fmt.Errorf("it is by %s as %s is, which is not in its past; this would be a fork", n.by(), prev.name)
+		return fmt.Errorf("%s, by %s too, is not in its past; this would be a fork", prev.name, n.by())
 	default:
 		m.Seq, m.Prev = prev.memo.Seq+1, prev.memo.ID()
 	}
-	if n.edit != nil {
-		m.Body = n.edit
+	if n != genesis {
+		m.Space = genesis.memo.SpaceID()
+	}
+	if n.body != nil {
+		m.Body = n.body
+	}
+	m.Time = memo.Next(1+uint64(slices.Index(s.nodes, n)), times...)
+	if n.at != nil {
+		m.Time = *n.at
 	}
 	m.Deps = n.deps()
-	m.Time = memo.Next(1+uint64(slices.Index(b.sketch.order, n)), times...)
-	if n.at != nil {
-		m.Time = memo.Next(*n.at)
+	if prev == nil && n != genesis && !slices.Contains(m.Deps, genesis.memo.Head()) {
+		return fmt.Errorf("the first memo by %s depends on the genesis, hence on no later one by %s; "+
+			"draw one between that gathers them", n.by(), genesis.by())
 	}
-	var err error
 	if n.memo, err = memo.New(m); err != nil {
 		return err
 	}
-	if n == genesis {
-		b.space = n.memo.SpaceID()
-	}
-	if m.Seq == 1 && n != genesis && !slices.Contains(n.memo.Deps, genesis.memo.Head()) {
-		return fmt.Errorf("%s's first memo depends on the genesis and so on no later memo by %s; "+
-			"draw one between that gathers them", n.by(), genesis.by())
-	}
-	n.cut.Set(memo.Mark{Head: n.memo.Head(), Time: n.memo.Time})
-	b.heads[n.by()] = n
+	n.cut.Set(memo.Mark{Head: n.memo.Head(), Time: m.Time})
 	return nil
 }
 
@@ -104,18 +95,22 @@ var genesisBody = &memo.Genesis{
 }
 
 // deps are the causes by other authors, of each the newest.
-func (n *node) deps() []memo.Head {
-	var newest memo.Vector
+func (n *node) deps() (heads []memo.Head) {
+	newest := map[memo.Author]memo.Head{}
 	for _, c := range n.causes {
-		if c.by() != n.by() {
-			var v memo.Vector
-			v.Set(memo.Mark{Head: c.memo.Head()})
-			newest.Join(v)
+		if h := c.memo.Head(); c.by() != n.by() && h.Seq > newest[h.Author].Seq {
+			newest[h.Author] = h
 		}
 	}
-	var heads []memo.Head
-	for mark := range newest.All() {
-		heads = append(heads, mark.Head)
+	for _, h := range newest {
+		heads = append(heads, h)
 	}
+	memo.SortDeps(heads)
 	return heads
+}
+
+// key is the one key of the author's name.
+func (n *node) key() ed25519.PrivateKey {
+	seed := memo.Sum([]byte(n.by()))
+	return ed25519.NewKeyFromSeed(seed[:])
 }

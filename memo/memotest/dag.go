@@ -1,14 +1,13 @@
 package memotest
 
 import (
-	"crypto/ed25519"
 	"fmt"
 	"slices"
 
 	"lightcone/memo"
 )
 
-// TB is the part of *testing.T, *testing.B and *rapid.T that Draw needs.
+// TB is what Draw needs of a *testing.T, *testing.B or *rapid.T.
 type TB interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -17,9 +16,8 @@ type TB interface {
 // DAG is a drawing made of memos. It never changes.
 type DAG struct {
 	Space memo.SpaceID
-
-	nodes map[string]*node
-	names []string // causes first
+	nodes []*node // causes first
+	named map[string]*node
 }
 
 // Draw makes the memos of a drawing; see the package comment for its language.
@@ -32,101 +30,83 @@ func Draw(t TB, drawing string) *DAG {
 	return d
 }
 
-// Parse is Draw for callers without a test.
+// Parse is Draw without a test.
 func Parse(drawing string) (*DAG, error) {
 	s, err := read(drawing)
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{sketch: s, heads: map[string]*node{}}
-	if err := b.build(); err != nil {
+	nodes, err := s.build()
+	if err != nil {
 		return nil, err
 	}
-	d := &DAG{Space: b.space, nodes: s.nodes}
-	for _, n := range b.ordered {
-		d.names = append(d.names, n.name)
-	}
-	return d, nil
+	return &DAG{Space: nodes[0].memo.SpaceID(), nodes: nodes, named: s.named}, nil
 }
 
 func (d *DAG) node(name string) *node {
-	n := d.nodes[name]
+	n := d.named[name]
 	if n == nil {
-		panic(fmt.Sprintf("memotest: %q is not drawn; drawn are %v", name, d.names))
+		panic(fmt.Sprintf("memotest: %q is not drawn; drawn are %v", name, d.Names()))
 	}
 	return n
 }
 
-// Names returns the names in causal order: every memo after its causes, and else
-// as drawn.
-func (d *DAG) Names() []string { return slices.Clone(d.names) }
+// Names returns the names in a causal order, of memos and of their runs.
+func (d *DAG) Names() []string {
+	names := make([]string, len(d.nodes))
+	for i, n := range d.nodes {
+		names[i] = n.name
+	}
+	return names
+}
 
 // Memo returns the memo drawn under a name.
 func (d *DAG) Memo(name string) *memo.Memo { return d.node(name).memo }
 
-// Name returns what the memo with this digest is called, or "".
+// Name returns what the memo with this digest is called, "" if it is not drawn.
 func (d *DAG) Name(id memo.ID) string {
-	i := slices.IndexFunc(d.names, func(n string) bool { return d.nodes[n].memo.ID() == id })
+	i := slices.IndexFunc(d.nodes, func(n *node) bool { return n.memo.ID() == id })
 	if i < 0 {
 		return ""
 	}
-	return d.names[i]
+	return d.nodes[i].name
 }
 
-// Author returns the identity of an author's name.
-func (d *DAG) Author(name string) memo.Author { return public(name) }
-
-// Key returns the private key of an author's name.
-func (d *DAG) Key(author string) ed25519.PrivateKey { return key(author) }
-
-// Cut returns the named memos and all of their past, as a vector.
-func (d *DAG) Cut(names ...string) memo.Vector {
-	var cut memo.Vector
+// Cut returns the vector of the named memos and all of their past.
+func (d *DAG) Cut(names ...string) (cut memo.Vector) {
 	for _, name := range names {
 		cut.Join(d.node(name).cut)
 	}
 	return cut
 }
 
-// Past returns the names of the memos in Cut(names…), in causal order.
-func (d *DAG) Past(names ...string) []string {
-	cut := d.Cut(names...)
-	return slices.DeleteFunc(d.Names(), func(n string) bool {
-		m := d.nodes[n].memo
-		return !cut.Covers(m.Author, m.Seq)
-	})
-}
-
-// Run returns the run that the named memo is in, sealed.
+// Run returns the run that the named memo is part of, sealed.
 func (d *DAG) Run(name string) *memo.Run {
-	first := d.node(name)
-	for first.with != nil {
-		first = first.with
+	n := d.node(name)
+	for n.mate != nil {
+		n = n.mate
 	}
-	memos := []*memo.Memo{first.memo}
-	for _, n := range d.names {
-		// Names are in causal order, so a run's memos come one after the other.
-		if with := d.nodes[n].with; with != nil && with.memo == memos[len(memos)-1] {
-			memos = append(memos, d.nodes[n].memo)
-		}
+	r := &memo.Run{Space: d.Space, Memos: []*memo.Memo{n.memo}}
+	for n = n.then; n != nil; n = n.then {
+		r.Memos = append(r.Memos, n.memo)
 	}
-	head := memos[len(memos)-1].Head()
-	return &memo.Run{Space: d.Space, Memos: memos, Seal: memo.Sign(key(first.by()), d.Space, head)}
+	r.Seal = memo.Sign(d.node(name).key(), d.Space, r.Head())
+	return r
 }
 
-// Runs returns the run of each name: a delivery, in the order given and repeated
-// if a name is. Without names it returns every run once, in causal order.
-func (d *DAG) Runs(names ...string) []*memo.Run {
-	all := len(names) == 0
-	if all {
-		names = d.names
+// Runs returns the run of each name, a delivery in the order given and as often
+// as a name is; without names it is every run once, in causal order.
+func (d *DAG) Runs(names ...string) (runs []*memo.Run) {
+	for _, name := range names {
+		runs = append(runs, d.Run(name))
 	}
-	var runs []*memo.Run
-	for _, n := range names {
-		if all && d.nodes[n].with != nil {
-			continue // in the run of the memo before it
+	if len(names) > 0 {
+		return runs
+	}
+	for _, n := range d.nodes {
+		if n.mate == nil {
+			runs = append(runs, d.Run(n.name))
 		}
-		runs = append(runs, d.Run(n))
 	}
 	return runs
 }

@@ -2,9 +2,9 @@
 // memos, keys, seals and runs for it.
 //
 //	d := memotest.Draw(t, `
-//	    G -> A1@alice -> A2
+//	    G -> A1@alice -> A2@alice
 //	         | -> B1@bob
-//	    A2, B1 -> C1@carol
+//	    A2, B1 -> C1
 //
 //	    A1: animals/11 name=Cat legs=4
 //	    B1: animals/11 -name ; animals/12 name="Polar Bear"
@@ -27,12 +27,14 @@
 //
 // # Authors and clocks
 //
-// A name is letters and digits. Its letters name the author, so A1 and A2 are of
-// one, unless some mention of it adds @author. The same name always has the same
-// key. The n-th name of a drawing is written at n ms, or a tick after its latest
-// cause if that is later: of two concurrent memos the one drawn later wins. A line
-// such as "B1 at 70: …" sets the milliseconds, right or wrong: a clock drawn
-// behind its causes stays there.
+// A name is letters, then digits. Its author is called by its letters, so A1 and
+// A2 are of one, unless a mention of it adds @author. An author's name always has
+// the same key.
+//
+// The n-th name of a drawing is written at n ms, or a tick after its latest cause
+// if that is later: of two concurrent memos the one drawn later wins. A line such
+// as "B1 at 70: …" sets the milliseconds, right or wrong: a clock drawn behind its
+// causes stays there.
 //
 // # Edits
 //
@@ -42,9 +44,8 @@
 //	-field        deletes it
 //	!             is the row's tombstone
 //
-// A value is "a quoted text", null, true, false, an integer, a float with a point
-// or exponent, 0x and hex for bytes, or else a text without blanks. A memo
-// without such a line has nothing to say but its causes: a memo.Join.
+// A value is an integer, true, false, null, "a quoted text" or else a text without
+// blanks. A memo without such a line says nothing but its causes: a memo.Join.
 //
 // Draw ends the test on a bad drawing and names the line; Parse returns an error.
 // Methods that take names panic on one that is not drawn.

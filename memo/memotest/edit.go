@@ -1,7 +1,6 @@
 package memotest
 
 import (
-	"encoding/hex"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,14 +10,11 @@ import (
 	"lightcone/memo"
 )
 
-var (
-	words    = regexp.MustCompile(`;|(?:[^\s;"]|"(?:[^"\\]|\\.)*")+`)
-	floating = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
-)
+var words = regexp.MustCompile(`;|(?:[^\s;"]|"(?:[^"\\]|\\.)*")+`)
 
 // parseEdit reads "topic/row CHANGE… ; topic/row CHANGE…".
 func parseEdit(text string) (*memo.Edit, error) {
-	if rest := strings.TrimSpace(words.ReplaceAllString(text, "")); rest != "" {
+	if strings.TrimSpace(words.ReplaceAllString(text, "")) != "" {
 		return nil, fmt.Errorf("a quote is not closed")
 	}
 	e := &memo.Edit{}
@@ -54,61 +50,48 @@ func addRow(e *memo.Edit, place string) (*memo.RowEdit, error) {
 		i = len(e.Topics)
 		e.Topics = append(e.Topics, memo.TopicEdit{Topic: topic})
 	}
-	rows := &e.Topics[i].Rows
-	*rows = append(*rows, memo.RowEdit{Row: memo.Bytes(row)})
-	return &(*rows)[len(*rows)-1], nil
+	rows := append(e.Topics[i].Rows, memo.RowEdit{Row: memo.Bytes(row)})
+	e.Topics[i].Rows = rows
+	return &rows[len(rows)-1], nil
 }
 
 // change adds "field=value", "-field" or "!" to a row.
 func change(row *memo.RowEdit, word string) error {
-	if word == "!" {
+	field, text, isSet := strings.Cut(word, "=")
+	deleted, isDelete := strings.CutPrefix(word, "-")
+	switch {
+	case word == "!":
 		row.Tombstone = true
-		return nil
+	case isSet:
+		v, err := value(text)
+		if err != nil {
+			return fmt.Errorf("field %q: %w", field, err)
+		}
+		row.Deltas = append(row.Deltas, memo.Delta{Field: field, Op: memo.Op{Set: true, Value: v}})
+	case isDelete:
+		row.Deltas = append(row.Deltas, memo.Delta{Field: deleted})
+	default:
+		return fmt.Errorf("%q is neither a ! nor field=value nor -field", word)
 	}
-	if field, ok := strings.CutPrefix(word, "-"); ok {
-		row.Deltas = append(row.Deltas, memo.Delta{Field: field})
-		return nil
-	}
-	field, text, ok := strings.Cut(word, "=")
-	if !ok {
-		return fmt.Errorf("%q is neither field=value, -field nor !", word)
-	}
-	v, err := value(text)
-	if err != nil {
-		return fmt.Errorf("field %q: %w", field, err)
-	}
-	row.Deltas = append(row.Deltas, memo.Delta{Field: field, Op: memo.Op{Set: true, Value: v}})
 	return nil
 }
 
 // value reads what a register is to hold.
 func value(text string) (memo.Value, error) {
-	switch text {
-	case "null":
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return memo.Int(i), nil
+	}
+	switch {
+	case text == "null":
 		return memo.Null(), nil
-	case "true", "false":
+	case text == "true", text == "false":
 		return memo.Bool(text == "true"), nil
-	}
-	if digits, ok := strings.CutPrefix(text, "0x"); ok {
-		b, err := hex.DecodeString(digits)
-		return memo.Blob(b), err
-	}
-	if strings.HasPrefix(text, `"`) {
+	case strings.HasPrefix(text, `"`):
 		s, err := strconv.Unquote(text)
 		if err != nil {
 			return memo.Value{}, fmt.Errorf("%s is not quoted as in Go", text)
 		}
 		return memo.Text(s)
-	}
-	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return memo.Int(i), nil
-	}
-	if floating.MatchString(text) {
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return memo.Value{}, err
-		}
-		return memo.Float(f)
 	}
 	return memo.Text(text)
 }

@@ -10,24 +10,23 @@ import (
 	"lightcone/memo"
 )
 
-// sketch is a drawing as it was read, before anything is made of it.
+// sketch is a drawing as it was read.
 type sketch struct {
-	nodes map[string]*node
-	order []*node // as first mentioned
-	above []span  // of the line before
+	nodes []*node // as first mentioned
+	named map[string]*node
+	above []span // names and bars of the line before
 }
 
-// node is one name of a drawing.
+// node is a name of a drawing, and its memo once that is made.
 type node struct {
-	name   string
-	line   int    // of the first mention
-	author string // "" until a mention tells
-	causes []*node
-	with   *node       // the memo before it in the same run, or nil
-	at     *uint64     // milliseconds, when drawn
-	edit   *memo.Edit  // nil: a join
-	memo   *memo.Memo  // once made
-	cut    memo.Vector // of the memo and its past, once made
+	name, author string
+	line         int // of the first mention
+	causes       []*node
+	mate, then   *node      // the memos before and after it in its run, or nil
+	at           *memo.Time // when drawn
+	body         memo.Body
+	memo         *memo.Memo
+	cut          memo.Vector // the memo and its past
 }
 
 // span is where in a line a name, or a bar that repeats it, stands.
@@ -36,99 +35,86 @@ type span struct {
 	node     *node
 }
 
+const item = `(?:\||[A-Za-z]+[0-9]*(?:@[a-z]+)?)`
+
 var (
-	tokens  = regexp.MustCompile(`\||->|=>|,|[A-Za-z]+[0-9]*(?:@[a-z]+)?|\S`)
-	mention = regexp.MustCompile(`^([A-Za-z]+)[0-9]*(?:@([a-z]+))?$`)
-	comment = regexp.MustCompile(`(^|\s)//.*`)
+	comment    = regexp.MustCompile(`(^|\s)//.*`)
+	arrows     = regexp.MustCompile(`^\s*` + item + `(?:\s*(?:,|->|=>)\s*` + item + `)*\s*$`)
+	tokens     = regexp.MustCompile(item + `|,|->|=>`)
+	letters    = regexp.MustCompile(`^[A-Za-z]+`)
+	definition = regexp.MustCompile(`^\s*([A-Za-z]+[0-9]*(?:@[a-z]+)?)(?:\s+at\s+([0-9]{1,14}))?\s*:(.*)$`)
 )
 
 // read reads a drawing line by line.
 func read(drawing string) (*sketch, error) {
-	s := &sketch{nodes: map[string]*node{}}
+	s := &sketch{named: map[string]*node{}}
 	for i, line := range strings.Split(drawing, "\n") {
-		line = strings.TrimRight(comment.ReplaceAllString(line, ""), " \t\r")
+		line = comment.ReplaceAllString(line, "")
 		var err error
-		switch head, edit, isEdit := strings.Cut(line, ":"); {
+		switch def := definition.FindStringSubmatch(line); {
 		case strings.TrimSpace(line) == "":
-		case isEdit:
-			err = s.definition(head, edit)
+		case def != nil:
+			err = s.define(def[1], def[2], def[3])
+		case arrows.MatchString(line):
+			err = s.draw(i+1, line)
 		default:
-			err = s.arrows(i+1, line)
+			err = fmt.Errorf("it has neither names with arrows or commas between them, nor a name, a colon and an edit")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w\n\t%s", i+1, err, line)
 		}
 	}
-	if len(s.order) == 0 {
-		return nil, fmt.Errorf("the drawing is empty; its least is the name of a genesis")
+	if len(s.nodes) == 0 {
+		return nil, fmt.Errorf("the drawing is empty; the least is the name of a genesis")
 	}
 	return s, nil
 }
 
-// arrows reads a line such as "A, B -> C => D".
-func (s *sketch) arrows(line int, text string) error {
+// draw takes in a line such as "A, B -> C => D".
+func (s *sketch) draw(line int, text string) error {
 	var from, to []*node
 	var here []span
-	arrow, wantName := "", true
-	for _, at := range append(tokens.FindAllStringIndex(text, -1), []int{len(text), len(text)}) {
-		tok := text[at[0]:at[1]]
-		isName := tok == "|" || mention.MatchString(tok)
-		switch {
-		case isName != wantName:
-			return fmt.Errorf("column %d: names and arrows take turns", at[0]+1)
-		case isName:
-			n, err := s.named(line, at[0], tok)
-			if err != nil {
-				return fmt.Errorf("column %d: %w", at[0]+1, err)
+	arrow := ""
+	for _, at := range append(tokens.FindAllStringIndex(text, -1), []int{0, 0}) {
+		switch tok := text[at[0]:at[1]]; tok {
+		case ",":
+		case "->", "=>", "":
+			for _, n := range to {
+				n.causes = append(n.causes, from...)
+				if arrow == "=>" {
+					n.mate, from[0].then = from[0], n
+				}
 			}
-			to, here = append(to, n), append(here, span{at[0], at[1], n})
-		case tok == "->" || tok == "=>" || tok == "":
-			if err := join(from, arrow, to); err != nil {
-				return err
+			if arrow == "=>" && len(from)+len(to) != 2 {
+				return fmt.Errorf("=> joins one memo to the next of its run")
 			}
 			from, arrow, to = to, tok, nil
-		case tok != ",":
-			return fmt.Errorf("column %d: %q is neither a name nor an arrow", at[0]+1, tok)
+		default:
+			n, err := s.mention(line, at[0], tok)
+			if err != nil {
+				return err
+			}
+			to, here = append(to, n), append(here, span{at[0], at[1], n})
 		}
-		wantName = !isName
 	}
 	s.above = here
 	return nil
 }
 
-// join draws the arrow from every node of one list to every node of the next.
-func join(from []*node, arrow string, to []*node) error {
-	if arrow == "=>" && (len(from) != 1 || len(to) != 1) {
-		return fmt.Errorf("=> joins one memo to the next of its run")
-	}
-	for _, f := range from {
-		for _, n := range to {
-			if !slices.Contains(n.causes, f) {
-				n.causes = append(n.causes, f)
-			}
-			if arrow == "=>" {
-				n.with = f
-			}
-		}
-	}
-	return nil
-}
-
-// named finds or makes the node that a name, or a bar in a column, stands for.
-func (s *sketch) named(line, column int, tok string) (*node, error) {
+// mention returns the node that a name, or a bar at a column, stands for.
+func (s *sketch) mention(line, column int, tok string) (*node, error) {
 	if tok == "|" {
-		for _, above := range s.above {
-			if above.from <= column && column < above.to {
-				return above.node, nil
-			}
+		i := slices.IndexFunc(s.above, func(sp span) bool { return sp.from <= column && column < sp.to })
+		if i < 0 {
+			return nil, fmt.Errorf("no name stands above the bar in column %d", column+1)
 		}
-		return nil, fmt.Errorf("no name stands above this bar")
+		return s.above[i].node, nil
 	}
 	name, author, told := strings.Cut(tok, "@")
-	n := s.nodes[name]
+	n := s.named[name]
 	if n == nil {
 		n = &node{name: name, line: line}
-		s.nodes[name], s.order = n, append(s.order, n)
+		s.nodes, s.named[name] = append(s.nodes, n), n
 	}
 	if told && n.author != "" && n.author != author {
 		return nil, fmt.Errorf("%s is by %s already", name, n.author)
@@ -139,43 +125,38 @@ func (s *sketch) named(line, column int, tok string) (*node, error) {
 	return n, nil
 }
 
-// by is the name of the node's author: what a mention told, else its letters.
+// by is the name of the memo's author: what a mention told, else its letters.
 func (n *node) by() string {
 	if n.author != "" {
 		return n.author
 	}
-	return mention.FindStringSubmatch(n.name)[1]
+	return letters.FindString(n.name)
 }
 
-// definition reads "NAME[@author] [at MS]: EDIT".
-func (s *sketch) definition(head, text string) error {
-	words := strings.Fields(head)
-	if len(words) != 1 && (len(words) != 3 || words[1] != "at") || !mention.MatchString(words[0]) {
-		return fmt.Errorf("before the colon stands a name, or a name, \"at\" and milliseconds")
-	}
-	name, _, _ := strings.Cut(words[0], "@")
-	if s.nodes[name] == nil {
+// define takes in what a line says about a memo: its author, clock and edit.
+func (s *sketch) define(tok, ms, edit string) error {
+	name, _, _ := strings.Cut(tok, "@")
+	if s.named[name] == nil {
 		return fmt.Errorf("%s is not drawn above; arrows come first", name)
 	}
-	n, err := s.named(0, 0, words[0])
+	n, err := s.mention(0, 0, tok)
 	if err != nil {
 		return err
 	}
-	if len(words) == 3 {
-		ms, err := strconv.ParseUint(words[2], 10, 47)
+	if ms != "" {
+		at, err := strconv.ParseUint(ms, 10, 47)
 		if err != nil {
-			return fmt.Errorf("%q is no clock in milliseconds", words[2])
+			return err
 		}
-		n.at = &ms
+		t := memo.Next(at)
+		n.at = &t
 	}
 	switch {
-	case strings.TrimSpace(text) == "":
+	case strings.TrimSpace(edit) == "":
 		return nil
-	case n == s.order[0]:
-		return fmt.Errorf("%s is the genesis, which edits nothing", name)
-	case n.edit != nil:
-		return fmt.Errorf("%s has an edit already", name)
+	case n.body != nil || n == s.nodes[0]:
+		return fmt.Errorf("%s has a body already; the first name is the genesis", name)
 	}
-	n.edit, err = parseEdit(text)
+	n.body, err = parseEdit(edit)
 	return err
 }
