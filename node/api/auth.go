@@ -27,21 +27,15 @@ func guard(token string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !allowedHost(r.Host):
-			forbid(w, &Problem{
-				Type: "forbidden", Status: http.StatusForbidden, Cause: "the Host header names " + r.Host,
-				Fix: "address the node as 127.0.0.1 or localhost",
-			})
+			NewProblem(http.StatusForbidden, Forbidden, "the Host header names "+r.Host,
+				"address the node as 127.0.0.1 or localhost").write(w)
 		case crossOrigin(r):
-			forbid(w, &Problem{
-				Type: "forbidden", Status: http.StatusForbidden, Cause: "the request comes from a web page of another origin",
-				Fix: "call the API from a program, not from a page",
-			})
+			NewProblem(http.StatusForbidden, Forbidden, "the request comes from a web page of another origin",
+				"call the API from a program, not from a page").write(w)
 		case !slices.Contains(openPaths, r.URL.Path) && !authorized(r, token):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="lightcone"`)
-			forbid(w, &Problem{
-				Type: "unauthorized", Status: http.StatusUnauthorized, Cause: "the bearer token is missing or wrong",
-				Fix: "send \"Authorization: Bearer TOKEN\" with the token of " + controlFile + " in the node's directory",
-			})
+			NewProblem(http.StatusUnauthorized, Unauthorized, "the bearer token is missing or wrong",
+				"send \"Authorization: Bearer TOKEN\" with the token of "+controlFile+" in the node's directory").write(w)
 		default:
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 			w.Header().Set("Cache-Control", "no-store")
@@ -76,9 +70,4 @@ func authorized(r *http.Request, token string) bool {
 	scheme, got, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	a, b := sha256.Sum256([]byte(got)), sha256.Sum256([]byte(token))
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(a[:], b[:]) == 1
-}
-
-func forbid(w http.ResponseWriter, p *Problem) {
-	p.complete()
-	p.write(w)
 }

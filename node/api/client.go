@@ -142,8 +142,7 @@ func lost(method string, err error) error {
 func problemIn(resp *http.Response) error {
 	p := new(Problem)
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxProblem)).Decode(p); err != nil || p.Type == "" {
-		p = &Problem{Type: Internal, Status: resp.StatusCode, Cause: "the node answered " + resp.Status}
-		p.complete()
+		return NewProblem(resp.StatusCode, Internal, "the node answered "+resp.Status, "")
 	}
 	return p
 }

@@ -86,14 +86,20 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 // Name returns the type without its prefix, one of the names above.
 func (p *Problem) Name() string { return strings.TrimPrefix(p.Type, urnPrefix) }
 
-// complete fills in what follows from Type, Status, Cause and Fix.
-func (p *Problem) complete() {
-	p.Type = urnPrefix + p.Name()
-	p.Title = http.StatusText(p.Status)
-	p.Detail = p.Cause
-	if p.Fix != "" {
-		p.Detail += "; " + p.Fix
+// NewProblem returns a problem of a name above, or of one of the caller's own.
+func NewProblem(status int, name, cause, fix string) *Problem {
+	p := &Problem{Type: urnPrefix + name, Title: http.StatusText(status), Status: status}
+	return p.With(cause, fix)
+}
+
+// With returns a copy of p that tells another cause and fix.
+func (p *Problem) With(cause, fix string) *Problem {
+	out := *p
+	out.Cause, out.Fix, out.Detail = cause, fix, cause
+	if fix != "" {
+		out.Detail += "; " + fix
 	}
+	return &out
 }
 
 func (p *Problem) write(w http.ResponseWriter) {
@@ -145,19 +151,18 @@ func ProblemOf(err error) *Problem {
 	if errors.As(err, &behind) {
 		return stale(behind)
 	}
-	p = &Problem{Type: Internal, Status: http.StatusInternalServerError}
-	p.Cause, p.Fix = splitFix(err, nil)
 	for _, k := range kinds {
-		if errors.Is(err, k.err) {
-			p.Type, p.Status = k.name, k.status
-			if p.Cause, p.Fix = splitFix(err, k.err); k.fix != "" {
-				p.Cause, p.Fix = err.Error(), k.fix
-			}
-			break
+		if !errors.Is(err, k.err) {
+			continue
 		}
+		if k.fix != "" {
+			return NewProblem(k.status, k.name, err.Error(), k.fix)
+		}
+		cause, fix := splitFix(err, k.err)
+		return NewProblem(k.status, k.name, cause, fix)
 	}
-	p.complete()
-	return p
+	cause, fix := splitFix(err, nil)
+	return NewProblem(http.StatusInternalServerError, Internal, cause, fix)
 }
 
 // splitFix takes the fix out of an error's text. By the convention of this code
@@ -176,15 +181,13 @@ func splitFix(err, sentinel error) (cause, fix string) {
 }
 
 func stale(e *node.BehindError) *Problem {
-	p := &Problem{
-		Type: Stale, Status: http.StatusPreconditionFailed, Behind: behindOf(e),
-		Cause: fmt.Sprintf("stale: at least %d memos of the context are not here", max(e.Lag.Memos, uint64(len(e.Missing)))),
-		Fix:   "wait longer, connect to a holder, or accept an older answer with stale=return",
-	}
+	fix := "wait longer, connect to a holder, or accept an older answer with stale=return"
 	if e.Forked {
-		p.Fix = "ask who gave you the context for a new one"
+		fix = "ask who gave you the context for a new one"
 	}
-	p.complete()
+	p := NewProblem(http.StatusPreconditionFailed, Stale,
+		fmt.Sprintf("stale: at least %d memos of the context are not here", max(e.Lag.Memos, uint64(len(e.Missing)))), fix)
+	p.Behind = behindOf(e)
 	return p
 }
 
@@ -211,18 +214,16 @@ func init() {
 // newProblem turns huma's own complaints, such as a missing parameter, into
 // problems.
 func newProblem(status int, msg string, errs ...error) huma.StatusError {
-	p := &Problem{Type: Invalid, Status: status, Cause: msg, Fix: "see /openapi.json for what the request must look like"}
 	for _, err := range errs {
 		if err != nil {
-			p.Cause += ": " + err.Error()
+			msg += ": " + err.Error()
 		}
 	}
 	switch {
 	case status == http.StatusRequestEntityTooLarge:
-		p.Type, p.Fix = TooLarge, "split the request"
+		return NewProblem(status, TooLarge, msg, "split the request")
 	case status >= http.StatusInternalServerError:
-		p.Type, p.Fix = Internal, ""
+		return NewProblem(status, Internal, msg, "")
 	}
-	p.complete()
-	return p
+	return NewProblem(status, Invalid, msg, "see /openapi.json for what the request must look like")
 }

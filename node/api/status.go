@@ -110,7 +110,8 @@ func (s *service) ready(ctx context.Context, _ *none) (*reply[Health], error) {
 
 func (s *service) stop(context.Context, *none) (*reply[Health], error) {
 	if s.opts.Stop == nil {
-		return nil, ProblemOf(node.ErrUnsupported)
+		return nil, NewProblem(http.StatusNotImplemented, Unsupported, "this node does not stop on request",
+			"end the command that opened it")
 	}
 	go s.opts.Stop()
 	return s.health(context.Background(), nil)

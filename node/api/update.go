@@ -109,10 +109,5 @@ func writeProblem(r node.Receipt, err error) *Problem {
 	if r.Outcome != node.Unknown {
 		return ProblemOf(err)
 	}
-	p := &Problem{
-		Type: Unknown, Status: http.StatusGatewayTimeout, Cause: err.Error(),
-		Fix: "read the rows before you repeat the write",
-	}
-	p.complete()
-	return p
+	return NewProblem(http.StatusGatewayTimeout, Unknown, err.Error(), "read the rows before you repeat the write")
 }
