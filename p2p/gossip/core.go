@@ -1,7 +1,7 @@
 package gossip
 
 import (
-	"errors"
+	"encoding/binary"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -15,8 +15,13 @@ const (
 	// is drawn from 50 % to 150 % of it.
 	antiEntropy = 10 * time.Second
 	// hintPatience is how long a differing hint may be explained by messages
-	// still under way before recon looks into it.
+	// still under way before recon looks into it. It counts from the peer's last
+	// message: under constant traffic hints always differ and mean nothing, and a
+	// loss shows as an orphan.
 	hintPatience = 400 * time.Millisecond
+	// orphanPatience is how long a run without its causes may be explained by
+	// messages that overtook each other.
+	orphanPatience = 100 * time.Millisecond
 	// hintPause is the least time between two recons that hints start with a peer.
 	hintPause = 2 * time.Second
 	// politeness is how long the peer with the greater id leaves the first HELLO
@@ -25,12 +30,18 @@ const (
 	// retryMin and retryMax bound the pause after a failed session.
 	retryMin, retryMax = 500 * time.Millisecond, 30 * time.Second
 
+	// pullStall is how long a session that pulls may bring nothing new, pullTurn
+	// how long it may last, until another may pull the same space beside it.
+	pullStall, pullTurn = time.Second, 10 * time.Second
+
 	// MaxSessions bounds the recon sessions of a replica, MaxPeerSessions those
-	// with one peer.
+	// with one peer. Others can take all but keptSessions of them.
 	MaxSessions     = 8
 	MaxPeerSessions = 2
-	// maxMembers bounds the peers remembered per space.
-	maxMembers = 4096
+	keptSessions    = 2
+	// maxMembers bounds the peers remembered per space, maxHas the authors
+	// remembered of what one of them has.
+	maxMembers, maxHas = 4096, 1 << 16
 )
 
 // Config is what a Core needs to know from the start.
@@ -49,7 +60,9 @@ type Core struct {
 	order    []memo.SpaceID // keys of spaces, ascending: iteration is visible
 	up       map[Peer]bool
 	sessions map[SessionID]*session
+	ended    map[SessionID]bool // accepted, ended by us, and not yet reported Closed
 	nextID   SessionID
+	look     bool // a session may be due
 	stats    Stats
 }
 
@@ -76,19 +89,25 @@ type space struct {
 // member is a peer that takes part in a space, connected or not.
 type member struct {
 	proved   bool        // showed in a HELLO that it knows the secret
-	has      memo.Vector // what it is known to have, a lower bound
+	has      memo.Vector // what it said or showed to have, at most maxHas authors
 	due      time.Time   // when to start recon; zero: no reason to
-	hint     uint64      // last hint that differed from ours; zero: none
+	urgent   bool        // a reader waits for it
+	pause    time.Time   // no recon and no memos from it before, after a failure
+	hint     uint64      // last hint it relayed since the last recon; zero: none
 	hintAt   time.Time
-	last     time.Time // end of the last session
-	failures int
+	heard    memo.Head // of the last run it relayed
+	orphan   memo.Head // a run it relayed whose causes were missing; seq 0: none
+	orphanAt time.Time
+	hinted   time.Time // when a hint last asked for recon
+	failures int       // sessions that failed in a row
 }
 
 // New returns a Core without spaces or peers.
 func New(cfg Config) *Core {
 	return &Core{
-		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, uint64(len(cfg.Self)))),
-		spaces: map[memo.SpaceID]*space{}, up: map[Peer]bool{}, sessions: map[SessionID]*session{},
+		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, binary.BigEndian.Uint64(cfg.Self[:8]))),
+		spaces: map[memo.SpaceID]*space{}, up: map[Peer]bool{},
+		sessions: map[SessionID]*session{}, ended: map[SessionID]bool{},
 	}
 }
 
@@ -116,7 +135,7 @@ func (c *Core) Know(now time.Time, id memo.SpaceID, p Peer) {
 	i, _ := slices.BinarySearchFunc(s.order, p, Peer.Compare)
 	s.order = slices.Insert(s.order, i, p)
 	if c.up[p] {
-		m.due = now
+		c.wantRecon(m, now)
 	}
 }
 
@@ -133,7 +152,8 @@ func (c *Core) Members(id memo.SpaceID, yield func(p Peer, up bool, has memo.Vec
 	}
 }
 
-// Step takes one input, prepared by Prepare, and appends what to do to e.
+// Step takes one input, prepared by Prepare, and appends what to do to e. now
+// must not go backward from one call to the next.
 func (c *Core) Step(now time.Time, in Input, e *Effects) {
 	switch in := in.(type) {
 	case PeerUp:
@@ -153,100 +173,10 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 	case Want:
 		c.want(now, in)
 	}
-	c.openDue(now, e)
-}
-
-func (c *Core) peerUp(now time.Time, p Peer) {
-	c.up[p] = true
-	wait := time.Duration(0)
-	if c.cfg.Self.Compare(p) > 0 {
-		wait = politeness
+	if c.look {
+		c.look = false
+		c.openDue(now, e)
 	}
-	for _, id := range c.order {
-		if m := c.spaces[id].members[p]; m != nil {
-			m.due, m.failures = now.Add(wait), 0
-		}
-	}
-}
-
-// tick starts anti-entropy, looks at hints that stayed different and ends
-// sessions that stand still.
-func (c *Core) tick(now time.Time, e *Effects) {
-	for _, id := range c.order {
-		s := c.spaces[id]
-		own := c.cfg.Holdings.Vector(id).Hint()
-		for _, p := range s.order {
-			m := s.members[p]
-			if m.hint == own {
-				m.hint = 0
-			}
-			if m.hint != 0 && now.Sub(m.hintAt) > hintPatience && now.Sub(m.last) > hintPause {
-				m.wantRecon(now)
-			}
-		}
-		if now.After(s.nextAE) {
-			if !s.nextAE.IsZero() {
-				c.pickRandom(now, s)
-			}
-			s.nextAE = now.Add(antiEntropy/2 + time.Duration(c.rng.Int64N(int64(antiEntropy))))
-		}
-	}
-	for _, sid := range c.sortedSessions() {
-		if s := c.sessions[sid]; now.Sub(s.active) > sessionIdle {
-			c.abort(now, s, errors.New("session stood still"), false, e)
-		}
-	}
-}
-
-func (c *Core) pickRandom(now time.Time, s *space) {
-	var up []*member
-	for _, p := range s.order {
-		if c.up[p] {
-			up = append(up, s.members[p])
-		}
-	}
-	if len(up) > 0 {
-		up[c.rng.IntN(len(up))].wantRecon(now)
-	}
-}
-
-// wantRecon asks for a session at t, unless one is due earlier.
-func (m *member) wantRecon(t time.Time) {
-	if m.due.IsZero() || t.Before(m.due) {
-		m.due = t
-	}
-}
-
-// openDue starts the sessions whose time has come, within the limits.
-func (c *Core) openDue(now time.Time, e *Effects) {
-	for _, id := range c.order {
-		s := c.spaces[id]
-		for _, p := range s.order {
-			m := s.members[p]
-			if m.due.IsZero() || m.due.After(now) || !c.up[p] || c.busy(p, id) {
-				continue
-			}
-			if len(c.sessions) >= MaxSessions {
-				return
-			}
-			c.open(now, s, p, m, e)
-		}
-	}
-}
-
-// busy reports whether no further session with p may start: one in the space is
-// under way, or the peer's share is used up.
-func (c *Core) busy(p Peer, id memo.SpaceID) bool {
-	n := 0
-	for _, s := range c.sessions {
-		if s.peer == p {
-			n++
-			if s.space != nil && s.space.id == id {
-				return true
-			}
-		}
-	}
-	return n >= MaxPeerSessions
 }
 
 func (c *Core) sortedSessions() []SessionID {
@@ -273,15 +203,16 @@ func (c *Core) heard(now time.Time, in *Heard, e *Effects) {
 	if in.run == nil {
 		return
 	}
-	m.saw(in.run)
+	m.heard = in.run.Head()
+	m.note(m.heard)
 	e.Deliver = append(e.Deliver, Deliver{
 		Space: in.Space, From: in.Peer, Runs: []*memo.Run{in.run}, Bytes: len(in.Data),
 	})
 }
 
-// saw notes that the member has the run.
-func (m *member) saw(r *memo.Run) {
-	if h := r.Head(); !m.has.Covers(h.Author, h.Seq) {
+// note remembers that the member has h, and with it the chain up to h.
+func (m *member) note(h memo.Head) {
+	if mark, ok := m.has.Get(h.Author); ok && h.Seq > mark.Seq || !ok && m.has.Len() < maxHas {
 		m.has.Set(memo.Mark{Head: h})
 	}
 }
@@ -303,29 +234,12 @@ func (c *Core) attached(now time.Time, in *Attached, e *Effects) {
 		}
 	}
 	if m := s.members[in.From]; m != nil && in.Session == 0 {
-		if in.Orphans {
-			m.wantRecon(now)
+		if in.Orphans && (m.orphan.Seq == 0 || c.covers(s, m.orphan)) {
+			m.orphan, m.orphanAt = m.heard, now
 		}
 		return
 	}
 	if ses := c.sessions[in.Session]; ses != nil {
 		c.credited(now, ses, in, e)
-	}
-}
-
-// want starts recon at once: with the origin if it is connected, else with all.
-func (c *Core) want(now time.Time, in Want) {
-	s := c.spaces[in.Space]
-	if s == nil {
-		return
-	}
-	if m := s.members[in.Origin]; m != nil && c.up[in.Origin] {
-		m.wantRecon(now)
-		return
-	}
-	for _, p := range s.order {
-		if c.up[p] {
-			s.members[p].wantRecon(now)
-		}
 	}
 }

@@ -33,6 +33,14 @@
 // brought; the next one starts from there. With gossip off, everything still
 // arrives: peers that come up and the anti-entropy timer start sessions.
 //
+// What a side sends is bounded by the cut it held at its VEC: closed under
+// causes, so it attaches, and finite, however fast its authors write.
+//
+// A replica pulls the memos of a space from one peer at a time; two would bring
+// the same ones. Its own sessions wait for their turn. In those that others open
+// meanwhile, and when two peers open at once, its HELLO grants a credit of zero:
+// it serves and takes nothing.
+//
 // # Who may ask
 //
 // A HELLO carries a proof that its sender knows the space's secret, bound to
@@ -40,6 +48,7 @@
 //
 // # Where this departs from the design, for now
 //
-// VEC lists every author (no tree diff), forks are reported and not exchanged
-// (no RANGES), state does not travel (no STATE), everything offered is heard.
+// VEC lists every author (no tree diff). Forks are reported and not exchanged (no
+// RANGES): what continues a branch not held here is passed over. State does not
+// travel (no STATE), and everything offered is heard.
 package gossip

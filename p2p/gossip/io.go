@@ -36,7 +36,8 @@ type (
 		msg message // set by Prepare
 	}
 
-	// Closed reports that a recon stream ended; Err is nil for an orderly end.
+	// Closed reports that a recon stream ended; Err is nil for an orderly end. It
+	// comes once for every stream, after its last frame, also when the Core ended it.
 	Closed struct {
 		Session SessionID
 		Err     error
@@ -151,7 +152,7 @@ func (e *Effects) Reset() {
 // Holdings is what the protocol reads of a replica. store.View satisfies it.
 // All of it describes one moment and covers sealed, attached memos only.
 type Holdings interface {
-	// Vector returns the attached cut of a space.
+	// Vector returns the attached cut of a space. What it returns never changes.
 	Vector(space memo.SpaceID) memo.Vector
 	// VecRoot returns the digest of the vector's search tree.
 	VecRoot(space memo.SpaceID) (memo.ID, error)

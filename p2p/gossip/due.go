@@ -1,0 +1,179 @@
+package gossip
+
+import (
+	"errors"
+	"time"
+
+	"lightcone/memo"
+)
+
+// This file decides when recon starts, and with whom.
+
+// peerUp makes recon due with a peer that connected.
+func (c *Core) peerUp(now time.Time, p Peer) {
+	c.up[p] = true
+	wait := time.Duration(0)
+	if c.cfg.Self.Compare(p) > 0 {
+		wait = politeness
+	}
+	for _, id := range c.order {
+		if m := c.spaces[id].members[p]; m != nil {
+			m.due, m.pause, m.failures = now.Add(wait), time.Time{}, 0
+		}
+	}
+	c.look = true
+}
+
+// tick looks at what stayed unexplained, starts anti-entropy and ends sessions
+// that stand still.
+func (c *Core) tick(now time.Time, e *Effects) {
+	c.look = true
+	for _, id := range c.order {
+		s := c.spaces[id]
+		c.suspect(now, s)
+		if now.After(s.nextAE) {
+			if !s.nextAE.IsZero() {
+				c.pickRandom(now, s)
+			}
+			s.nextAE = now.Add(antiEntropy/2 + time.Duration(c.rng.Int64N(int64(antiEntropy))))
+		}
+	}
+	for _, sid := range c.sortedSessions() {
+		s := c.sessions[sid]
+		switch {
+		case now.Sub(s.active) > sessionIdle:
+			c.abort(now, s, errors.New("session stood still"), false, e)
+		case now.Sub(s.begun) > sessionLife:
+			c.abort(now, s, errors.New("session took too long; the next one goes on"), false, e)
+		}
+	}
+}
+
+// suspect asks for recon with members whose hint stayed different, or whose
+// orphans no later message explained. Summing up our own hint is the costly part
+// and is done only when somebody's differed.
+func (c *Core) suspect(now time.Time, s *space) {
+	var own uint64
+	summed := false
+	for _, p := range s.order {
+		m := s.members[p]
+		if m.orphan.Seq != 0 && now.Sub(m.orphanAt) >= orphanPatience && !c.busy(p, s.id) {
+			if !c.covers(s, m.orphan) {
+				c.wantRecon(m, now)
+			}
+			m.orphan = memo.Head{}
+		}
+		if m.hint == 0 || now.Sub(m.hintAt) <= hintPatience || c.busy(p, s.id) {
+			continue
+		}
+		if !summed {
+			own, summed = c.cfg.Holdings.Vector(s.id).Hint(), true
+		}
+		if m.hint == own {
+			m.hint = 0
+		} else if now.Sub(m.hinted) > hintPause {
+			c.wantRecon(m, now)
+			m.hinted = now
+		}
+	}
+}
+
+func (c *Core) covers(s *space, h memo.Head) bool {
+	return c.cfg.Holdings.Vector(s.id).Covers(h.Author, h.Seq)
+}
+
+// pickRandom asks for recon with one connected member.
+func (c *Core) pickRandom(now time.Time, s *space) {
+	var idle []*member
+	for _, p := range s.order {
+		if c.up[p] && !c.busy(p, s.id) {
+			idle = append(idle, s.members[p])
+		}
+	}
+	if len(idle) > 0 {
+		c.wantRecon(idle[c.rng.IntN(len(idle))], now)
+	}
+}
+
+// want starts recon at once with the origin, if it is connected, else with one
+// after the other.
+func (c *Core) want(now time.Time, in Want) {
+	s := c.spaces[in.Space]
+	if s == nil {
+		return
+	}
+	if m := s.members[in.Origin]; m != nil && c.up[in.Origin] {
+		c.wantRecon(m, now)
+		m.urgent = true
+		return
+	}
+	for _, p := range s.order {
+		if c.up[p] {
+			c.wantRecon(s.members[p], now)
+		}
+	}
+}
+
+// wantRecon asks for a session at t, unless one is due earlier.
+func (c *Core) wantRecon(m *member, t time.Time) {
+	if m.due.IsZero() || t.Before(m.due) {
+		m.due = t
+	}
+	c.look = true
+}
+
+// openDue starts the sessions whose time has come, within the limits.
+func (c *Core) openDue(now time.Time, e *Effects) {
+	for _, id := range c.order {
+		s := c.spaces[id]
+		for len(c.sessions) < MaxSessions {
+			ready := c.ready(now, s, c.pulling(now, s))
+			if len(ready) == 0 {
+				break
+			}
+			p := ready[c.rng.IntN(len(ready))]
+			c.open(now, s, p, s.members[p], e)
+		}
+	}
+}
+
+// ready lists the peers recon is due with, or only those a reader waits for.
+func (c *Core) ready(now time.Time, s *space, urgent bool) (out []Peer) {
+	for _, p := range s.order {
+		m := s.members[p]
+		if m.due.IsZero() || m.due.After(now) || m.pause.After(now) || urgent && !m.urgent {
+			continue
+		}
+		if c.up[p] && !c.busy(p, s.id) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// pulling reports whether a session is bringing memos of the space. A replica
+// takes a space's memos from one peer at a time: two would bring the same ones.
+// A session that stalls, or has had its turn, no longer keeps others waiting.
+func (c *Core) pulling(now time.Time, sp *space) bool {
+	for _, s := range c.sessions {
+		if s.space == sp && s.pulls && !s.doneCame && now.Sub(s.fed) < pullStall && now.Sub(s.begun) < pullTurn {
+			return true
+		}
+	}
+	return false
+}
+
+// busy reports whether no further session with p may start: one in the space is
+// under way, or the peer's share is used up.
+func (c *Core) busy(p Peer, id memo.SpaceID) bool {
+	n := 0
+	for _, s := range c.sessions {
+		if s.peer == p {
+			n++
+			if s.space != nil && s.space.id == id {
+				return true
+			}
+		}
+	}
+	return n >= MaxPeerSessions
+}

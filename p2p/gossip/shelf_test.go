@@ -1,0 +1,225 @@
+package gossip
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"lightcone/memo"
+)
+
+// shelf is a replica's memory for tests: Holdings and attach, nothing on disk.
+// It follows the rules of package store for one space.
+type shelf struct {
+	space   memo.SpaceID
+	vec     memo.Vector
+	root    *memo.ID
+	runs    map[memo.Author][]shelved // ascending
+	order   uint64
+	pending []*memo.Run
+	memos   int
+}
+
+type shelved struct {
+	order, first, last uint64
+	raw                []byte
+}
+
+var errNoRun = errors.New("no such run")
+
+func newShelf(space memo.SpaceID) *shelf {
+	return &shelf{space: space, runs: map[memo.Author][]shelved{}}
+}
+
+func (s *shelf) Vector(memo.SpaceID) memo.Vector { return s.vec.Clone() }
+
+func (s *shelf) VecRoot(memo.SpaceID) (memo.ID, error) {
+	if s.root == nil {
+		h := sha256.New()
+		for m := range s.vec.All() {
+			h.Write(m.Author[:])
+			h.Write(binary.BigEndian.AppendUint64(m.ID[:], m.Seq))
+		}
+		id := memo.ID(h.Sum(nil))
+		s.root = &id
+	}
+	return *s.root, nil
+}
+
+func (s *shelf) find(a memo.Author, seq uint64) (shelved, bool) {
+	i, _ := slices.BinarySearchFunc(s.runs[a], seq, func(r shelved, seq uint64) int {
+		switch {
+		case r.last < seq:
+			return -1
+		case r.first > seq:
+			return 1
+		}
+		return 0
+	})
+	if i == len(s.runs[a]) {
+		return shelved{}, false
+	}
+	return s.runs[a][i], true
+}
+
+func (s *shelf) NextRun(_ memo.SpaceID, a memo.Author, after uint64) (order, last uint64, ok bool, err error) {
+	r, ok := s.find(a, after+1)
+	return r.order, r.last, ok, nil
+}
+
+func (s *shelf) Run(_ memo.SpaceID, a memo.Author, last uint64) ([]byte, error) {
+	if r, ok := s.find(a, last); ok && r.last == last {
+		return r.raw, nil
+	}
+	return nil, errNoRun
+}
+
+// verdicts of judge.
+const (
+	attachable = iota
+	covered
+	waiting
+	refused
+)
+
+func (s *shelf) judge(r *memo.Run) int {
+	own, _ := s.vec.Get(r.Author())
+	first := r.Memos[0]
+	switch {
+	case r.Head().Seq <= own.Seq:
+		return covered
+	case first.Seq <= own.Seq:
+		return refused
+	case first.Seq > own.Seq+1:
+		return waiting
+	case first.Prev != own.ID:
+		return refused
+	}
+	for _, m := range r.Memos {
+		for _, d := range m.Deps {
+			if !s.vec.Covers(d.Author, d.Seq) {
+				return waiting
+			}
+		}
+	}
+	return attachable
+}
+
+// attach takes runs in whatever order their causes allow and answers d.
+func (s *shelf) attach(d Deliver) *Attached {
+	out := &Attached{Space: d.Space, From: d.From, Session: d.Session, Bytes: d.Bytes}
+	for _, r := range d.Runs {
+		switch s.judge(r) {
+		case attachable:
+			s.put(r)
+			out.Fresh += len(r.Memos) + s.wake()
+		case waiting:
+			out.Orphans = true
+			s.pending = append(s.pending, r)
+		case refused:
+			out.Bad = fmt.Errorf("run up to %s does not continue its chain", r.Head())
+		}
+	}
+	return out
+}
+
+// wake attaches pending runs until none can be.
+func (s *shelf) wake() (fresh int) {
+	for again := true; again; {
+		again = false
+		s.pending = slices.DeleteFunc(s.pending, func(r *memo.Run) bool {
+			v := s.judge(r)
+			if v == attachable {
+				s.put(r)
+				fresh, again = fresh+len(r.Memos), true
+			}
+			return v != waiting
+		})
+	}
+	return fresh
+}
+
+func (s *shelf) put(r *memo.Run) {
+	raw, err := r.Encode()
+	if err != nil {
+		panic(err)
+	}
+	s.order++
+	s.memos += len(r.Memos)
+	s.runs[r.Author()] = append(s.runs[r.Author()], shelved{
+		order: s.order, first: r.FirstSeq(), last: r.Head().Seq, raw: raw,
+	})
+	last := r.Memos[len(r.Memos)-1]
+	s.vec.Set(memo.Mark{Head: r.Head(), Time: last.Time})
+	s.root = nil
+}
+
+// author writes chains of memos.
+type author struct {
+	id   Peer
+	key  ed25519.PrivateKey
+	head memo.Head
+}
+
+// authors returns k authors, ascending by id, the same ones for a seed.
+func authors(seed uint64, k int) []*author {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	out := make([]*author, k)
+	for i := range out {
+		var b [ed25519.SeedSize]byte
+		for j := range b {
+			b[j] = byte(rng.Uint32())
+		}
+		key := ed25519.NewKeyFromSeed(b[:])
+		out[i] = &author{id: Peer(key.Public().(ed25519.PublicKey)), key: key}
+	}
+	slices.SortFunc(out, func(a, b *author) int { return bytes.Compare(a.id[:], b.id[:]) })
+	return out
+}
+
+// found makes a space and its first run.
+func (a *author) found() *memo.Run {
+	m, err := memo.New(memo.Memo{
+		Author: a.id, Seq: 1, Time: 1,
+		Body: &memo.Genesis{Name: "test", RootKeys: []memo.Author{a.id}, W: 16, M: 128, D: 3, Rho: 2},
+	})
+	if err != nil {
+		panic(err)
+	}
+	a.head = m.Head()
+	return a.seal(m.SpaceID(), []*memo.Memo{m})
+}
+
+func (a *author) seal(space memo.SpaceID, memos []*memo.Memo) *memo.Run {
+	head := memos[len(memos)-1].Head()
+	return &memo.Run{Space: space, Memos: memos, Seal: memo.Sign(a.key, space, head)}
+}
+
+// write makes a run of n memos with a value of size bytes each; the first one
+// depends on deps.
+func (a *author) write(space memo.SpaceID, now time.Duration, deps []memo.Head, n, size int) *memo.Run {
+	memo.SortDeps(deps)
+	memos := make([]*memo.Memo, n)
+	for i := range memos {
+		value := bytes.Repeat([]byte{byte(a.head.Seq)}, size)
+		m, err := memo.New(memo.Memo{
+			Space: space, Author: a.id, Seq: a.head.Seq + 1, Prev: a.head.ID, Deps: deps,
+			Time: memo.Time(now.Milliseconds())<<16 | memo.Time(i),
+			Body: &memo.Edit{Topics: []memo.TopicEdit{{Topic: "t", Rows: []memo.RowEdit{{
+				Row:    memo.Bytes(fmt.Sprintf("row-%06d", a.head.Seq)),
+				Deltas: []memo.Delta{{Field: "", Op: memo.Op{Set: true, Value: memo.Blob(value)}}},
+			}}}}},
+		})
+		if err != nil {
+			panic(err)
+		}
+		memos[i], a.head, deps = m, m.Head(), nil
+	}
+	return a.seal(space, memos)
+}

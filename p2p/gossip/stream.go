@@ -1,0 +1,263 @@
+package gossip
+
+import (
+	"container/heap"
+	"fmt"
+	"time"
+
+	"lightcone/memo"
+)
+
+// This file is the part of a session behind HELLO: vectors, runs, credit.
+
+// sayVec lists heads in VEC frames, at least one.
+func (c *Core) sayVec(s *session, heads memo.Vector, e *Effects) {
+	m := &vec{Type: typeVec}
+	for mark := range heads.All() {
+		if len(m.Heads) == vecChunk {
+			m.More = true
+			s.send(e, m)
+			m = &vec{Type: typeVec}
+		}
+		m.Heads = append(m.Heads, vecHead{Author: mark.Author, Seq: mark.Seq, ID: mark.ID})
+	}
+	s.send(e, m)
+}
+
+// onVec collects the peer's heads. When they are complete, the opener answers
+// with its own entries that differ, and both sides know what to send.
+func (c *Core) onVec(s *session, m *vec, e *Effects) error {
+	if !s.replied || s.equal || s.streaming {
+		return fmt.Errorf("%w: unexpected VEC", ErrWire)
+	}
+	mine := c.cfg.Holdings.Vector(s.space.id)
+	for _, h := range m.Heads {
+		if err := s.list(h); err != nil {
+			return err
+		}
+		if own, ok := mine.Get(h.Author); ok && own.Seq == h.Seq && own.ID != h.ID {
+			c.stats.Forks++
+		}
+	}
+	if m.More {
+		if len(m.Heads) == 0 {
+			return fmt.Errorf("%w: an empty VEC with more to come", ErrWire)
+		}
+		return nil
+	}
+	if s.opened {
+		s.cut = mine
+		c.sayVec(s, differing(mine, s.theirs), e)
+	}
+	return c.startStreaming(s, e)
+}
+
+// list takes one entry of the peer's VEC. Only an opener names authors it holds
+// nothing of: the other side listed them before.
+func (s *session) list(h vecHead) error {
+	switch s.listed++; {
+	case s.listed > maxVec:
+		return fmt.Errorf("%w: more than %d authors", ErrWire, maxVec)
+	case s.listed > 1 && s.last.Compare(h.Author) >= 0:
+		return fmt.Errorf("%w: authors of VEC do not ascend", ErrWire)
+	case (h.Seq == 0) != h.ID.IsZero() || h.Seq == 0 && s.opened:
+		return fmt.Errorf("%w: VEC with seq %d of an author", ErrWire, h.Seq)
+	}
+	s.theirs[h.Author], s.last = h.Seq, h.Author
+	if h.Seq > 0 {
+		s.member.note(memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID})
+	}
+	return nil
+}
+
+// differing holds our entry for each author whose seq differs from theirs; seq 0
+// stands for an author we hold nothing of.
+func differing(mine memo.Vector, theirs map[memo.Author]uint64) (out memo.Vector) {
+	for m := range mine.All() {
+		if seq, ok := theirs[m.Author]; !ok || seq != m.Seq {
+			out.Set(m)
+		}
+	}
+	for a := range theirs { // into a sorted vector: the order does not show
+		if _, ok := mine.Get(a); !ok {
+			out.Set(memo.Mark{Head: memo.Head{Author: a}})
+		}
+	}
+	return out
+}
+
+// startStreaming fills the queue with the next run of every author the peer
+// lacks something of. An accepted session compares with what it listed: authors
+// the opener did not name are equal.
+func (c *Core) startStreaming(s *session, e *Effects) error {
+	theirs := s.theirs
+	s.streaming, s.theirs = true, nil
+	if s.refuse {
+		return c.pump(s, e)
+	}
+	for m := range s.cut.All() {
+		after, named := theirs[m.Author]
+		if !named && !s.opened {
+			continue
+		}
+		if err := c.enqueue(s, m.Author, after); err != nil {
+			return err
+		}
+	}
+	return c.pump(s, e)
+}
+
+// enqueue queues the author's next run within the session's cut. The cut is
+// closed under causes, so what is sent of it attaches; and an author that keeps
+// writing does not keep the session from its end.
+func (c *Core) enqueue(s *session, a memo.Author, after uint64) error {
+	if mark, _ := s.cut.Get(a); after >= mark.Seq {
+		return nil
+	}
+	order, last, ok, err := c.cfg.Holdings.NextRun(s.space.id, a, after)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLocal, err)
+	}
+	if ok {
+		heap.Push(&s.queue, queuedRun{author: a, order: order, last: last})
+	}
+	return nil
+}
+
+// pump sends runs in attach order while there is credit, then DONE. Attach
+// order is a causal order, so the receiver never waits for a cause.
+func (c *Core) pump(s *session, e *Effects) error {
+	out, size := &runs{Type: typeRuns}, 0
+	flush := func() {
+		if size > 0 {
+			s.send(e, out)
+			s.credit, s.sent, s.lent = s.credit-size, s.sent+size, s.lent+size
+			c.stats.BytesSent += size
+			out, size = &runs{Type: typeRuns}, 0
+		}
+	}
+	for len(s.queue) > 0 && s.credit > size && s.sent+size < sessionBytes {
+		q := heap.Pop(&s.queue).(queuedRun)
+		raw, err := c.cfg.Holdings.Run(s.space.id, q.author, q.last)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errLocal, err)
+		}
+		if size+len(raw) > runsFrame {
+			flush()
+		}
+		out.Runs, size = append(out.Runs, memo.Bytes(raw)), size+len(raw)
+		c.stats.RunsSent++
+		if err := c.enqueue(s, q.author, q.last); err != nil {
+			return err
+		}
+	}
+	flush()
+	if !s.doneSent && (len(s.queue) == 0 || s.sent >= sessionBytes) {
+		s.doneSent = true
+		s.send(e, &done{Type: typeDone})
+	}
+	return nil
+}
+
+// onRuns hands the runs to the owner; their bytes count against the credit we
+// gave until they are attached.
+func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
+	if !s.streaming || s.doneCame || len(m.runs) == 0 {
+		return fmt.Errorf("%w: unexpected RUNS", ErrWire)
+	}
+	if s.window <= 0 || s.window-m.bytes <= -memo.MaxRunBytes || s.got+m.bytes >= sessionBytes+memo.MaxRunBytes {
+		return fmt.Errorf("%w: more bytes than granted", ErrWire)
+	}
+	s.window, s.got, s.waiting = s.window-m.bytes, s.got+m.bytes, s.waiting+m.bytes
+	mine := c.cfg.Holdings.Vector(s.space.id)
+	var take []*memo.Run
+	for _, r := range m.runs {
+		h := r.Head()
+		if r.Space != s.space.id {
+			return fmt.Errorf("%w: a run of another space", ErrWire)
+		}
+		if s.cut.Covers(h.Author, h.Seq) || h.Seq <= s.came[h.Author] {
+			return fmt.Errorf("%w: a run that was not asked for, or sent twice", ErrWire)
+		}
+		s.came[h.Author] = h.Seq
+		s.member.note(h)
+		if s.forked[h.Author] || contradicts(mine, r) {
+			s.forked[h.Author] = true
+			c.stats.Forks++
+			continue
+		}
+		take = append(take, r)
+	}
+	e.Deliver = append(e.Deliver, Deliver{
+		Space: s.space.id, From: s.peer, Session: s.id, Runs: take, Bytes: m.bytes,
+	})
+	return nil
+}
+
+// contradicts reports whether r does not continue the chain we hold: its author
+// forked. The peer that sends it saw the other branch first and is honest.
+func contradicts(mine memo.Vector, r *memo.Run) bool {
+	own, _ := mine.Get(r.Author())
+	first := r.FirstSeq()
+	switch {
+	case own.Seq == 0 || own.Seq >= r.Head().Seq || first > own.Seq+1:
+		return false // nothing to compare, or covered meanwhile
+	case first == own.Seq+1:
+		return r.Memos[0].Prev != own.ID
+	default: // sealed twice, or forked
+		return true
+	}
+}
+
+// credited goes on after the owner attached a delivery of the session.
+func (c *Core) credited(now time.Time, s *session, in *Attached, e *Effects) {
+	s.active = now
+	s.waiting -= in.Bytes
+	s.useless += in.Bytes
+	if in.Fresh > 0 {
+		s.fed, s.useless = now, 0
+		s.fresh += in.Fresh
+	}
+	switch {
+	case in.Bad != nil:
+		c.abort(now, s, in.Bad, true, e)
+	case s.useless > sessionWaste:
+		// No blame: another peer may have been faster.
+		c.abort(now, s, fmt.Errorf("%d bytes in a row brought nothing new", s.useless), false, e)
+	default:
+		s.window += in.Bytes
+		s.send(e, &credit{Type: typeCredit, Bytes: uint64(in.Bytes)})
+		c.maybeFinish(now, s, e)
+	}
+}
+
+// onCredit goes on sending. A peer gives back what it took, no more.
+func (c *Core) onCredit(s *session, m *credit, e *Effects) error {
+	if !s.streaming || m.Bytes == 0 || m.Bytes > uint64(s.lent) {
+		return fmt.Errorf("%w: unexpected CREDIT of %d bytes", ErrWire, m.Bytes)
+	}
+	s.lent -= int(m.Bytes)
+	s.credit += int(m.Bytes)
+	return c.pump(s, e)
+}
+
+// queuedRun is the next run of one author that the peer lacks.
+type queuedRun struct {
+	author memo.Author
+	order  uint64
+	last   uint64
+}
+
+// runQueue is a heap of the authors' next runs by attach order.
+type runQueue []queuedRun
+
+func (q runQueue) Len() int           { return len(q) }
+func (q runQueue) Less(i, j int) bool { return q[i].order < q[j].order }
+func (q runQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *runQueue) Push(x any)        { *q = append(*q, x.(queuedRun)) }
+func (q *runQueue) Pop() any {
+	old := *q
+	x := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return x
+}
