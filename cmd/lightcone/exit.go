@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"lightcone/node/api"
@@ -60,13 +61,14 @@ func exitCode(err error) int {
 
 // explain tells why a command failed and what to do about it.
 func (a *app) explain(err error) {
-	p := *api.ProblemOf(err)
+	p := api.ProblemOf(err)
 	var usage *usageError
 	if errors.As(err, &usage) {
-		p = api.Problem{Type: "usage", Cause: err.Error(), Fix: "see `lightcone help`"}
-		if cause, fix, ok := strings.Cut(err.Error(), "; "); ok {
-			p.Cause, p.Fix = cause, fix
+		cause, fix, ok := strings.Cut(err.Error(), "; ")
+		if !ok {
+			fix = "see `lightcone help`"
 		}
+		p = api.NewProblem(http.StatusBadRequest, "usage", cause, fix)
 	}
 	if a.json {
 		json.NewEncoder(a.stderr).Encode(map[string]any{"error": p})

@@ -57,9 +57,8 @@ func (a *app) importFile(ctx context.Context, topic, key, path string) error {
 	defer f.Close()
 	total, err := checkCSV(ctx, path, f, key)
 	if err != nil {
-		p := *api.ProblemOf(err)
-		p.Cause += "; nothing was written"
-		return &p
+		p := api.ProblemOf(err)
+		return p.With(p.Cause+"; nothing was written", p.Fix)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read %s again: %w; a pipe is read with -", path, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -91,14 +92,17 @@ func (w *importer) each(t *csvTable) error {
 		if err == nil {
 			err = w.add(row)
 		}
-		if err == nil {
-			err = w.ctx.Err()
-		}
 		if err != nil {
 			return err
 		}
+		if w.ctx.Err() != nil {
+			return errInterrupted
+		}
 	}
 }
+
+// errInterrupted reports an import that was asked to end.
+var errInterrupted = errors.New("interrupted")
 
 // add puts a row into the current batch, and sends that when it is full.
 func (w *importer) add(row csvRow) error {
@@ -187,19 +191,15 @@ func (w *importer) settle(before error) error {
 // failure adds to err what is committed. An update of unknown outcome makes the
 // whole import one, whatever failed first.
 func (w *importer) failure(err error) error {
-	p := *api.ProblemOf(err)
+	p := api.ProblemOf(err)
+	cause, fix := p.Cause, "run the import again: rows are written by key, so those already there do no harm"
 	if w.open > 0 {
-		p.Type = api.Unknown
-		p.Cause += fmt.Sprintf("; %s rows may or may not be written", comma(int64(w.open)))
+		p = api.NewProblem(http.StatusGatewayTimeout, api.Unknown, "", "")
+		cause += fmt.Sprintf("; %s rows may or may not be written", comma(int64(w.open)))
+	} else if p.Fix != "" {
+		fix = p.Fix + "; then " + fix
 	}
-	p.Cause += fmt.Sprintf("; %s rows are committed", comma(int64(w.rows+w.beyond)))
-	again := "run the import again: rows are written by key, so those already there do no harm"
-	if p.Fix == "" || p.Name() == api.Unknown {
-		p.Fix = again
-	} else {
-		p.Fix += "; then " + again
-	}
-	return &p
+	return p.With(fmt.Sprintf("%s; %s rows are committed", cause, comma(int64(w.rows+w.beyond))), fix)
 }
 
 // progress returns a bar on a terminal, nil elsewhere.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -61,10 +62,8 @@ func (a *app) with(ctx context.Context, f func(l *link) error) error {
 func (a *app) exists() error {
 	entries, err := os.ReadDir(a.dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-		return &api.Problem{
-			Type: api.NoNode, Cause: "there is no node in " + a.dir,
-			Fix: "create one with `lightcone init`, enter a space with `lightcone join TICKET`, or name another --dir",
-		}
+		return api.NewProblem(http.StatusServiceUnavailable, api.NoNode, "there is no node in "+a.dir,
+			"create one with `lightcone init`, enter a space with `lightcone join TICKET`, or name another --dir")
 	}
 	return err
 }
@@ -123,7 +122,7 @@ func (a *app) serveOwn(n *node.Node, prepare func(*link, *node.Node) error) (*li
 
 // logger logs to stderr, in color on a terminal.
 func (a *app) logger(level slog.Level) *slog.Logger {
-	return slog.New(tint.NewHandler(a.stderr, &tint.Options{
+	return slog.New(tint.NewTextHandler(a.stderr, &tint.Options{
 		Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(a.stderr),
 	}))
 }

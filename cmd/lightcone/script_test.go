@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":    cmdExits,
 			"up":       cmdUp,
-			"kill":     cmdKill,
+			"signal":   cmdSignal,
 			"until":    cmdUntil,
 			"remember": cmdRemember,
 			"atleast":  cmdAtLeast,
@@ -93,16 +93,16 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdKill ends a node started by up: kill -9 DIR, or kill -TERM DIR, after which
+// cmdSignal ends a node started by up: signal KILL|TERM|INT DIR. After TERM or INT
 // it must have exited with 0.
-func cmdKill(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]syscall.Signal{"-9": syscall.SIGKILL, "-TERM": syscall.SIGTERM, "-INT": syscall.SIGINT}
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT}
 	if neg || len(args) != 2 || signals[args[0]] == 0 {
-		ts.Fatalf("usage: kill -9|-TERM|-INT DIR")
+		ts.Fatalf("usage: signal KILL|TERM|INT DIR")
 	}
 	cmd := ts.Value(nodesKey{}).(map[string]*exec.Cmd)[args[1]]
 	ts.Check(cmd.Process.Signal(signals[args[0]]))
-	if err := cmd.Wait(); err != nil && args[0] != "-9" {
+	if err := cmd.Wait(); err != nil && args[0] != "KILL" {
 		ts.Fatalf("%s ended with %v:\n%s", args[1], err, cmd.Stderr)
 	}
 }
