@@ -7,7 +7,6 @@ import (
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
-	"lightcone/store"
 )
 
 // write is one edit on its way to the log. edit is nil for a write that only
@@ -27,8 +26,8 @@ type written struct {
 	unknown bool
 }
 
-// maxRunsPerSync bounds the runs that share one sync.
-const maxRunsPerSync = 16
+// maxCommit bounds the writes taken at once, so that inputs get their turn.
+const maxCommit = 4 * memo.MaxRunMemos
 
 // runOverhead bounds the bytes of a run besides its memos' bodies and deps: the
 // header, the seal and per memo its time and kind.
@@ -48,25 +47,16 @@ type openRun struct {
 	bytes int
 }
 
-// commit takes w and every write of the same space that waits behind it, and
-// puts them into the log with one sync. Writes of other spaces follow.
+// commit puts first and the writes that wait behind it into the log, one sync for
+// each run of them.
 func (o *owner) commit(first *write) {
 	bySpace := map[*Space][]*write{}
 	var order []*Space
-	for w, n := first, 0; ; n++ {
+	for _, w := range o.queued(first) {
 		if len(bySpace[w.space]) == 0 {
 			order = append(order, w.space)
 		}
 		bySpace[w.space] = append(bySpace[w.space], w)
-		if n == maxRunsPerSync*memo.MaxRunMemos {
-			break
-		}
-		select {
-		case w = <-o.n.writes:
-			continue
-		default:
-		}
-		break
 	}
 	for _, s := range order {
 		drafts := o.drafts(s, bySpace[s])
@@ -76,6 +66,20 @@ func (o *owner) commit(first *write) {
 			o.commitGroup(s, drafts)
 		}
 	}
+}
+
+// queued returns first and what is queued behind it, without waiting.
+func (o *owner) queued(first *write) []*write {
+	ws := []*write{first}
+	for len(ws) < maxCommit {
+		select {
+		case w := <-o.n.writes:
+			ws = append(ws, w)
+		default:
+			return ws
+		}
+	}
+	return ws
 }
 
 // drafts builds the memos of the writes and cuts them into runs. A write that
@@ -147,29 +151,20 @@ func (o *owner) build(s *Space, last memo.Mark, w *write) ([]*memo.Memo, error) 
 	return out, nil
 }
 
-// commitGroup appends the runs sealed; the last append syncs for all of them.
-// Only then is anything projected, acknowledged and sent.
+// commitGroup appends each run with its seal and syncs. Only then is it
+// projected, acknowledged and sent.
 func (o *owner) commitGroup(s *Space, drafts []*draft) {
-	var placed []store.Placed
-	var runs []*memo.Run
 	for i, d := range drafts {
-		level := None
-		if i == len(drafts)-1 {
-			level = Group
-		}
 		r := o.sealRun(s, d.memos)
-		p, err := o.n.store.AppendOwn(level, d.memos, &r.Seal)
+		placed, err := o.n.store.AppendOwn(Group, d.memos, &r.Seal)
 		if err != nil {
-			fail(drafts, fmt.Errorf("write to the log: %w", err), level == Group)
+			fail(drafts[i:i+1], fmt.Errorf("write to the log: %w", err), true)
+			fail(drafts[i+1:], fmt.Errorf("write to the log: %w", err), false)
 			return
 		}
-		placed, runs = append(placed, p...), append(runs, r)
+		d.answer(o.project(placed))
+		o.step(&gossip.Attached{Space: s.id, Own: []*memo.Run{r}})
 	}
-	err := o.project(placed)
-	for _, d := range drafts {
-		d.answer(err)
-	}
-	o.step(&gossip.Attached{Space: s.id, Own: runs})
 }
 
 // commitRelaxed appends the memos unsynced and acknowledges them; sealOpen seals
@@ -218,9 +213,11 @@ func (o *owner) sealRun(s *Space, memos []*memo.Memo) *memo.Run {
 	return &memo.Run{Space: s.id, Memos: memos, Seal: memo.Sign(o.n.key, s.id, head)}
 }
 
+// answer tells the writers of d that it is in the log, and projected unless err
+// says otherwise.
 func (d *draft) answer(err error) {
 	for i, w := range d.waiting {
-		w.done <- written{head: d.heads[i], err: err}
+		w.done <- written{head: d.heads[i], err: err, unknown: err != nil}
 	}
 }
 

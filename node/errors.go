@@ -19,6 +19,9 @@ var (
 	ErrClosed = errors.New("node is closed")
 	// ErrLocked reports a directory that another process holds; see LockedError.
 	ErrLocked = errors.New("directory is in use")
+	// ErrDamaged reports files that are not as they were written. Nothing of them
+	// was changed by opening.
+	ErrDamaged = errors.New("damaged data")
 	// ErrKeyFile reports a key file that cannot be trusted or read.
 	ErrKeyFile = errors.New("key file")
 	// ErrNoNetwork reports an operation that needs peers on a node without a network.

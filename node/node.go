@@ -74,7 +74,7 @@ func Open(dir string, o Options) (*Node, error) {
 	}
 	n.log = n.opts.Logger
 	if err := n.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), n.release())
+		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, classify(err)), n.release())
 	}
 	go n.owner.run()
 	return n, nil
@@ -100,6 +100,15 @@ func (n *Node) load() (err error) {
 	}
 	n.owner = newOwner(n, st)
 	return n.owner.recover()
+}
+
+// classify marks the errors of the parts that mean damaged files.
+func classify(err error) error {
+	var damage *walfs.DamageError
+	if errors.As(err, &damage) || errors.Is(err, store.ErrBadLog) || errors.Is(err, projection.ErrCorrupt) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
 }
 
 // release closes what is open, in the order that keeps the rest readable.

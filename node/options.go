@@ -67,10 +67,3 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
-
-func (o Options) durability() Durability {
-	if o.Relaxed {
-		return None
-	}
-	return Group
-}

@@ -100,6 +100,9 @@ func (x *Session) Take(t causal.Token) {
 	}
 }
 
+// See adds a context of this space, read from Space.Context, to the session.
+func (x *Session) See(qc causal.Context) { x.saw(qc.Loose...) }
+
 // Token returns the session's context in short. A context of more heads than a
 // token holds is first gathered into one memo of this node. A token that was
 // taken and is not covered here yet cannot be part of it: the zero Token then

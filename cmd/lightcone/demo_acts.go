@@ -70,7 +70,7 @@ func (d *demo) refuse() error {
 	_, err := c.Row(d.ctx, c.space, demoTopic, demoRow, nil, api.Read{Context: d.token, Wait: staleWait})
 	var p *api.Problem
 	if err == nil {
-		return errors.New("C answered with less than the context it was given")
+		return errors.New("peer C answered with less than the context it was given")
 	}
 	if !errors.As(err, &p) || p.Behind == nil {
 		return err
@@ -160,11 +160,11 @@ func (d *demo) crash() error {
 	d.act("B gets SIGKILL while %d writers write to it, and is started again", crashWriters)
 	acked := d.writeUntilKilled(b)
 	if len(acked) < crashAcks {
-		return fmt.Errorf("B acknowledged %d writes only", len(acked))
+		return fmt.Errorf("peer B acknowledged %d writes only", len(acked))
 	}
 	start := time.Now()
 	if err := b.start(d.ctx); err != nil {
-		return fmt.Errorf("B: %w", err)
+		return fmt.Errorf("peer B: %w", err)
 	}
 	d.tell("  back after %s", millis(time.Since(start)))
 	found := map[string]bool{}
@@ -230,7 +230,7 @@ func (d *demo) latencies() error {
 		}
 		written := time.Since(start)
 		if _, err := a.Row(d.ctx, a.space, "probes", key, nil, api.Read{Context: r.Token, Wait: coverPatience}); err != nil {
-			return fmt.Errorf("A: %w", err)
+			return fmt.Errorf("peer A: %w", err)
 		}
 		visible := time.Since(start)
 		start = time.Now()

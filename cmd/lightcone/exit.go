@@ -30,6 +30,7 @@ var codes = map[string]int{
 	api.NoNode:        exitNoNode,
 	api.Unreachable:   exitNoNode,
 	api.Locked:        exitNoNode,
+	api.Damaged:       exitDamaged,
 	api.Closed:        exitNoNode,
 	api.TicketExpired: exitNotPermitted,
 	api.TicketRefused: exitNotPermitted,

@@ -1,22 +1,25 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"lightcone/node"
 	"lightcone/p2p"
 )
 
-// listenFile remembers which port stood for port 0 of an address, so that a node
-// is found where its peers know it to be. Each line is what was asked for, a
-// space, and what it became.
+// listenFile remembers where the node listened the last time, and which port
+// stood for port 0, so that it is found where its peers know it to be. Each line
+// is an address as asked for, a space, and what it became.
 const listenFile = "listen"
 
 // defaultListen is every interface, over QUIC and TCP.
@@ -25,10 +28,15 @@ var defaultListen = []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"}
 // serve connects n to the network at the ports it had the last time, or at
 // others when they are taken.
 func (a *app) serve(ctx context.Context, n *node.Node, listen []string, log *slog.Logger) (*p2p.Server, error) {
-	if len(listen) == 0 {
+	known := readListen(a.dir)
+	switch {
+	case len(listen) > 0:
+		maps.DeleteFunc(known, func(asked, _ string) bool { return !slices.Contains(listen, asked) })
+	case len(known) > 0: // as the last time
+		listen = sortedKeys(known)
+	default:
 		listen = defaultListen
 	}
-	known := readListen(a.dir)
 	fixed := make([]string, len(listen))
 	remembers := false
 	for i, addr := range listen {
@@ -49,9 +57,7 @@ func (a *app) serve(ctx context.Context, n *node.Node, listen []string, log *slo
 		return nil, err
 	}
 	for _, addr := range listen {
-		if port := portOf(addr, srv.Addrs()); port != "" {
-			known[addr] = port
-		}
+		known[addr] = cmp.Or(portOf(addr, srv.Addrs()), addr)
 	}
 	if err := writeListen(a.dir, known); err != nil {
 		log.Warn("cannot remember the ports for the next start", "err", err)
@@ -117,9 +123,6 @@ func writeListen(dir string, known map[string]string) error {
 	var b strings.Builder
 	for _, asked := range sortedKeys(known) {
 		fmt.Fprintf(&b, "%s %s\n", asked, known[asked])
-	}
-	if len(known) == 0 {
-		return nil
 	}
 	return os.WriteFile(filepath.Join(dir, listenFile), []byte(b.String()), 0o600)
 }

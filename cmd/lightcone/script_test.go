@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"atleast":  cmdAtLeast,
 			"gencsv":   cmdGenCSV,
 			"fill":     cmdFill,
+			"flip":     cmdFlip,
 		},
 	})
 }
@@ -180,6 +181,19 @@ func cmdFill(ts *testscript.TestScript, neg bool, args []string) {
 	text := strings.NewReplacer("{BIG}", strings.Repeat("x", 1<<20), "{BAD}", "\xff", "{BOM}", "\ufeff").
 		Replace(ts.ReadFile(args[0]))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// flipAt is a byte that every log and projection of a script has written.
+const flipAt = 200
+
+// cmdFlip changes one bit of a file: flip FILE.
+func cmdFlip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: flip FILE")
+	}
+	data := []byte(ts.ReadFile(args[0]))
+	data[flipAt] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
 }
 
 // lookPath finds a command in the script's PATH.

@@ -26,7 +26,7 @@ func (a *app) newUpCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.up(cmd.Context(), listen) },
 	}
-	cmd.Flags().StringArrayVar(&listen, "listen", nil, "multiaddr to listen on (repeatable; default every interface, QUIC and TCP)")
+	cmd.Flags().StringArrayVar(&listen, "listen", nil, "multiaddr to listen on (repeatable; default as the last time, at first every interface over QUIC and TCP)")
 	return cmd
 }
 

@@ -28,6 +28,7 @@ const (
 	TicketRefused      = "ticket-refused"      // by its issuer
 	Unreachable        = "unreachable"         // a peer, or the network as such
 	NoNode             = "no-node"             // nobody answers on the control socket
+	Damaged            = "damaged"             // files are not as they were written
 	Locked             = "locked"              // the directory, by another process
 	Closed             = "closed"              // the node is stopping
 	ContextUnavailable = "context-unavailable" //
@@ -128,6 +129,7 @@ var kinds = []struct {
 	{node.ErrNoRoute, Unreachable, http.StatusServiceUnavailable, ""},
 	{node.ErrNoNetwork, Unreachable, http.StatusServiceUnavailable, ""},
 	{node.ErrLocked, Locked, http.StatusLocked, ""},
+	{node.ErrDamaged, Damaged, http.StatusInternalServerError, ""},
 	{node.ErrClosed, Closed, http.StatusServiceUnavailable, "start it again with `lightcone up`"},
 	{node.ErrContextUnavailable, ContextUnavailable, http.StatusConflict, ""},
 	{node.ErrUnsupported, Unsupported, http.StatusNotImplemented, ""},

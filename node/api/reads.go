@@ -126,11 +126,9 @@ func (s *service) context(_ context.Context, in *InSpace) (*known[Context], erro
 		return nil, ProblemOf(err)
 	}
 	qc := sp.Context()
-	t, err := qc.Token(s.node.ID())
-	if err != nil {
-		return nil, ProblemOf(err)
-	}
-	out := Context{Token: t.String(), Heads: []Head{}}
+	x := sp.Session()
+	x.See(qc)
+	out := Context{Token: x.Token().String(), Heads: []Head{}}
 	for _, h := range qc.Loose {
 		out.Heads = append(out.Heads, headOf(h))
 	}
