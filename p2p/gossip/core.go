@@ -189,7 +189,7 @@ func (c *Core) sortedSessions() []SessionID {
 }
 
 // heard takes a published message: its run goes to the owner, its hint is kept
-// if it differs from our vector.
+// for the next ticks to compare with our vector.
 func (c *Core) heard(now time.Time, in *Heard, e *Effects) {
 	s := c.spaces[in.Space]
 	if s == nil {

@@ -181,67 +181,73 @@ func (v *victim) healthy() {
 	}
 }
 
+var lo, hi = Peer{1}, Peer{2}
+
+func head(a Peer, seq uint64) vecHead { return vecHead{Author: a, Seq: seq, ID: memo.ID{1}} }
+
+func vecOf(more bool, hs ...vecHead) *vec { return &vec{Type: typeVec, Heads: hs, More: more} }
+
+// lies are frames that a partner must not send in a state.
+var lies = []struct {
+	name, state string
+	frame       func(v *victim) message
+	want        string // of the error; "" when the session goes on
+	innocent    bool   // no blame
+}{
+	{"vec first", "new", func(*victim) message { return vecOf(false) }, "unexpected VEC", false},
+	{"runs first", "new", func(v *victim) message { return runsOf(v.write(v.evil, 1)) }, "unexpected RUNS", false},
+	{"credit first", "new", func(*victim) message { return &credit{Type: typeCredit, Bytes: 1} }, "unexpected CREDIT", false},
+	{"done first", "new", func(*victim) message { return &done{Type: typeDone} }, "unexpected DONE", false},
+	{"wrong secret", "new", func(v *victim) message {
+		h := v.hello()
+		h.Proof = proof(Secret{6}, v.space, v.evil.id, v.me.id)
+		return h
+	}, "did not prove", true},
+	{"another space", "new", func(v *victim) message {
+		h := v.hello()
+		h.Space = memo.SpaceID{9}
+		return h
+	}, "did not prove", true},
+	{"our proof reflected", "new", func(v *victim) message {
+		h := v.hello()
+		h.Proof = proof(testSecret, v.space, v.me.id, v.evil.id)
+		return h
+	}, "did not prove", true},
+	{"another version", "new", func(v *victim) message { h := v.hello(); h.Version = 2; return h }, "version 2", false},
+	{"second hello", "greeted", func(v *victim) message { return v.hello() }, "unexpected HELLO", false},
+	{"runs before vec", "greeted", func(v *victim) message { return runsOf(v.write(v.evil, 1)) }, "unexpected RUNS", false},
+	{"authors descend", "greeted", func(*victim) message { return vecOf(false, head(hi, 1), head(lo, 1)) }, "do not ascend", false},
+	{"author twice", "greeted", func(*victim) message { return vecOf(false, head(lo, 1), head(lo, 2)) }, "do not ascend", false},
+	{"seq without digest", "greeted", func(*victim) message { return vecOf(false, vecHead{Author: lo, Seq: 1}) }, "VEC with seq", false},
+	{"digest without seq", "greeted", func(*victim) message { return vecOf(false, head(lo, 0)) }, "VEC with seq", false},
+	{"empty vec, more to come", "greeted", func(*victim) message { return vecOf(true) }, "empty VEC", false},
+	{"vec twice", "streaming", func(*victim) message { return vecOf(false) }, "unexpected VEC", false},
+	{"vec when equal", "equal", func(*victim) message { return vecOf(false) }, "unexpected VEC", false},
+	{"opener's entry in an answer", "opened greeted", func(*victim) message { return vecOf(false, vecHead{Author: lo}) }, "VEC with seq", false},
+	{"greatest seq", "greeted", func(v *victim) message { return vecOf(false, head(v.me.id, math.MaxUint64)) }, "", true},
+	{"no runs in runs", "streaming", func(*victim) message { return runsOf() }, "unexpected RUNS", false},
+	{"runs after done", "done", func(v *victim) message { return runsOf(v.write(v.evil, 1)) }, "unexpected RUNS", false},
+	{"done twice", "done", func(*victim) message { return &done{Type: typeDone} }, "unexpected DONE", false},
+	{"run we have", "streaming", func(v *victim) message {
+		return &runs{Type: typeRuns, Runs: []memo.Bytes{memo.Bytes(v.shelf.runs[v.me.id][0].raw)}}
+	}, "not asked for", false},
+	{"run twice", "streaming", func(v *victim) message { r := v.write(v.evil, 1); return runsOf(r, r) }, "sent twice", false},
+	{"run of another space", "streaming", func(v *victim) message { return runsOf(v.other.found()) }, "another space", false},
+	{"a chain that does not hold", "streaming", func(v *victim) message {
+		first := v.write(v.evil, 1)
+		v.evil.head.ID = memo.ID{7}
+		return runsOf(first, v.write(v.evil, 1))
+	}, "does not continue", false},
+	{"credit of nothing", "streaming", func(*victim) message { return &credit{Type: typeCredit} }, "CREDIT of 0", false},
+	{"credit for more than came", "streaming", func(*victim) message { return &credit{Type: typeCredit, Bytes: math.MaxUint64} }, "unexpected CREDIT", false},
+	{"greatest credit in hello", "new", func(v *victim) message { h := v.hello(); h.Credit = math.MaxUint64; return h }, "", true},
+	{"answer about another space", "opened", func(v *victim) message { h := v.hello(); h.Space = memo.SpaceID{9}; return h }, "did not prove", true},
+}
+
 // TestHostilePartner says what a lie costs: which session ends, and whether the
 // liar is blamed.
 func TestHostilePartner(t *testing.T) {
-	head := func(a Peer, seq uint64) vecHead { return vecHead{Author: a, Seq: seq, ID: memo.ID{1}} }
-	vecOf := func(more bool, hs ...vecHead) *vec { return &vec{Type: typeVec, Heads: hs, More: more} }
-	lo, hi := Peer{1}, Peer{2}
-	for _, c := range []struct {
-		name, state string
-		frame       func(v *victim) message
-		want        string // of the error; "" when the session goes on
-		innocent    bool   // no blame
-	}{
-		{"vec first", "new", func(*victim) message { return vecOf(false) }, "unexpected VEC", false},
-		{"runs first", "new", func(v *victim) message { return runsOf(v.write(v.evil, 1)) }, "unexpected RUNS", false},
-		{"credit first", "new", func(*victim) message { return &credit{Type: typeCredit, Bytes: 1} }, "unexpected CREDIT", false},
-		{"done first", "new", func(*victim) message { return &done{Type: typeDone} }, "unexpected DONE", false},
-		{"wrong secret", "new", func(v *victim) message {
-			h := v.hello()
-			h.Proof = proof(Secret{6}, v.space, v.evil.id, v.me.id)
-			return h
-		}, "did not prove", true},
-		{"another space", "new", func(v *victim) message {
-			h := v.hello()
-			h.Space = memo.SpaceID{9}
-			return h
-		}, "did not prove", true},
-		{"our proof reflected", "new", func(v *victim) message {
-			h := v.hello()
-			h.Proof = proof(testSecret, v.space, v.me.id, v.evil.id)
-			return h
-		}, "did not prove", true},
-		{"another version", "new", func(v *victim) message { h := v.hello(); h.Version = 2; return h }, "version 2", false},
-		{"second hello", "greeted", func(v *victim) message { return v.hello() }, "unexpected HELLO", false},
-		{"runs before vec", "greeted", func(v *victim) message { return runsOf(v.write(v.evil, 1)) }, "unexpected RUNS", false},
-		{"authors descend", "greeted", func(*victim) message { return vecOf(false, head(hi, 1), head(lo, 1)) }, "do not ascend", false},
-		{"author twice", "greeted", func(*victim) message { return vecOf(false, head(lo, 1), head(lo, 2)) }, "do not ascend", false},
-		{"seq without digest", "greeted", func(*victim) message { return vecOf(false, vecHead{Author: lo, Seq: 1}) }, "VEC with seq", false},
-		{"digest without seq", "greeted", func(*victim) message { return vecOf(false, head(lo, 0)) }, "VEC with seq", false},
-		{"empty vec, more to come", "greeted", func(*victim) message { return vecOf(true) }, "empty VEC", false},
-		{"vec twice", "streaming", func(*victim) message { return vecOf(false) }, "unexpected VEC", false},
-		{"vec when equal", "equal", func(*victim) message { return vecOf(false) }, "unexpected VEC", false},
-		{"opener's entry in an answer", "opened greeted", func(*victim) message { return vecOf(false, vecHead{Author: lo}) }, "VEC with seq", false},
-		{"greatest seq", "greeted", func(v *victim) message { return vecOf(false, head(v.me.id, math.MaxUint64)) }, "", true},
-		{"no runs in runs", "streaming", func(*victim) message { return runsOf() }, "unexpected RUNS", false},
-		{"runs after done", "done", func(v *victim) message { return runsOf(v.write(v.evil, 1)) }, "unexpected RUNS", false},
-		{"done twice", "done", func(*victim) message { return &done{Type: typeDone} }, "unexpected DONE", false},
-		{"run we have", "streaming", func(v *victim) message {
-			return &runs{Type: typeRuns, Runs: []memo.Bytes{memo.Bytes(v.shelf.runs[v.me.id][0].raw)}}
-		}, "not asked for", false},
-		{"run twice", "streaming", func(v *victim) message { r := v.write(v.evil, 1); return runsOf(r, r) }, "sent twice", false},
-		{"run of another space", "streaming", func(v *victim) message { return runsOf(v.other.found()) }, "another space", false},
-		{"a chain that does not hold", "streaming", func(v *victim) message {
-			first := v.write(v.evil, 1)
-			v.evil.head.ID = memo.ID{7}
-			return runsOf(first, v.write(v.evil, 1))
-		}, "does not continue", false},
-		{"credit of nothing", "streaming", func(*victim) message { return &credit{Type: typeCredit} }, "CREDIT of 0", false},
-		{"credit for more than came", "streaming", func(*victim) message { return &credit{Type: typeCredit, Bytes: math.MaxUint64} }, "unexpected CREDIT", false},
-		{"greatest credit in hello", "new", func(v *victim) message { h := v.hello(); h.Credit = math.MaxUint64; return h }, "", true},
-		{"answer about another space", "opened", func(v *victim) message { h := v.hello(); h.Space = memo.SpaceID{9}; return h }, "did not prove", true},
-	} {
+	for _, c := range lies {
 		t.Run(c.name, func(t *testing.T) {
 			v := newVictim(t)
 			id := v.session(c.state)

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"slices"
 	"time"
-
-	"lightcone/memo"
 )
 
 // This file carries out effects in a world: streams, topics, attaching.
@@ -163,12 +161,4 @@ func (r *replica) hear(data []byte, from *replica) {
 		r.relay(data, from)
 	}
 	r.step(in)
-}
-
-// union is what all replicas hold together.
-func (w *world) union() (v memo.Vector) {
-	for _, r := range w.replicas {
-		v.Join(r.shelf.vec)
-	}
-	return v
 }

@@ -155,25 +155,57 @@ func TestReadersDoNotWait(t *testing.T) {
 	}
 }
 
-// TestOrderOfEnds: sessions that end in one step end in the order of their ids.
+// TestOrderOfEnds: sessions that end in one step end in the order of their ids,
+// every time.
 func TestOrderOfEnds(t *testing.T) {
-	v := newVictim(t)
-	for i := range MaxSessions - keptSessions {
-		a := authors(2, 8)[i]
-		h := v.hello()
-		h.Proof = proof(testSecret, v.space, a.id, v.me.id)
-		in := &Frame{Session: SessionID(2*i + 1), Peer: a.id, Data: encode(h)}
-		if err := Prepare(in); err != nil {
-			t.Fatal(err)
+	for range 10 {
+		v := newVictim(t)
+		want := []SessionID{1, 3, 5, 7, 9, 11}
+		for i, a := range authors(2, len(want)) {
+			h := v.hello()
+			h.Proof = proof(testSecret, v.space, a.id, v.me.id)
+			in := &Frame{Session: want[i], Peer: a.id, Data: encode(h)}
+			if err := Prepare(in); err != nil {
+				t.Fatal(err)
+			}
+			v.step(in)
 		}
-		v.step(in)
+		v.pass(sessionIdle + time.Second)
+		var ids []SessionID
+		for _, c := range v.closes {
+			ids = append(ids, c.Session)
+		}
+		if !slices.Equal(ids, want) {
+			t.Fatalf("ended %v, want %v", ids, want)
+		}
 	}
-	v.pass(sessionIdle + time.Second)
-	var ids []SessionID
-	for _, c := range v.closes {
-		ids = append(ids, c.Session)
+}
+
+// TestHintIsLookedIntoOnce: a hint that stays different starts one session, not
+// one every hintPause.
+func TestHintIsLookedIntoOnce(t *testing.T) {
+	v := newVictim(t)
+	v.step(Closed{Session: v.session("equal")}) // a member
+	v.step(PeerUp{v.evil.id})
+	v.pass(hintPause)
+	for id := range v.core.sessions {
+		v.step(Closed{Session: id})
 	}
-	if want := []SessionID{1, 3, 5, 7, 9, 11}; !slices.Equal(ids, want) {
-		t.Errorf("ended %v, want %v", ids, want)
+	in := &Heard{Space: v.space, Peer: v.evil.id, Data: publication(42, nil)}
+	if err := Prepare(in); err != nil {
+		t.Fatal(err)
+	}
+	v.step(in)
+	before := v.core.nextID
+	for end := v.now.Add(2 * hintPause); v.now.Before(end); {
+		v.pass(TickEvery)
+		for id := range v.core.sessions {
+			h := v.hello()
+			h.VecRoot, _ = v.shelf.VecRoot(v.space)
+			v.frame(id, h)
+		}
+	}
+	if n := (v.core.nextID - before) / 2; n != 1 {
+		t.Errorf("%d sessions for one hint", n)
 	}
 }
