@@ -26,7 +26,7 @@ const (
 	hintPause = 2 * time.Second
 	// politeness is how long the peer with the greater id leaves the first HELLO
 	// to the other, so that a new connection makes one session and not two.
-	politeness = time.Second
+	politeness = 250 * time.Millisecond
 	// retryMin and retryMax bound the pause after a failed session.
 	retryMin, retryMax = 500 * time.Millisecond, 30 * time.Second
 
