@@ -40,6 +40,9 @@ type Options struct {
 	// Listen holds the multiaddrs to listen on; all of them must work. Nil means
 	// any free port of every IPv4 interface, over QUIC and TCP where they work.
 	Listen []string
+	// LAN announces this peer on its local network by mDNS, and finds kept peers
+	// that announce themselves.
+	LAN bool
 	// NoGossip turns topics off: everything travels by recon.
 	NoGossip bool
 	// Logger receives what an operator may want to know; nil discards it.

@@ -52,15 +52,24 @@ func (s *Server) Peers() []gossip.PeerInfo {
 		if err != nil || !s.connected(id) {
 			continue
 		}
+		direct := false
 		info := gossip.PeerInfo{Peer: p, RTT: s.host.Peerstore().LatencyEWMA(id)}
 		for _, c := range s.host.Network().ConnsToPeer(id) {
 			info.Addrs = append(info.Addrs, c.RemoteMultiaddr().String())
+			direct = direct || !isRelayed(c.RemoteMultiaddr())
 		}
+		info.Relayed = !direct
 		slices.Sort(info.Addrs)
 		all = append(all, info)
 	}
 	slices.SortFunc(all, func(a, b gossip.PeerInfo) int { return a.Peer.Compare(b.Peer) })
 	return all
+}
+
+// isRelayed reports whether a connection at addr runs through a third peer.
+func isRelayed(addr multiaddr.Multiaddr) bool {
+	_, err := addr.ValueForProtocol(multiaddr.P_CIRCUIT)
+	return err == nil
 }
 
 // measure keeps the round trip times fresh, after the first ping of a new peer.

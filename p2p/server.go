@@ -2,7 +2,9 @@ package p2p
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -26,6 +28,7 @@ type Server struct {
 	tasks  tasks
 	close  func() error
 
+	lan      io.Closer // nil when Options.LAN is off
 	gater    *Gater
 	presence presence
 	sessions sessions
@@ -71,6 +74,11 @@ func Serve(ctx context.Context, core Core, o Options) (*Server, error) {
 	s.tasks.spawn(func() { s.watch(watch) })
 	s.tasks.spawn(s.tell)
 	s.tasks.spawn(s.measure)
+	if o.LAN {
+		if err := s.announceLAN(); err != nil { // a convenience: tickets and known addresses still work
+			s.log.Warn("peers of the local network are not found by themselves", "err", err)
+		}
+	}
 	return s, nil
 }
 
@@ -82,7 +90,11 @@ func (s *Server) shut() error {
 	s.cancel()
 	s.detach()
 	s.tasks.stop()
-	err := s.host.Close()
+	var err error
+	if s.lan != nil {
+		err = s.lan.Close()
+	}
+	err = errors.Join(err, s.host.Close())
 	s.tasks.wait()
 	return err
 }

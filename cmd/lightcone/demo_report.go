@@ -143,6 +143,8 @@ func (d *demo) printReport(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	d.tell("  log: append-only and synced, all that cannot be rebuilt · index: pebble and B+Tree, rebuilt from the log")
+	d.tell("  wire: received per airport during the import, gossip's duplicates included · context: token of all a node has")
 	d.tell("")
 	d.tell("  write at B, on disk       p50 %6.2f ms   p99 %6.2f ms", r.Write.P50, r.Write.P99)
 	d.tell("  written at B, read at A   p50 %6.2f ms   p99 %6.2f ms   under the write's context", r.Visible.P50, r.Visible.P99)
