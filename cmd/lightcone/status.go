@@ -58,20 +58,24 @@ func statusText(w io.Writer, st api.Status) error {
 	return t.write(w)
 }
 
-// memberText says what is missing, and on which side.
+// memberText says whether a peer is there and what is missing.
 func memberText(m api.MemberStatus) string {
 	link := "connected"
 	if !m.Connected {
 		link = "away"
 	}
-	state := "equal"
+	return fmt.Sprintf("%s  %s, %s", m.Peer, link, lacking(m.Ahead, m.Lacks))
+}
+
+// lacking says what is missing, and on which side.
+func lacking(ahead, lacks uint64) string {
 	switch {
-	case m.Ahead > 0 && m.Lacks > 0:
-		state = fmt.Sprintf("has %s memos we miss, misses %s of ours", comma(int64(m.Ahead)), comma(int64(m.Lacks)))
-	case m.Ahead > 0:
-		state = fmt.Sprintf("has %s memos we miss", comma(int64(m.Ahead)))
-	case m.Lacks > 0:
-		state = fmt.Sprintf("misses %s memos, or has not said yet that it has them", comma(int64(m.Lacks)))
+	case ahead > 0 && lacks > 0:
+		return fmt.Sprintf("has %s memos we miss, misses %s of ours", comma(int64(ahead)), comma(int64(lacks)))
+	case ahead > 0:
+		return fmt.Sprintf("has %s memos we miss", comma(int64(ahead)))
+	case lacks > 0:
+		return fmt.Sprintf("misses %s memos, or has not said yet that it has them", comma(int64(lacks)))
 	}
-	return fmt.Sprintf("%s  %s, %s", m.Peer, link, state)
+	return "equal"
 }
