@@ -25,11 +25,11 @@ func (a *app) newPeersCommand() *cobra.Command {
 
 // peer is what peers prints of one.
 type peer struct {
-	ID        string       `json:"id"`
-	Connected bool         `json:"connected"`
-	Relayed   bool         `json:"relayed"`
-	RTT       float64      `json:"rttMs"` // 0: not measured
-	Addrs     []string     `json:"addrs"` // of its connections
+	ID        string      `json:"id"`
+	Connected bool        `json:"connected"`
+	Relayed   bool        `json:"relayed"`
+	RTT       float64     `json:"rttMs"` // 0: not measured
+	Addrs     []string    `json:"addrs"` // of its connections
 	Spaces    []peerHolds `json:"spaces"`
 }
 
