@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"lightcone/memo"
 	"lightcone/node/api"
@@ -54,13 +55,16 @@ type columns struct {
 }
 
 func (c *columns) add(row api.Row) error {
+	if row.Key == "" || !utf8.ValidString(string(row.Key)) {
+		return fmt.Errorf("cannot export %s/%q as CSV: its key is no text; use --format jsonl", row.Topic, row.Key)
+	}
 	for name, v := range row.Fields {
-		if name == "" {
-			return fmt.Errorf("cannot export %s/%s as CSV: its field has no name; use --format jsonl", row.Topic, row.Key)
+		if strings.TrimSpace(name) == "" || !utf8.ValidString(name) {
+			return fmt.Errorf("cannot export %s/%s as CSV: the name of its field %q is no text; use --format jsonl", row.Topic, row.Key, name)
 		}
 		isKey, known := c.fields[name]
 		text, exact := cell(v)
-		c.fields[name] = (isKey || !known && c.rows == 0) && text == row.Key.Escape()
+		c.fields[name] = (isKey || !known && c.rows == 0) && text == string(row.Key)
 		c.lossy = c.lossy || !exact
 	}
 	for name, isKey := range c.fields {
@@ -104,11 +108,7 @@ func (c *columns) order() (key string, fields []string) {
 func (c *columns) write(out io.Writer, dec *json.Decoder) error {
 	w := csv.NewWriter(out)
 	key, fields := c.order()
-	record := []string{api.Name(key).Escape()}
-	for _, name := range fields {
-		record = append(record, api.Name(name).Escape())
-	}
-	if err := w.Write(record); err != nil {
+	if err := w.Write(append([]string{key}, fields...)); err != nil {
 		return err
 	}
 	for range c.rows {
@@ -116,7 +116,7 @@ func (c *columns) write(out io.Writer, dec *json.Decoder) error {
 		if err := dec.Decode(&row); err != nil {
 			return err
 		}
-		record = append(record[:0], row.Key.Escape())
+		record := []string{string(*row.Key)}
 		for _, name := range fields {
 			text := ""
 			if v, ok := row.Fields[name]; ok {
