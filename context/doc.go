@@ -10,7 +10,8 @@
 //
 // A Token is a context for users of the API: a short text that travels in a
 // header, a URL or a QR code. It names heads by the first 8 bytes of author and
-// digest; any peer decides it against its own vector at once.
+// digest; any peer decides it against its own vector at once. JoinTokens and
+// Token.Beyond join and compare tokens as they are, without any peer.
 //
 // The package does not know where memos are kept. What it needs to decide
 // whether a cut covers a token comes in as a Cut.

@@ -15,20 +15,9 @@ import (
 	"lightcone/node/api"
 )
 
-const (
-	// maxRecord bounds the bytes read for one record, so that a quote left open
-	// does not read a whole file into memory.
-	maxRecord = 8 << 20
-	// rowOverhead bounds what a row adds to an edit besides keys and values, and
-	// fieldOverhead what a field adds (heads of CBOR items, type, operation).
-	rowOverhead, fieldOverhead = 16, 16
-	// maxBatch bounds the estimated bytes of the rows of one update; a topic and
-	// the edit's own head take the rest.
-	maxBatch = memo.MaxEdit - 1<<10
-)
-
-// errCSV reports a file that cannot be imported. Its texts name line and fix.
-var errCSV = errors.New("cannot import")
+// maxRecord bounds the bytes read for one record, so that a quote left open
+// does not read a whole file into memory.
+const maxRecord = 8 << 20
 
 // csvTable reads a CSV file: one header, then records, each checked to make a
 // row that can be written.
@@ -38,13 +27,6 @@ type csvTable struct {
 	src     *bounded
 	columns []string
 	key     int // index of the key column
-}
-
-// csvRow is one record, ready to be written.
-type csvRow struct {
-	key    string
-	fields api.Fields
-	size   int // estimated bytes in an edit
 }
 
 // openCSV reads the header. key names the key column; "" is the first one.
@@ -57,7 +39,7 @@ func openCSV(name string, src io.Reader, key string) (*csvTable, error) {
 	t.r = csv.NewReader(in)
 	header, err := t.r.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: %s is empty; its first line must name the columns", errCSV, name)
+		return nil, fmt.Errorf("%w: %s is empty; its first line must name the columns", errImport, name)
 	}
 	if err != nil {
 		return nil, t.fault(err)
@@ -72,63 +54,63 @@ func openCSV(name string, src io.Reader, key string) (*csvTable, error) {
 
 func (t *csvTable) checkHeader(key string) error {
 	if len(t.columns) > memo.MaxDeltas {
-		return fmt.Errorf("%w: %s has %d columns, the limit is %d; leave some out", errCSV, t.name, len(t.columns), memo.MaxDeltas)
+		return fmt.Errorf("%w: %s has %d columns, the limit is %d; leave some out", errImport, t.name, len(t.columns), memo.MaxDeltas)
 	}
 	for i, c := range t.columns {
 		switch {
 		case strings.TrimSpace(c) == "":
-			return fmt.Errorf("%w: %s, line 1: column %d has no name; name it", errCSV, t.name, i+1)
+			return fmt.Errorf("%w: %s, line 1: column %d has no name; name it", errImport, t.name, i+1)
 		case !utf8.ValidString(c):
-			return fmt.Errorf("%w: %s, line 1: the name of column %d is not UTF-8; convert the file, as with iconv", errCSV, t.name, i+1)
+			return fmt.Errorf("%w: %s, line 1: the name of column %d is not UTF-8; convert the file, as with iconv", errImport, t.name, i+1)
 		case len(c) > memo.MaxField:
 			return fmt.Errorf("%w: %s, line 1: the name of column %d has %d bytes, the limit is %d; shorten it",
-				errCSV, t.name, i+1, len(c), memo.MaxField)
+				errImport, t.name, i+1, len(c), memo.MaxField)
 		case slices.Index(t.columns, c) != i:
 			return fmt.Errorf("%w: %s, line 1: columns %d and %d are both named %q; rename one",
-				errCSV, t.name, slices.Index(t.columns, c)+1, i+1, c)
+				errImport, t.name, slices.Index(t.columns, c)+1, i+1, c)
 		}
 	}
 	if key == "" {
 		return nil
 	}
 	if t.key = slices.Index(t.columns, key); t.key < 0 {
-		return fmt.Errorf("%w: %s has no column %q; its columns are: %s", errCSV, t.name, key, strings.Join(t.columns, ", "))
+		return fmt.Errorf("%w: %s has no column %q; its columns are: %s", errImport, t.name, key, strings.Join(t.columns, ", "))
 	}
 	return nil
 }
 
 // next returns the next row, or io.EOF.
-func (t *csvTable) next() (csvRow, error) {
+func (t *csvTable) next() (importRow, error) {
 	t.src.left = maxRecord
 	rec, err := t.r.Read()
 	if errors.Is(err, csv.ErrFieldCount) {
-		return csvRow{}, fmt.Errorf("%w: %s, line %d: expected %d columns as in the header, got %d; add what is missing, or quote a value that holds a comma",
-			errCSV, t.name, t.line(0), len(t.columns), len(rec))
+		return importRow{}, fmt.Errorf("%w: %s, line %d: expected %d columns as in the header, got %d; add what is missing, or quote a value that holds a comma",
+			errImport, t.name, t.line(0), len(t.columns), len(rec))
 	}
 	if err != nil {
-		return csvRow{}, t.fault(err)
+		return importRow{}, t.fault(err)
 	}
-	row := csvRow{key: strings.Clone(rec[t.key]), fields: make(api.Fields, len(rec)), size: rowOverhead + len(rec[t.key])}
+	row := importRow{key: strings.Clone(rec[t.key]), fields: make(api.Fields, len(rec)), size: rowOverhead + len(rec[t.key])}
 	for i, text := range rec {
 		row.size += fieldOverhead + len(t.columns[i]) + len(text)
 		v, err := memo.Text(strings.Clone(text))
 		if err != nil {
-			return csvRow{}, fmt.Errorf("%w: %s, line %d: column %q is not UTF-8; convert the file, as with `iconv -f latin1 -t utf-8`",
-				errCSV, t.name, t.line(i), t.columns[i])
+			return importRow{}, fmt.Errorf("%w: %s, line %d: column %q is not UTF-8; convert the file, as with `iconv -f latin1 -t utf-8`",
+				errImport, t.name, t.line(i), t.columns[i])
 		}
 		row.fields[t.columns[i]] = v
 	}
 	return row, t.checkRow(row, rec)
 }
 
-func (t *csvTable) checkRow(row csvRow, rec []string) error {
+func (t *csvTable) checkRow(row importRow, rec []string) error {
 	switch {
 	case row.key == "":
 		return fmt.Errorf("%w: %s, line %d: the key column %q is empty; fill it, or choose another column with --key",
-			errCSV, t.name, t.line(t.key), t.columns[t.key])
+			errImport, t.name, t.line(t.key), t.columns[t.key])
 	case len(row.key) > memo.MaxRow:
 		return fmt.Errorf("%w: %s, line %d: the key has %s bytes, the limit is %d; choose another column with --key",
-			errCSV, t.name, t.line(t.key), comma(int64(len(row.key))), memo.MaxRow)
+			errImport, t.name, t.line(t.key), comma(int64(len(row.key))), memo.MaxRow)
 	case row.size > maxBatch:
 		big := 0
 		for i := range rec {
@@ -137,7 +119,7 @@ func (t *csvTable) checkRow(row csvRow, rec []string) error {
 			}
 		}
 		return fmt.Errorf("%w: %s, line %d: %w: column %q has %s bytes, and a row may have %s in all; shorten it or leave it out",
-			errCSV, t.name, t.line(big), memo.ErrTooLarge, t.columns[big], comma(int64(len(rec[big]))), comma(maxBatch))
+			errImport, t.name, t.line(big), memo.ErrTooLarge, t.columns[big], comma(int64(len(rec[big]))), comma(maxBatch))
 	}
 	return nil
 }
@@ -155,12 +137,12 @@ func (t *csvTable) fault(err error) error {
 	case errors.Is(err, io.EOF):
 		return io.EOF
 	case errors.Is(err, errLongRecord):
-		return fmt.Errorf("%w: %s: the record after %d bytes: %w", errCSV, t.name, t.r.InputOffset(), err)
+		return fmt.Errorf("%w: %s: the record after %d bytes: %w", errImport, t.name, t.r.InputOffset(), err)
 	case !errors.As(err, &parse):
-		return fmt.Errorf("%w: read %s: %w", errCSV, t.name, err)
+		return fmt.Errorf("%w: read %s: %w", errImport, t.name, err)
 	default:
 		return fmt.Errorf("%w: %s, line %d, column %d: %w; double a quote inside a quoted value, and close what is open",
-			errCSV, t.name, parse.Line, parse.Column, parse.Err)
+			errImport, t.name, parse.Line, parse.Column, parse.Err)
 	}
 }
 

@@ -35,7 +35,7 @@ func (endless) Read(p []byte) (int, error) {
 
 // Lines are counted through values that span several, and through empty lines.
 func TestCSVLines(t *testing.T) {
-	_, err := checkCSV(t.Context(), "f.csv", strings.NewReader("a,b\n1,\"x\ny\"\n\n2\n"), "")
+	_, err := countRows(t.Context(), importOptions{path: "f.csv"}, strings.NewReader("a,b\n1,\"x\ny\"\n\n2\n"))
 	if err == nil || !strings.Contains(err.Error(), "f.csv, line 5: expected 2 columns as in the header, got 1") {
 		t.Errorf("got %v", err)
 	}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -13,49 +11,74 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// airportsCSV is the demo's data: 3,376 airports of 7 fields, published by the
-// US Department of Transportation (public domain), by way of vega-datasets 2.11.0.
-//
-//go:embed airports.csv
-var airportsCSV []byte
-
-const (
-	demoTopic = "airports"
-	demoKey   = "iata"
-	// demoLimit ends a demo that hangs. It takes a few seconds.
-	demoLimit = 2 * time.Minute
-)
+// demoLimit ends a demo that hangs. It takes a few seconds.
+const demoLimit = 2 * time.Minute
 
 // errDemo reports that the demo found its own claims untrue.
 var errDemo = errors.New("the demo failed: what it claims did not hold in this run; the table says where")
 
+// demoOptions are the flags of demo.
+type demoOptions struct {
+	keep, tamper bool
+	nodes        int
+	data, key    string // of another data set: a CSV file and its key column
+}
+
+// The number of nodes of a demo. The story needs three; the others only hold.
+const minDemoNodes, maxDemoNodes = 3, 8
+
 func (a *app) newDemoCommand() *cobra.Command {
-	var tamper bool
+	var o demoOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch three real peers replicate, part, disagree, heal and survive a crash",
 		Long: "Start three nodes of this program on loopback, each a process of its own with real files in a temporary\n" +
 			"directory. They share a data set, are split, edit the same row, refuse a stale answer, heal and survive a\n" +
-			"kill -9. Every figure is measured in that run. Nothing stays behind.",
+			"kill -9. Every figure is measured in that run. Nothing stays behind, unless --keep says so.\n" +
+			"With --nodes, more peers hold the same data and must be equal at the end.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), tamper) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case o.nodes < minDemoNodes || o.nodes > maxDemoNodes:
+				return usagef("--nodes %d; the demo has %d to %d", o.nodes, minDemoNodes, maxDemoNodes)
+			case o.key != "" && o.data == "":
+				return usagef("--key names a column of your own data; add --data FILE")
+			}
+			return a.demo(cmd.Context(), o)
+		},
 	}
-	cmd.Flags().BoolVar(&tamper, "tamper", false, "change one byte of one row on C before the last check, to see it fail")
+	f := cmd.Flags()
+	f.BoolVar(&o.keep, "keep", false, "leave the nodes' directories and say how to start them")
+	f.IntVar(&o.nodes, "nodes", minDemoNodes, "how many peers")
+	f.StringVar(&o.data, "data", "", "a CSV file to share instead of the airports")
+	f.StringVar(&o.key, "key", "", "its key column (default: the first)")
+	f.BoolVar(&o.tamper, "tamper", false, "change one byte of one row on C before the last check, to see it fail")
 	return cmd
 }
 
-func (a *app) demo(ctx context.Context, tamper bool) (err error) {
+func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()
+	set, err := openDemoSet(ctx, o)
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "lightcone-demo-")
 	if err != nil {
 		return err
 	}
-	d := &demo{ctx: ctx, dir: dir, out: a.stdout, color: isTerminal(a.stdout), tamper: tamper}
+	d := &demo{ctx: ctx, dir: dir, out: a.stdout, color: isTerminal(a.stdout), opts: o, set: set}
 	if a.json {
 		d.out = io.Discard
 	}
-	defer func() { err = errors.Join(err, d.stop(), os.RemoveAll(dir)) }()
+	defer func() {
+		err = errors.Join(err, d.stop())
+		if o.keep {
+			d.kept(a)
+		} else {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
 	start := time.Now()
 	for _, act := range []func() error{d.start, d.load, d.split, d.refuse, d.heal, d.crash, d.latencies, d.corrupt} {
 		if err := act(); err != nil {
@@ -80,13 +103,14 @@ func (a *app) demo(ctx context.Context, tamper bool) (err error) {
 
 // demo is one run: three nodes and what was measured.
 type demo struct {
-	ctx    context.Context
-	dir    string
-	out    io.Writer
-	color  bool
-	tamper bool
+	ctx   context.Context
+	dir   string
+	out   io.Writer
+	color bool
+	opts  demoOptions
+	set   demoSet
 
-	nodes  []*demoNode // A, B, C
+	nodes  []*demoNode // A, B, C, and more that only hold
 	token  string      // of B's edit while C was cut off
 	report demoReport
 }
@@ -115,7 +139,7 @@ func (d *demo) paint(style, text string) string {
 // load imports the data set at A and waits for the others.
 func (d *demo) load() error {
 	a := d.nodes[0]
-	t, err := openCSV("airports.csv", bytes.NewReader(airportsCSV), demoKey)
+	t, err := d.set.open()
 	if err != nil {
 		return err
 	}
@@ -124,14 +148,14 @@ func (d *demo) load() error {
 		return err
 	}
 	start := time.Now()
-	w := newImporter(d.ctx, a.Client, defaultSpace, demoTopic, nil)
+	w := newImporter(d.ctx, a.Client, defaultSpace, d.set.topic, nil)
 	if err := w.run(t); err != nil {
 		return w.failure(err)
 	}
 	done := time.Now()
 	r := &d.report
 	r.Rows, r.ImportRate = w.rows, float64(w.rows)/done.Sub(start).Seconds()
-	d.act("A imports %s airports (US DOT), %d rows a memo, each memo synced to disk before it counts", comma(int64(w.rows)), importRowsPerUpdate)
+	d.act("A imports %s %s, %d rows a memo, each memo synced to disk before it counts", comma(int64(w.rows)), d.set.what, importRowsPerUpdate)
 	d.tell("  %s rows/s", comma(int64(r.ImportRate)))
 	k, err := a.Context(d.ctx, a.space)
 	if err != nil {

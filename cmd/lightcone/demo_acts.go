@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// demoRow is the row that B and C disagree about.
-	demoRow = "00M"
 	// staleWait is how long C waits in vain for B's edit.
 	staleWait = 300 * time.Millisecond
 	// crashWriters write at once while B is killed, after crashAcks acknowledged
@@ -30,20 +28,21 @@ const (
 // split cuts C off and lets B and C edit one row.
 func (d *demo) split() error {
 	b, c := d.nodes[1], d.nodes[2]
-	d.act("C is cut off by its own connection gater; B and C edit row %s/%s", demoTopic, demoRow)
+	d.act("C is cut off by its own connection gater; B and C edit row %s/%s", d.set.topic, d.set.row)
 	if err := c.Block(d.ctx); err != nil {
 		return err
 	}
-	r, err := b.put(d.ctx, demoTopic, demoRow, map[string]string{"name": "Thigpen Field", "city": "Bay Springs, Mississippi"})
+	byB, byC := d.edits()
+	r, err := b.put(d.ctx, d.set.topic, d.set.row, byB)
 	if err != nil {
 		return err
 	}
 	d.token = r.Token
-	d.tell("  B writes name=Thigpen Field, city=Bay Springs, Mississippi   context of %d characters", len(r.Token))
-	if _, err := c.put(d.ctx, demoTopic, demoRow, map[string]string{"name": "Thigpen Airport", "country": "United States"}); err != nil {
+	d.tell("  B writes %s   context of %d characters", assignedText(byB), len(r.Token))
+	if _, err := c.put(d.ctx, d.set.topic, d.set.row, byC); err != nil {
 		return err
 	}
-	d.tell("  C writes name=Thigpen Airport, country=United States")
+	d.tell("  C writes %s", assignedText(byC))
 	return nil
 }
 
@@ -67,7 +66,7 @@ func (n *demoNode) put(ctx context.Context, topic, row string, fields map[string
 func (d *demo) refuse() error {
 	c := d.nodes[2]
 	d.act("C is asked for the row under B's context, which it does not cover")
-	_, err := c.Row(d.ctx, c.space, demoTopic, demoRow, nil, api.Read{Context: d.token, Wait: staleWait})
+	_, err := c.Row(d.ctx, c.space, d.set.topic, d.set.row, nil, api.Read{Context: d.token, Wait: staleWait})
 	var p *api.Problem
 	if err == nil {
 		return errors.New("peer C answered with less than the context it was given")
@@ -103,19 +102,19 @@ func (d *demo) heal() error {
 	if err := c.Unblock(d.ctx); err != nil {
 		return err
 	}
-	row, err := c.Row(d.ctx, c.space, demoTopic, demoRow, nil, api.Read{Context: d.token, Wait: coverPatience})
+	row, err := c.Row(d.ctx, c.space, d.set.topic, d.set.row, nil, api.Read{Context: d.token, Wait: coverPatience})
 	if err != nil {
 		return err
 	}
 	d.report.HealSeconds = time.Since(start).Seconds()
 	d.tell("  answered %s after the cut ended:", millis(time.Since(start)))
-	d.tell("    name=%s, city=%s, country=%s", row.Fields["name"], row.Fields["city"], row.Fields["country"])
+	d.tell("    %s", d.fieldsText(row.Fields))
 	d.tell("    one memo won the field both wrote, by time; the fields only one wrote are both there")
 	equal, err := d.converge()
 	if err != nil {
 		return err
 	}
-	d.tell("  digests of A, B and C: %s", d.verdict(equal))
+	d.tell("  digests of %s: %s", d.names(), d.verdict(equal))
 	return nil
 }
 
@@ -234,7 +233,7 @@ func (d *demo) latencies() error {
 		}
 		visible := time.Since(start)
 		start = time.Now()
-		if _, err := a.Row(d.ctx, a.space, demoTopic, demoRow, nil, api.Read{Mode: "local"}); err != nil {
+		if _, err := a.Row(d.ctx, a.space, d.set.topic, d.set.row, nil, api.Read{Mode: "local"}); err != nil {
 			return err
 		}
 		d.report.Write.add(written)
@@ -245,18 +244,15 @@ func (d *demo) latencies() error {
 	return err
 }
 
-// tamperedRow and tamperedName are what --tamper changes: one byte of one value.
-const tamperedRow, tamperedName = "ZZV", "Zanesville MunicipaX"
-
 // corrupt changes one byte of one row in C's projection, if asked to, behind the
 // back of the log. Flipping it in the file would not do: checksums notice that,
 // and the node refuses to open.
 func (d *demo) corrupt() error {
-	if !d.tamper {
+	if !d.opts.tamper {
 		return nil
 	}
 	c := d.nodes[2]
-	d.act("one byte of row %s/%s is changed on C, past its log (--tamper)", demoTopic, tamperedRow)
+	d.act("one byte of row %s/%s is changed on C, past its log (--tamper)", d.set.topic, d.set.forged.row)
 	id, err := c.spaceID(d.ctx)
 	if err != nil {
 		return err
@@ -264,7 +260,7 @@ func (d *demo) corrupt() error {
 	if err := c.stop(); err != nil {
 		return err
 	}
-	if err := forge(filepath.Join(c.dir, "projection.db"), id); err != nil {
+	if err := forge(filepath.Join(c.dir, "projection.db"), id, d.set); err != nil {
 		return fmt.Errorf("tamper with C: %w", err)
 	}
 	return c.start(d.ctx)
@@ -285,19 +281,19 @@ func (n *demoNode) spaceID(ctx context.Context) (memo.SpaceID, error) {
 }
 
 // forge writes a value into a projection that no memo carries.
-func forge(path string, space memo.SpaceID) error {
+func forge(path string, space memo.SpaceID, set demoSet) error {
 	db, err := projection.Open(path, projection.Options{})
 	if err != nil {
 		return err
 	}
-	v, err := memo.Text(tamperedName)
+	v, err := memo.Text(set.forged.text)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	edit := &memo.Edit{Topics: []memo.TopicEdit{{Topic: demoTopic, Rows: []memo.RowEdit{{
-		Row: tamperedRow, Deltas: []memo.Delta{{Field: "name", Op: memo.Op{Set: true, Value: v}}},
+	edit := &memo.Edit{Topics: []memo.TopicEdit{{Topic: set.topic, Rows: []memo.RowEdit{{
+		Row: memo.Bytes(set.forged.row), Deltas: []memo.Delta{{Field: set.forged.field, Op: memo.Op{Set: true, Value: v}}},
 	}}}}}
-	stamp := merge.Stamp{Time: memo.MaxTime, Author: memo.Author{1}, ID: memo.Sum([]byte(tamperedName)), Seq: 1}
+	stamp := merge.Stamp{Time: memo.MaxTime, Author: memo.Author{1}, ID: memo.Sum([]byte(set.forged.text)), Seq: 1}
 	forged := projection.Change{Space: space, Stamp: stamp, Edit: edit}
 	return errors.Join(db.Apply(db.Applied()+1, []projection.Change{forged}), db.Close())
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -35,12 +36,14 @@ type demoNode struct {
 	cmd   *exec.Cmd
 }
 
-// start brings up A, B and C and lets B and C join A's space, with a ticket each.
+// start brings up all nodes and lets the others join A's space, with a ticket each.
 func (d *demo) start() error {
-	d.tell("Three peers, three processes, no server: A, B and C on loopback, files under %s", d.dir)
-	for _, name := range []string{"A", "B", "C"} {
+	for i := range d.opts.nodes {
+		name := string(rune('A' + i))
 		d.nodes = append(d.nodes, &demoNode{name: name, dir: filepath.Join(d.dir, name), space: defaultSpace})
 	}
+	count := map[int]string{3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight"}[d.opts.nodes]
+	d.tell("%s peers, %s processes, no server: %s on loopback, files under %s", count, strings.ToLower(count), d.names(), d.dir)
 	if err := d.each(func(n *demoNode) error { return n.start(d.ctx) }); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ type demoReport struct {
 	Equal       bool          `json:"equal"` // digests and row counts, at the end
 	Rows        int           `json:"rows"`
 	ImportRate  float64       `json:"importRowsPerSecond"`
-	CopySeconds []float64     `json:"copySeconds"` // B, C: after the last acknowledgement at A
+	CopySeconds []float64     `json:"copySeconds"` // B, C, …: after the last acknowledgement at A
 	HealSeconds float64       `json:"healSeconds"`
 	CrashAcked  int           `json:"crashAcknowledged"`
 	CrashLost   int           `json:"crashLost"`
@@ -33,6 +33,7 @@ type demoReport struct {
 // demoSummary is one line of the closing table.
 type demoSummary struct {
 	Name         string  `json:"name"`
+	Dir          string  `json:"dir,omitempty"` // with --keep
 	Rows         int     `json:"rows"`
 	Memos        uint64  `json:"memos"`
 	Digest       string  `json:"digest"`
@@ -82,6 +83,9 @@ func (d *demo) inspect() error {
 
 func (d *demo) summary(n *demoNode) (demoSummary, error) {
 	s := demoSummary{Name: n.name}
+	if d.opts.keep {
+		s.Dir = n.dir
+	}
 	count, err := n.Count(d.ctx, n.space, api.Query{}, api.Read{Mode: "local"})
 	if err != nil {
 		return s, err
@@ -151,9 +155,9 @@ func (d *demo) printReport(w io.Writer) error {
 	d.tell("  read at A                 p50 %6.2f ms   p99 %6.2f ms   each over HTTP on loopback", r.Read.P50, r.Read.P99)
 	d.tell("")
 	if r.Equal {
-		d.tell("%s", d.paint(green, fmt.Sprintf("A, B and C are equal, nothing acknowledged was lost. %.1f s.", r.Seconds)))
+		d.tell("%s", d.paint(green, fmt.Sprintf("%s are equal, nothing acknowledged was lost. %.1f s.", d.names(), r.Seconds)))
 	} else {
-		d.tell("%s", d.paint(red, "A, B and C are NOT equal, or acknowledged writes were lost."))
+		d.tell("%s", d.paint(red, d.names()+" are NOT equal, or acknowledged writes were lost."))
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -63,5 +65,35 @@ func TestDemoJSON(t *testing.T) {
 		if n.Digest != r.Nodes[0].Digest || n.LogPerRow <= 0 || n.IndexPerRow <= 0 {
 			t.Errorf("%+v", n)
 		}
+	}
+}
+
+// More peers hold the same, another data set does as well, and what is kept is a
+// directory that a node opens.
+func TestDemoOwnData(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cities.csv")
+	if err := os.WriteFile(file, []byte("name,code\nAachen,a\nBonn,b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := runDemo(t, "--nodes", "4", "--data", file, "--key", "code", "--keep")
+	if code != exitOK {
+		t.Fatalf("exit status %d\n%s%s", code, stdout, stderr)
+	}
+	for _, want := range []string{
+		"Four peers, four processes", "A imports 2 rows of cities.csv", "edit row cities/a", "seenByB=yes, seenByC=yes",
+		"digests of A, B, C and D: equal", "A, B, C and D are equal",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the demo does not say %q:\n%s", want, stdout)
+		}
+	}
+	start := regexp.MustCompile(`(?m)^  lightcone --dir (\S+) up$`).FindAllStringSubmatch(stderr, -1)
+	if len(start) != 4 {
+		t.Fatalf("%d directories to start again:\n%s", len(start), stderr)
+	}
+	var out, errs bytes.Buffer
+	args := []string{"--dir", start[3][1], "get", "cities/b", "name"}
+	if code := run(args, nil, &out, &errs); code != exitOK || out.String() != "name  Bonn\n" {
+		t.Errorf("D, kept: exit status %d\n%s%s", code, &out, &errs)
 	}
 }

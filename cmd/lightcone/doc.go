@@ -5,6 +5,8 @@
 //	lightcone put airports/00M name=Thigpen elevation:=351
 //	lightcone get airports/00M
 //	lightcone import airports.csv
+//	lightcone export > all.jsonl
+//	lightcone context show TOKEN                  # what it names, and what of it is here
 //	lightcone ticket                              # on one machine …
 //	lightcone join TICKET                         # … and on another
 //

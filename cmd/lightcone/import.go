@@ -16,59 +16,106 @@ import (
 	"lightcone/node/api"
 )
 
+// importOptions are the flags of import.
+type importOptions struct {
+	topic, key, format string
+	path               string // of the file; "-" is stdin
+	fallback           string // topic of rows that name none
+}
+
 func (a *app) newImportCommand() *cobra.Command {
-	var topic, key string
+	var o importOptions
 	cmd := &cobra.Command{
 		Use:   "import FILE|-",
-		Short: "Write the rows of a CSV file",
-		Long: "Write the rows of a CSV file with a header. A row's key is the value of the key column; every column\n" +
-			"becomes a text field. A file is checked as a whole before the first row is written; - reads stdin.\n" +
+		Short: "Write the rows of a CSV or JSONL file",
+		Long: "Write the rows of a CSV file with a header, or of lines of JSON as export writes them.\n" +
+			"CSV: a row's key is the value of the key column; every column becomes a text field.\n" +
+			"JSONL: {\"topic\":\"t\",\"key\":\"k\",\"fields\":{\"a\":\"text\",\"n\":42,\"f\":1.5,\"x\":{\"$bytes\":\"base64\"}}}; topic may be left out.\n" +
+			"A file is checked as a whole before the first row is written; - reads stdin.\n" +
 			"Rows are written by key, so an import that was cut off is repaired by running it again.",
-		Example: "  lightcone import --topic airports --key iata airports.csv",
+		Example: "  lightcone import --topic airports --key iata airports.csv\n  lightcone export | lightcone --dir other import -",
 		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.path = args[0]
+			if err := o.complete(); err != nil {
+				return err
+			}
+			if o.path == "-" {
+				return a.importRows(cmd.Context(), o, a.stdin, unknownTotal)
+			}
+			return a.importFile(cmd.Context(), o)
+		},
 	}
-	cmd.Flags().StringVar(&topic, "topic", "", "the topic (default: the file's name without its extension)")
-	cmd.Flags().StringVar(&key, "key", "", "the key column (default: the first)")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		path := args[0]
-		if topic == "" && path == "-" {
-			return usagef("import from stdin needs a topic; add --topic")
-		}
-		if topic == "" {
-			topic = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-		}
-		if err := memo.CheckTopic(topic); err != nil {
-			return usagef("topic %q: %w; choose another with --topic", topic, err)
-		}
-		if path == "-" {
-			return a.importRows(cmd.Context(), topic, key, "stdin", a.stdin, unknownTotal)
-		}
-		return a.importFile(cmd.Context(), topic, key, path)
-	}
+	f := cmd.Flags()
+	f.StringVar(&o.topic, "topic", "", "the topic of all rows (default: what a line of JSON names, else the file's name without its extension)")
+	f.StringVar(&o.key, "key", "", "the key column of a CSV file (default: the first)")
+	f.StringVar(&o.format, "format", "", "csv or jsonl (default: jsonl for *.jsonl and *.ndjson, else csv)")
 	return cmd
 }
 
+// complete fills in what follows from the file's name, and checks the rest.
+func (o *importOptions) complete() error {
+	ext := filepath.Ext(o.path)
+	switch {
+	case o.format == "" && (ext == ".jsonl" || ext == ".ndjson"):
+		o.format = formatJSONL
+	case o.format == "":
+		o.format = formatCSV
+	case o.format != formatCSV && o.format != formatJSONL:
+		return usagef("--format %q; it is csv or jsonl", o.format)
+	}
+	if o.key != "" && o.format == formatJSONL {
+		return usagef("--key names a column of a CSV file, and a line of JSON has its key in \"key\"; leave --key out")
+	}
+	o.fallback = o.topic
+	if o.path != "-" && o.topic == "" {
+		o.fallback = strings.TrimSuffix(filepath.Base(o.path), ext)
+	}
+	if o.path == "-" && o.topic == "" && o.format == formatCSV {
+		return usagef("import of CSV from stdin needs a topic; add --topic")
+	}
+	if o.format == formatJSONL && o.topic == "" {
+		return nil // each line is checked
+	}
+	if err := memo.CheckTopic(o.fallback); err != nil {
+		return usagef("topic %q: %w; choose another with --topic", o.fallback, err)
+	}
+	return nil
+}
+
+// open starts reading rows.
+func (o *importOptions) open(src io.Reader) (rowSource, error) {
+	name := o.path
+	if name == "-" {
+		name = "stdin"
+	}
+	if o.format == formatJSONL {
+		return openJSONL(name, src, o.topic, o.fallback), nil
+	}
+	return openCSV(name, src, o.key)
+}
+
 // importFile checks the whole file, then writes its rows.
-func (a *app) importFile(ctx context.Context, topic, key, path string) error {
-	f, err := os.Open(path)
+func (a *app) importFile(ctx context.Context, o importOptions) error {
+	f, err := os.Open(o.path)
 	if err != nil {
 		return usagef("%w", err)
 	}
 	defer f.Close()
-	total, err := checkCSV(ctx, path, f, key)
+	total, err := countRows(ctx, o, f)
 	if err != nil {
 		p := api.ProblemOf(err)
 		return p.With(p.Cause+"; nothing was written", p.Fix)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("read %s again: %w; a pipe is read with -", path, err)
+		return fmt.Errorf("read %s again: %w; a pipe is read with -", o.path, err)
 	}
-	return a.importRows(ctx, topic, key, path, f, total)
+	return a.importRows(ctx, o, f, total)
 }
 
-// checkCSV reads all rows and returns their number.
-func checkCSV(ctx context.Context, name string, src io.Reader, key string) (rows int, err error) {
-	t, err := openCSV(name, src, key)
+// countRows reads all rows, which checks them, and returns their number.
+func countRows(ctx context.Context, o importOptions, src io.Reader) (rows int, err error) {
+	t, err := o.open(src)
 	for ; err == nil; rows++ {
 		if _, err = t.next(); err == nil {
 			err = ctx.Err()
@@ -91,19 +138,19 @@ type imported struct {
 }
 
 // importRows writes rows as they are read. total is for the progress bar.
-func (a *app) importRows(ctx context.Context, topic, key, name string, src io.Reader, total int) error {
+func (a *app) importRows(ctx context.Context, o importOptions, src io.Reader, total int) error {
 	return a.with(ctx, func(l *link) error {
-		t, err := openCSV(name, src, key)
+		t, err := o.open(src)
 		if err != nil {
 			return err
 		}
 		start := time.Now()
-		w := newImporter(ctx, l.Client, a.space, topic, a.progress(total))
+		w := newImporter(ctx, l.Client, a.space, o.fallback, a.progress(total))
 		err = w.run(t)
 		if err != nil {
 			return w.failure(err)
 		}
-		out := imported{Topic: topic, Rows: w.rows, Updates: w.updates, Repeated: w.repeated, Seconds: time.Since(start).Seconds()}
+		out := imported{Topic: o.fallback, Rows: w.rows, Updates: w.updates, Repeated: w.repeated, Seconds: time.Since(start).Seconds()}
 		out.Rate = float64(out.Rows) / max(out.Seconds, 1e-6)
 		if out.Repeated > 0 {
 			a.say("note: %s rows have a key that an earlier row had; the last one stays", comma(int64(out.Repeated)))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ type importer struct {
 	ctx    context.Context
 	client *api.Client
 	space  string
-	topic  string
+	topic  string                   // of rows that do not name theirs
 	bar    *progressbar.ProgressBar // nil: none
 
 	batch   *batch
@@ -51,10 +52,11 @@ type importer struct {
 
 // batch is one update. Its keys are distinct: an update has no order.
 type batch struct {
-	edits []api.Edit
-	keys  map[string]struct{}
-	size  int
-	done  chan error
+	edits  []api.Edit
+	keys   map[string]struct{} // topic, NUL, row
+	size   int
+	fields int
+	done   chan error
 }
 
 func newImporter(ctx context.Context, c *api.Client, space, topic string, bar *progressbar.ProgressBar) *importer {
@@ -68,9 +70,9 @@ func newBatch() *batch {
 	return &batch{keys: map[string]struct{}{}, done: make(chan error, 1)}
 }
 
-// run writes all rows of t. On return nothing is under way.
-func (w *importer) run(t *csvTable) error {
-	err := w.each(t)
+// run writes all rows of src. On return nothing is under way.
+func (w *importer) run(src rowSource) error {
+	err := w.each(src)
 	if err == nil {
 		err = w.flush()
 	}
@@ -83,9 +85,9 @@ func (w *importer) run(t *csvTable) error {
 	return err
 }
 
-func (w *importer) each(t *csvTable) error {
+func (w *importer) each(src rowSource) error {
 	for {
-		row, err := t.next()
+		row, err := src.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -105,20 +107,21 @@ func (w *importer) each(t *csvTable) error {
 var errInterrupted = errors.New("interrupted")
 
 // add puts a row into the current batch, and sends that when it is full.
-func (w *importer) add(row csvRow) error {
-	b := w.batch
-	_, again := b.keys[row.key]
-	fields := len(row.fields)
-	if again || len(b.edits) == importRowsPerUpdate || b.size+row.size > maxBatch || (len(b.edits)+1)*fields > memo.MaxDeltas {
+func (w *importer) add(row importRow) error {
+	b, topic := w.batch, cmp.Or(row.topic, w.topic)
+	key := topic + "\x00" + row.key // no topic holds this byte
+	_, again := b.keys[key]
+	if again || len(b.edits) == importRowsPerUpdate || b.size+row.size > maxBatch || b.fields+len(row.fields) > memo.MaxDeltas {
 		if err := w.flush(); err != nil {
 			return err
 		}
 		b = w.batch
 	}
-	b.edits = append(b.edits, api.Edit{Topic: w.topic, Row: api.Name(row.key), Fields: row.fields})
-	b.keys[row.key] = struct{}{}
+	b.edits = append(b.edits, api.Edit{Topic: topic, Row: api.Name(row.key), Fields: row.fields})
+	b.keys[key] = struct{}{}
 	b.size += row.size
-	w.note(row.key)
+	b.fields += len(row.fields)
+	w.note(key)
 	return nil
 }
 

@@ -45,10 +45,10 @@ func (a *app) serve(ctx context.Context, n *node.Node, listen []string, log *slo
 			fixed[i], remembers = was, true
 		}
 	}
-	srv, err := p2p.Serve(ctx, n, p2p.Options{Listen: fixed, Logger: log})
+	srv, err := p2p.Serve(ctx, n, p2p.Options{Listen: fixed, LAN: onLAN(listen), Logger: log})
 	if err != nil && remembers {
 		log.Warn("cannot listen where this node was before; taking free ports, peers may need a new ticket", "err", err)
-		srv, err = p2p.Serve(ctx, n, p2p.Options{Listen: listen, Logger: log})
+		srv, err = p2p.Serve(ctx, n, p2p.Options{Listen: listen, LAN: onLAN(listen), Logger: log})
 	}
 	if errors.Is(err, p2p.ErrOptions) {
 		return nil, &usageError{err}
@@ -63,6 +63,13 @@ func (a *app) serve(ctx context.Context, n *node.Node, listen []string, log *slo
 		log.Warn("cannot remember the ports for the next start", "err", err)
 	}
 	return srv, nil
+}
+
+// onLAN reports whether any address is more than this machine's own.
+func onLAN(listen []string) bool {
+	return slices.ContainsFunc(listen, func(addr string) bool {
+		return !strings.HasPrefix(addr, "/ip4/127.") && !strings.HasPrefix(addr, "/ip6/::1/")
+	})
 }
 
 // portOf returns addr with its port 0 replaced by the port of a bound address of

@@ -22,9 +22,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if err != nil && !a.started {
-		err = &usageError{err} // cobra found fault with the flags or arguments
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !a.started { // cobra found fault with the flags or arguments
+		err = usagef("%w; see `%s --help`", err, cmd.CommandPath())
 	}
 	if err != nil {
 		a.explain(err)

@@ -38,8 +38,8 @@ func (a *app) newRootCommand() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(
 		a.newDemoCommand(), a.newInitCommand(), a.newUpCommand(), a.newStatusCommand(),
-		a.newTicketCommand(), a.newJoinCommand(),
-		a.newPutCommand(), a.newGetCommand(), a.newScanCommand(), a.newImportCommand(),
+		a.newPeersCommand(), a.newTicketCommand(), a.newJoinCommand(),
+		a.newPutCommand(), a.newGetCommand(), a.newDelCommand(), a.newScanCommand(), a.newImportCommand(), a.newExportCommand(), a.newContextCommand(),
 		a.newVersionCommand(),
 	)
 	return root

@@ -35,15 +35,18 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":    cmdExits,
-			"up":       cmdUp,
-			"signal":   cmdSignal,
-			"until":    cmdUntil,
-			"remember": cmdRemember,
-			"atleast":  cmdAtLeast,
-			"gencsv":   cmdGenCSV,
-			"fill":     cmdFill,
-			"flip":     cmdFlip,
+			"exits":     cmdExits,
+			"lines":     cmdLines,
+			"partition": cmdPartition,
+			"heal":      cmdHeal,
+			"up":        cmdUp,
+			"signal":    cmdSignal,
+			"until":     cmdUntil,
+			"remember":  cmdRemember,
+			"atleast":   cmdAtLeast,
+			"gencsv":    cmdGenCSV,
+			"fill":      cmdFill,
+			"flip":      cmdFlip,
 		},
 	})
 }

@@ -5,19 +5,33 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"lightcone/node/api"
 )
 
+// watchEvery is how often status --watch looks.
+const watchEvery = time.Second
+
 func (a *app) newStatusCommand() *cobra.Command {
-	return &cobra.Command{
+	var watch bool
+	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say what the node has, what is missing, and who has it",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
+		Long: "Say what the node has, what is missing, and who has it. With --watch, every second until it is interrupted:\n" +
+			"redrawn on a terminal, one line of JSON each with --json. To watch, the node must run: see `lightcone up`.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if watch {
+				return a.watchStatus(cmd.Context())
+			}
+			return a.status(cmd.Context())
+		},
 	}
+	cmd.Flags().BoolVar(&watch, "watch", false, "repeat every second")
+	return cmd
 }
 
 func (a *app) status(ctx context.Context) error {
@@ -31,6 +45,60 @@ func (a *app) status(ctx context.Context) error {
 		}
 		return a.print(st, func(w io.Writer) error { return statusText(w, st) })
 	})
+}
+
+// watchStatus does not open the node itself: that would keep others out for as
+// long as somebody watches.
+func (a *app) watchStatus(ctx context.Context) error {
+	c, err := api.Dial(ctx, a.dir)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	return a.repeat(ctx, tick.C, func(w io.Writer) (any, error) {
+		st, err := c.Status(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return st, statusText(w, st)
+	})
+}
+
+// repeat prints what show returns, as JSON, or writes, as text, now and at every
+// tick, until ctx ends, which is no error.
+func (a *app) repeat(ctx context.Context, tick <-chan time.Time, show func(w io.Writer) (any, error)) error {
+	for {
+		var text strings.Builder
+		v, err := show(&text)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := a.print(v, func(w io.Writer) error { return redraw(w, text.String()) }); err != nil {
+			return err
+		}
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// redraw replaces what is on a terminal, in one piece so that it does not
+// flicker; elsewhere an empty line ends each text.
+func redraw(w io.Writer, text string) error {
+	if !isTerminal(w) {
+		_, err := io.WriteString(w, text+"\n")
+		return err
+	}
+	const home, endOfLine, below = "\x1b[H", "\x1b[K", "\x1b[J"
+	_, err := io.WriteString(w, home+strings.ReplaceAll(text, "\n", endOfLine+"\n")+below)
+	return err
 }
 
 func statusText(w io.Writer, st api.Status) error {
@@ -58,20 +126,24 @@ func statusText(w io.Writer, st api.Status) error {
 	return t.write(w)
 }
 
-// memberText says what is missing, and on which side.
+// memberText says whether a peer is there and what is missing.
 func memberText(m api.MemberStatus) string {
 	link := "connected"
 	if !m.Connected {
 		link = "away"
 	}
-	state := "equal"
+	return fmt.Sprintf("%s  %s, %s", m.Peer, link, lacking(m.Ahead, m.Lacks))
+}
+
+// lacking says what is missing, and on which side.
+func lacking(ahead, lacks uint64) string {
 	switch {
-	case m.Ahead > 0 && m.Lacks > 0:
-		state = fmt.Sprintf("has %s memos we miss, misses %s of ours", comma(int64(m.Ahead)), comma(int64(m.Lacks)))
-	case m.Ahead > 0:
-		state = fmt.Sprintf("has %s memos we miss", comma(int64(m.Ahead)))
-	case m.Lacks > 0:
-		state = fmt.Sprintf("misses %s memos, or has not said yet that it has them", comma(int64(m.Lacks)))
+	case ahead > 0 && lacks > 0:
+		return fmt.Sprintf("has %s memos we miss, misses %s of ours", comma(int64(ahead)), comma(int64(lacks)))
+	case ahead > 0:
+		return fmt.Sprintf("has %s memos we miss", comma(int64(ahead)))
+	case lacks > 0:
+		return fmt.Sprintf("misses %s memos, or has not said yet that it has them", comma(int64(lacks)))
 	}
-	return fmt.Sprintf("%s  %s, %s", m.Peer, link, state)
+	return "equal"
 }

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lightcone/node/api"
+)
+
+func (a *app) newPeersCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "peers",
+		Short: "List peers: how they are connected, how far away, and what each lacks",
+		Long: "List the peers of all spaces and whoever else is connected: id, connected or away, direct or relayed, round trip,\n" +
+			"what either side lacks in each space, and the addresses in use.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.peers(cmd.Context()) },
+	}
+}
+
+// peer is what peers prints of one.
+type peer struct {
+	ID        string      `json:"id"`
+	Connected bool        `json:"connected"`
+	Relayed   bool        `json:"relayed"`
+	RTT       float64     `json:"rttMs"` // 0: not measured
+	Addrs     []string    `json:"addrs"` // of its connections
+	Spaces    []peerHolds `json:"spaces"`
+}
+
+// peerHolds says what either side lacks in one space; see api.MemberStatus.
+type peerHolds struct {
+	Space string `json:"space"`
+	Name  string `json:"name"`
+	Ahead uint64 `json:"ahead"`
+	Lacks uint64 `json:"lacks"`
+}
+
+func (a *app) peers(ctx context.Context) error {
+	return a.with(ctx, func(l *link) error {
+		st, err := l.Status(ctx)
+		if err != nil {
+			return err
+		}
+		list := peersOf(st)
+		switch {
+		case l.own():
+			a.say("no node runs here, so nobody is connected; start it with `lightcone up`")
+		case len(list) == 0:
+			a.say("no peers yet; invite one with `lightcone ticket`")
+		}
+		return a.print(list, func(w io.Writer) error {
+			for _, p := range list {
+				if err := p.write(w); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// peersOf joins who is connected with who belongs to a space, by id.
+func peersOf(st api.Status) []peer {
+	out := []peer{}
+	at := func(id string) *peer {
+		i := slices.IndexFunc(out, func(p peer) bool { return p.ID == id })
+		if i < 0 {
+			i, out = len(out), append(out, peer{ID: id, Addrs: []string{}, Spaces: []peerHolds{}})
+		}
+		return &out[i]
+	}
+	for _, c := range st.Peers {
+		p := at(c.ID)
+		p.Connected, p.Relayed, p.RTT, p.Addrs = true, c.Relayed, c.RTT, c.Addrs
+	}
+	for _, s := range st.Spaces {
+		for _, m := range s.Members {
+			p := at(m.Peer)
+			p.Spaces = append(p.Spaces, peerHolds{Space: s.ID, Name: s.Name, Ahead: m.Ahead, Lacks: m.Lacks})
+		}
+	}
+	slices.SortFunc(out, func(a, b peer) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// write prints a line for the peer, and one for each of its spaces and addresses.
+func (p *peer) write(w io.Writer) error {
+	link := "away"
+	if p.Connected {
+		link = "connected, direct"
+	}
+	if p.Connected && p.Relayed {
+		link = "connected, relayed"
+	}
+	if p.RTT > 0 {
+		link += fmt.Sprintf(", %.1f ms", p.RTT)
+	}
+	t := table{}
+	t.add(p.ID, link)
+	for _, s := range p.Spaces {
+		t.add("  "+plain(s.Name), lacking(s.Ahead, s.Lacks))
+	}
+	for _, addr := range p.Addrs {
+		t.add("  at", addr)
+	}
+	return t.write(w)
+}
