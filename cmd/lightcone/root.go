@@ -39,7 +39,7 @@ func (a *app) newRootCommand() *cobra.Command {
 	root.AddCommand(
 		a.newDemoCommand(), a.newInitCommand(), a.newUpCommand(), a.newStatusCommand(),
 		a.newTicketCommand(), a.newJoinCommand(),
-		a.newPutCommand(), a.newGetCommand(), a.newScanCommand(), a.newImportCommand(),
+		a.newPutCommand(), a.newGetCommand(), a.newScanCommand(), a.newWatchCommand(), a.newImportCommand(),
 		a.newVersionCommand(),
 	)
 	return root

@@ -139,6 +139,11 @@ func (s *service) context(_ context.Context, in *InSpace) (*known[Context], erro
 type rangeInput struct {
 	InSpace
 	Asked
+	Keys
+}
+
+// Keys are the parameters that select rows. It is exported for huma, like Asked.
+type Keys struct {
 	Topic  string `query:"topic" doc:"All topics when empty"`
 	Prefix string `query:"prefix" doc:"Keys that start with it"`
 	From   string `query:"from" doc:"First key"`
@@ -146,7 +151,7 @@ type rangeInput struct {
 	Limit  int    `query:"limit" minimum:"0" doc:"At most so many rows; 0: all"`
 }
 
-func (in *rangeInput) query() (node.Query, error) {
+func (in *Keys) query() (node.Query, error) {
 	q := node.Query{Topic: in.Topic, Limit: in.Limit}
 	for _, part := range []struct {
 		text string
