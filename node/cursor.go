@@ -23,7 +23,10 @@ var (
 const maxCursor = 2 << 10
 
 // The first item of a cursor's CBOR says what it is and in which version.
-const feedCursorV1 = 1
+const (
+	feedCursorV1 = 1
+	scanCursorV1 = 2
+)
 
 // Cursor is a place in a node's change feed: behind one change and before the
 // next. The zero Cursor is the beginning of the space. A cursor belongs to the

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"lightcone/memo"
-	"lightcone/projection"
 	"lightcone/store"
 )
 
@@ -83,8 +82,10 @@ type step struct {
 // Follow starts a Feed. It waits for the session's context as a read does.
 // Faults of the cursor and the query show here. Close it.
 func (x *Session) Follow(ctx context.Context, q Query, from Cursor) (*Feed, error) {
-	r := q.keys()
-	if err := r.Validate(); err != nil {
+	if q.Reverse || !q.After.IsZero() {
+		return nil, fmt.Errorf("%w: a watch has one direction, and a cursor of its own; leave out Reverse and After", memo.ErrInvalid)
+	}
+	if err := q.keys().Validate(); err != nil {
 		return nil, fmt.Errorf("watch: %w: %w", memo.ErrInvalid, err)
 	}
 	m, _, err := x.begin(ctx)
@@ -228,11 +229,6 @@ func (s step) change(at Cursor) Change {
 		}
 	}
 	return c
-}
-
-// keys is the part of q that selects rows.
-func (q Query) keys() projection.Range {
-	return projection.Range{Topic: q.Topic, Prefix: q.Prefix, From: q.From, To: q.To, Limit: q.Limit}
 }
 
 // selects reports whether a row is among those that q selects.

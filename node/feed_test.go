@@ -245,6 +245,24 @@ func TestCursorToken(t *testing.T) {
 	}
 }
 
+// mixed makes k writes, a third of them foreign runs, and a last one.
+func mixed(t *testing.T, s *Space, k int) {
+	t.Helper()
+	a := newAuthor(9)
+	for i := range k {
+		if i%3 == 0 {
+			deliver(t, s.node, a.run(t, s, 1+i%5))
+			continue
+		}
+		if _, err := s.Put(t.Context(), "t", fmt.Sprintf("k%03d", i), Fields{"n": memo.Int(int64(i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Put(t.Context(), "t", "last", Fields{"n": memo.Null()}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A hundred consumers, while own writes and deliveries come: one of them does
 // not move until all is written, one ends half-way and goes on by its cursor.
 func TestHundredConsumers(t *testing.T) {
@@ -293,19 +311,7 @@ func TestHundredConsumers(t *testing.T) {
 			}
 		})
 	}
-	a := newAuthor(9)
-	for i := range writes {
-		if i%3 == 0 {
-			deliver(t, n, a.run(t, s, 1+i%5))
-			continue
-		}
-		if _, err := s.Put(ctx, "t", fmt.Sprintf("k%03d", i), Fields{"n": memo.Int(int64(i))}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := s.Put(ctx, "t", "last", Fields{"n": memo.Null()}); err != nil {
-		t.Fatal(err)
-	}
+	mixed(t, s, writes)
 	close(written) // the writer is done: the first consumer did not hold it up
 	wg.Wait()
 	want, _ := logged(t, s)
@@ -400,7 +406,7 @@ func TestBadCursors(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"x", "!", good.String() + "A", good.String()[1:]} {
+	for _, text := range []string{"x", "!", good.String() + "A", good.String()[1:], ScanCursor{Topic: "t", Key: "k"}.String()} {
 		if _, err := ParseCursor(text); !errors.Is(err, ErrBadCursor) {
 			t.Errorf("%q: %v", text, err)
 		}
