@@ -24,6 +24,14 @@
 // and then either fails with a BehindError, which says what is missing and who
 // may have it, or answers with a warning.
 //
+// # The change feed
+//
+// Space.Watch yields what memos did to rows, in the order of the log, as soon as
+// a Get shows it. Each consumer reads the log for itself; nothing is queued for
+// it and nobody waits for it. A Cursor is a place in the log of one node: the
+// LSN of a record and how many of its changes are behind. It also carries the
+// context of that place, with which a consumer starts anew on another node.
+//
 // # The network
 //
 // *Node satisfies p2p.Core without knowing libp2p: p2p.Serve(ctx, n, …) connects

@@ -24,10 +24,13 @@ type Row struct {
 
 // Query selects rows of one topic, or of all when Topic is empty: keys that
 // start with Prefix, from From (inclusive) to To (exclusive), at most Limit when
-// it is above 0.
+// it is above 0. They come in ascending order of topic and key, descending with
+// Reverse. After goes on behind a place where an earlier scan stopped.
 type Query struct {
 	Topic, Prefix, From, To string
 	Limit                   int
+	Reverse                 bool
+	After                   ScanCursor // of the last row seen; see Row.Cursor
 }
 
 // Tx is one snapshot and, in Update, what is to be written on top of it. Its
@@ -63,12 +66,15 @@ func (tx *Tx) Get(topic, row string) (Row, error) {
 // Scan yields the rows of q as they were before the transaction's own writes.
 func (tx *Tx) Scan(q Query) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
+		if q.Topic != "" && !q.After.IsZero() && q.After.Topic != q.Topic {
+			yield(Row{}, fmt.Errorf("scan: %w (it is in topic %q, not %q)", ErrBadCursor, q.After.Topic, q.Topic))
+			return
+		}
 		space := tx.session.space.id
 		for m := range tx.moment.view.cut(space).Vector().All() {
 			tx.session.saw(m.Head)
 		}
-		r := projection.Range{Topic: q.Topic, Prefix: q.Prefix, From: q.From, To: q.To, Limit: q.Limit}
-		for it, err := range tx.moment.snap.Scan(space, r) {
+		for it, err := range tx.moment.snap.Scan(space, q.keys()) {
 			if err != nil {
 				yield(Row{}, fmt.Errorf("scan: %w", err))
 				return
@@ -78,6 +84,15 @@ func (tx *Tx) Scan(q Query) iter.Seq2[Row, error] {
 			}
 		}
 	}
+}
+
+// keys is the part of q that selects and orders rows.
+func (q Query) keys() projection.Range {
+	r := projection.Range{Topic: q.Topic, Prefix: q.Prefix, From: q.From, To: q.To, Limit: q.Limit, Reverse: q.Reverse}
+	if !q.After.IsZero() {
+		r.After = merge.RowKey(q.After.Topic, q.After.Key)
+	}
+	return r
 }
 
 // Put writes fields of a row.

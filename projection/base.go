@@ -86,11 +86,17 @@ func (b *base) get(space, rowKey string) (state []byte, err error) {
 	return state, err
 }
 
-// chunk returns up to n rows of a space from key lo on, below hi when it is set.
+// chunk returns the first n rows of a space within s, or all if they are fewer.
 func (b *base) chunk(space string, s span, n int) (rows []entry, err error) {
 	err = b.read(space, func(bucket *bbolt.Bucket) error {
 		c := bucket.Cursor()
-		for k, v := c.Seek([]byte(s.lo)); k != nil && len(rows) < n && s.below(k); k, v = c.Next() {
+		next := c.Next
+		k, v := c.Seek([]byte(s.lo))
+		if s.reverse {
+			next = c.Prev
+			k, v = lastBelow(c, s.hi)
+		}
+		for ; k != nil && len(rows) < n && s.holds(string(k)); k, v = next() {
 			live, raw, err := unsealRow(space, k, v)
 			if err != nil {
 				return b.file.corrupt(err)
@@ -100,6 +106,17 @@ func (b *base) chunk(space string, s span, n int) (rows []entry, err error) {
 		return nil
 	})
 	return rows, err
+}
+
+// lastBelow goes to the last key below hi, of all keys when it is empty.
+func lastBelow(c *bbolt.Cursor, hi string) (k, v []byte) {
+	if hi == "" {
+		return c.Last()
+	}
+	if k, _ := c.Seek([]byte(hi)); k == nil {
+		return c.Last()
+	}
+	return c.Prev()
 }
 
 // decode reads a row state that came from the file.

@@ -162,11 +162,16 @@ func sameStates(t fataler, s *Snapshot, log []record) {
 // naiveScan answers q from folded rows.
 func naiveScan(t fataler, rows map[string]string, q Range) (keys []string) {
 	t.Helper()
-	for _, key := range slices.Sorted(maps.Keys(rows)) {
+	sorted := slices.Sorted(maps.Keys(rows))
+	if q.Reverse {
+		slices.Reverse(sorted)
+	}
+	for _, key := range sorted {
 		state, err := merge.DecodeRow([]byte(rows[key]))
 		must(t, err)
 		tp, row, _ := merge.SplitRowKey(key)
 		switch {
+		case q.After != "" && (key == q.After || key > q.After == q.Reverse):
 		case !state.Live(), q.Topic != "" && tp != q.Topic, !strings.HasPrefix(row, q.Prefix):
 		case row < q.From, q.To != "" && row >= q.To, q.Limit > 0 && len(keys) == q.Limit:
 		default:

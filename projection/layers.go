@@ -17,7 +17,7 @@ type entry struct {
 	state []byte     // from the file
 }
 
-// layer walks the rows of one layer in ascending order of key.
+// layer walks the rows of one layer in the order of a span.
 type layer interface {
 	// next returns the next row; at the end ok is false.
 	next() (e entry, ok bool, err error)
@@ -32,21 +32,37 @@ type tableLayer struct {
 }
 
 func (l *tableLayer) next() (entry, bool, error) {
-	ok := false
-	if l.begun {
-		ok = l.it.Next()
-	} else {
-		ok, l.begun = l.it.Seek(item{key: l.space + l.span.lo}), true
-	}
-	if !ok {
+	if !l.step() {
 		return entry{}, false, nil
 	}
 	it := l.it.Item()
 	space, rowKey := splitTableKey(it.key)
-	if space != l.space || l.span.hi != "" && rowKey >= l.span.hi {
+	if space != l.space || !l.span.holds(rowKey) {
 		return entry{}, false, nil
 	}
 	return entry{key: rowKey, live: it.row.Live(), row: it.row}, true, nil
+}
+
+// step goes to the next item of the tree in the order of the walk.
+func (l *tableLayer) step() bool {
+	switch begun := l.begun; {
+	case begun && l.span.reverse:
+		return l.it.Prev()
+	case begun:
+		return l.it.Next()
+	}
+	l.begun = true
+	if !l.span.reverse {
+		return l.it.Seek(item{key: l.space + l.span.lo})
+	}
+	end := l.space + l.span.hi
+	if l.span.hi == "" {
+		end = successor(l.space)
+	}
+	if l.it.Seek(item{key: end}) { // the first that is too far
+		return l.it.Prev()
+	}
+	return l.it.Last()
 }
 
 // fileLayer walks a space in the file, chunk by chunk.
@@ -73,13 +89,13 @@ func (l *fileLayer) fill() (err error) {
 	l.size = min(max(minChunk, 2*l.size), maxChunk)
 	l.rows, err = l.base.chunk(l.space, l.span, l.size)
 	if n := len(l.rows); n > 0 {
-		l.span.lo = l.rows[n-1].key + "\x00" // the least key above the last one
+		l.span = l.span.after(l.rows[n-1].key)
 	}
 	return err
 }
 
-// entries merges the layers of v: every row of a space within s, in ascending
-// order, in its newest state.
+// entries merges the layers of v: every row of a space within s, in its order,
+// in its newest state.
 func (v *view) entries(space memo.SpaceID, s span) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		layers := v.layers(string(space[:]), s) // newest first
@@ -96,16 +112,16 @@ func (v *view) entries(space memo.SpaceID, s span) iter.Seq2[entry, error] {
 			}
 		}
 		for {
-			least := -1
+			first := -1
 			for i := range layers {
-				if open[i] && (least < 0 || heads[i].key < heads[least].key) {
-					least = i
+				if open[i] && (first < 0 || s.first(heads[i].key, heads[first].key)) {
+					first = i
 				}
 			}
-			if least < 0 {
+			if first < 0 {
 				return
 			}
-			e := heads[least]
+			e := heads[first]
 			if !yield(e, nil) {
 				return
 			}

@@ -126,6 +126,10 @@ func (m *machine) readRange(t *rapid.T, s *Snapshot, rows map[string]string) {
 		q.From = rapid.SampledFrom(rowNames).Draw(t, "from")
 		q.To = rapid.SampledFrom(rowNames).Draw(t, "to")
 	}
+	q.Reverse = rapid.Bool().Draw(t, "reverse")
+	if rapid.Bool().Draw(t, "after") {
+		q.After = merge.RowKey(rapid.SampledFrom([]string{"t", "tt"}).Draw(t, "after topic"), rapid.SampledFrom(rowNames).Draw(t, "after row"))
+	}
 	want := naiveScan(t, rows, q)
 	if diff := cmp.Diff(want, scanKeys(t, s, spaceA, q)); diff != "" {
 		t.Fatalf("Scan %+v (-want +got):\n%s", q, diff)

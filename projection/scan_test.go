@@ -33,6 +33,13 @@ func TestScan(t *testing.T) {
 		{"all at once", Range{Topic: "t", Prefix: "a", From: "a", To: "ac"}, []string{"t\x00a"}},
 		{"bounds that cross", Range{Topic: "t", From: "b", To: "a"}, nil},
 		{"a limit", Range{Topic: "t", Limit: 3}, []string{"t\x00", "t\x00a", "t\x00ac"}},
+		{"reverse", Range{Topic: "t", Reverse: true}, []string{"t\x00\xff\xff", "t\x00b", "t\x00ac", "t\x00a", "t\x00"}},
+		{"reverse, all topics", Range{Reverse: true, Limit: 2}, []string{"tt\x00a", "t\x00\xff\xff"}},
+		{"reverse within bounds", Range{Topic: "t", From: "a", To: "b", Reverse: true}, []string{"t\x00ac", "t\x00a"}},
+		{"after a row", Range{Topic: "t", After: "t\x00a"}, []string{"t\x00ac", "t\x00b", "t\x00\xff\xff"}},
+		{"after no row", Range{After: "t\x00az"}, []string{"t\x00b", "t\x00\xff\xff", "tt\x00a"}},
+		{"after, in reverse", Range{Topic: "t", After: "t\x00ac", Reverse: true}, []string{"t\x00a", "t\x00"}},
+		{"after the end", Range{Topic: "t", After: "tt\x00a"}, nil},
 		{"a limit counts live rows", Range{Topic: "t", From: "ab", Limit: 1}, []string{"t\x00ac"}},
 	}
 	for flushed := 0; flushed <= len(rows); flushed++ {

@@ -25,6 +25,7 @@
 //	res, err := s.Attach(runs)           // decoded and verified foreign runs
 //	v := s.View()                        // what other goroutines read
 //	err = s.Replay(lsn, f)               // attached memos, to rebuild a projection
+//	f, err := v.Feed(lsn)                // attached memos, as they come
 //
 // One goroutine, the replica's owner, calls the methods that write. View may be
 // called by anybody at any time; a View never changes.

@@ -34,6 +34,8 @@ var (
 	// ErrBroken reports an index that could not be written. The log is whole:
 	// mend the disk and open again.
 	ErrBroken = errors.New("the index cannot be written; mend the disk and open again")
+	// ErrPruned reports the wish to read records that are no longer in the log.
+	ErrPruned = errors.New("the log does not reach back so far")
 	// ErrClosed reports the use of a closed store.
 	ErrClosed = errors.New("store is closed")
 	// ErrBadOptions is returned by Options.Validate and Open.

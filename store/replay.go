@@ -14,20 +14,9 @@ import (
 // whether sealed or not. Replay stops at the first error and returns it.
 func (s *Store) Replay(after uint64, f func(lsn uint64, m *memo.Memo) error) error {
 	return s.records(after, func(e walfs.Entry) error {
-		var memos []*memo.Memo
-		switch e.Kind {
-		case walfs.KindRun:
-			r, err := memo.DecodeRun(e.Data)
-			if err != nil {
-				return fmt.Errorf("record %d: %w", e.LSN, err)
-			}
-			memos = r.Memos
-		case walfs.KindOwnMemo:
-			m, err := memo.Decode(e.Data)
-			if err != nil {
-				return fmt.Errorf("record %d: %w", e.LSN, err)
-			}
-			memos = []*memo.Memo{m}
+		memos, err := memosOf(e)
+		if err != nil {
+			return err
 		}
 		for _, m := range memos {
 			if err := f(e.LSN, m); err != nil {

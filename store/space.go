@@ -43,6 +43,9 @@ func (s *Store) space(id memo.SpaceID) *space {
 func (s *Store) tookRun(r *memo.Run, at walfs.Placed) {
 	sp, head := s.space(r.Space), r.Head()
 	for i, m := range r.Memos {
+		if sp.all.Covers(m.Author, m.Seq) {
+			continue // given back: its place stays where the log has it first
+		}
 		s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, uint64(i), m.ID()}.encode())
 	}
 	s.tookGenesis(sp, r.Memos[0])

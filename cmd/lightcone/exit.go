@@ -37,6 +37,7 @@ var codes = map[string]int{
 	api.Unauthorized:  exitNotPermitted,
 	api.Forbidden:     exitNotPermitted,
 	api.Unknown:       exitUnknown,
+	api.BadCursor:     exitUsage,
 }
 
 // usageError reports a command that was written wrongly.

@@ -22,9 +22,10 @@ func (a *app) newScanCommand() *cobra.Command {
 	var o scanOptions
 	cmd := &cobra.Command{
 		Use:   "scan --topic T",
-		Short: "Print rows in ascending order of their keys",
-		Long: "Print rows in ascending order of their keys, one a line: key, then field=value, separated by tabs.\n" +
-			"With --json, lines of JSON, of which the last one is {\"end\":true,…}.",
+		Short: "Print rows in the order of their keys",
+		Long: "Print rows in the order of their keys, one a line: key, then field=value, separated by tabs.\n" +
+			"With --json, lines of JSON, of which the last one is {\"end\":true,…}.\n" +
+			"When --limit leaves rows out, a cursor says where to go on: on stderr, or as \"next\" in the last JSON line.",
 		Example: "  lightcone scan --topic airports --prefix 0 --limit 10\n  lightcone scan --count --digest",
 		Args:    cobra.NoArgs,
 	}
@@ -34,6 +35,8 @@ func (a *app) newScanCommand() *cobra.Command {
 	f.StringVar(&o.query.From, "from", "", "first key")
 	f.StringVar(&o.query.To, "to", "", "end of keys, itself excluded")
 	f.IntVar(&o.query.Limit, "limit", 0, "at most so many rows (0: all)")
+	f.BoolVar(&o.query.Reverse, "reverse", false, "in descending order")
+	f.StringVar(&o.query.Cursor, "cursor", "", "go on where a scan with --limit stopped")
 	f.BoolVar(&o.count, "count", false, "print the number of rows instead")
 	f.BoolVar(&o.digest, "digest", false, "print the digest of the whole space's state instead")
 	read := readFlags(cmd)
@@ -78,6 +81,9 @@ func (a *app) scan(ctx context.Context, q api.Query, r api.Read) error {
 		if err == nil {
 			a.behindWarning(end.Behind)
 			a.say("%s rows, context %s", comma(int64(end.Rows)), end.Token)
+			if end.Next != "" {
+				a.say("there are more: --cursor %s", end.Next)
+			}
 		}
 		return err
 	})

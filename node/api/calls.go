@@ -36,6 +36,8 @@ func (r Read) values() url.Values {
 type Query struct {
 	Topic, Prefix, From, To string
 	Limit                   int
+	Reverse                 bool
+	Cursor                  string // of a scan with a limit: its End.Next
 }
 
 func (q Query) values(r Read) url.Values {
@@ -47,6 +49,10 @@ func (q Query) values(r Read) url.Values {
 	if q.Limit != 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}
+	if q.Reverse {
+		v.Set("reverse", "true")
+	}
+	set(v, "cursor", q.Cursor)
 	return v
 }
 
@@ -157,7 +163,7 @@ func (c *Client) Scan(ctx context.Context, space string, q Query, r Read, each f
 			return End{}, line.Error
 		case line.End:
 			_, err := io.Copy(io.Discard, resp.Body) // so that the connection is used again
-			return End{End: true, Rows: line.Rows, Token: line.Token, Behind: line.Behind}, err
+			return End{End: true, Rows: line.Rows, Next: line.Next, Token: line.Token, Behind: line.Behind}, err
 		}
 		if err := each(line.Row); err != nil {
 			return End{}, err
@@ -168,6 +174,7 @@ func (c *Client) Scan(ctx context.Context, space string, q Query, r Read, each f
 
 // end is what the last line of a scan has that a row has not.
 type end struct {
-	End  bool `json:"end"`
-	Rows int  `json:"rows"`
+	End  bool   `json:"end"`
+	Rows int    `json:"rows"`
+	Next string `json:"next"`
 }

@@ -29,6 +29,8 @@ const (
 	// lineTimeout is how long the reader of a stream may take for what is sent in
 	// one piece.
 	lineTimeout = 30 * time.Second
+	// heartbeat is how long a watch may be silent.
+	heartbeat = 15 * time.Second
 	// drainTimeout is how long Close waits for requests under way.
 	drainTimeout = 5 * time.Second
 	// joinTimeout bounds how long a join may take on the server's side.

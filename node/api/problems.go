@@ -33,6 +33,8 @@ const (
 	Closed             = "closed"              // the node is stopping
 	ContextUnavailable = "context-unavailable" //
 	Unsupported        = "unsupported"         // in this version
+	BadCursor          = "bad-cursor"          // of another node, space or scan, or of writes that were lost
+	Gap                = "gap"                 // what follows the cursor was pruned
 	Unauthorized       = "unauthorized"        // the token
 	Forbidden          = "forbidden"           // the Host or the origin
 	Unknown            = "unknown"             // a write that may or may not be recorded
@@ -133,6 +135,8 @@ var kinds = []struct {
 	{node.ErrClosed, Closed, http.StatusServiceUnavailable, "start it again with `lightcone up`"},
 	{node.ErrContextUnavailable, ContextUnavailable, http.StatusConflict, ""},
 	{node.ErrUnsupported, Unsupported, http.StatusNotImplemented, ""},
+	{node.ErrBadCursor, BadCursor, http.StatusUnprocessableEntity, ""},
+	{node.ErrGap, Gap, http.StatusGone, ""},
 	{causal.ErrTooManyHeads, TooLarge, http.StatusRequestEntityTooLarge, ""},
 	{causal.ErrBadToken, Invalid, http.StatusUnprocessableEntity, ""},
 	{memo.ErrTooLarge, TooLarge, http.StatusRequestEntityTooLarge, ""},

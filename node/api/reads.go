@@ -40,9 +40,9 @@ func (s *service) registerReads(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, space+"/row", "row", "One row"), s.row)
 	huma.Register(api, operation(http.MethodGet, space+"/context", "context", "What the node has of the space"), s.context)
 	huma.Register(api, operation(http.MethodGet, space+"/count", "count", "How many rows a scan would show"), s.count)
-	scan := operation(http.MethodGet, space+"/scan", "scan", "Rows in ascending order, one a line")
+	scan := operation(http.MethodGet, space+"/scan", "scan", "Rows in order of their keys, one a line")
 	scan.Responses = map[string]*huma.Response{"200": {
-		Description: `Lines of rows; the last line is {"end":true,"rows":N,"token":…}, or {"error":…} when the scan failed half-way.`,
+		Description: `Lines of rows; the last line is {"end":true,"rows":N,"token":…}, with next when the limit left rows out, or {"error":…} when the scan failed half-way.`,
 		Content:     map[string]*huma.MediaType{linesType: {}},
 	}}
 	huma.Register(api, scan, s.scan)
@@ -139,6 +139,22 @@ func (s *service) context(_ context.Context, in *InSpace) (*known[Context], erro
 type rangeInput struct {
 	InSpace
 	Asked
+	Keys
+	Reverse bool   `query:"reverse" doc:"In descending order"`
+	Cursor  string `query:"cursor" doc:"Go on where a scan with a limit stopped: next of its last line"`
+}
+
+func (in *rangeInput) query() (node.Query, error) {
+	q, err := in.Keys.query()
+	if err == nil {
+		q.Reverse = in.Reverse
+		q.After, err = node.ParseScanCursor(in.Cursor)
+	}
+	return q, err
+}
+
+// Keys are the parameters that select rows. It is exported for huma, like Asked.
+type Keys struct {
 	Topic  string `query:"topic" doc:"All topics when empty"`
 	Prefix string `query:"prefix" doc:"Keys that start with it"`
 	From   string `query:"from" doc:"First key"`
@@ -146,7 +162,7 @@ type rangeInput struct {
 	Limit  int    `query:"limit" minimum:"0" doc:"At most so many rows; 0: all"`
 }
 
-func (in *rangeInput) query() (node.Query, error) {
+func (in *Keys) query() (node.Query, error) {
 	q := node.Query{Topic: in.Topic, Limit: in.Limit}
 	for _, part := range []struct {
 		text string

@@ -20,6 +20,7 @@ const linesType = "application/x-ndjson"
 type End struct {
 	End    bool    `json:"end"` // always true: tells this line from a row
 	Rows   int     `json:"rows"`
+	Next   string  `json:"next,omitempty"` // cursor behind the last row, when the limit left others out
 	Token  string  `json:"token"`
 	Behind *Behind `json:"behind,omitempty"` // what the view lacked, with stale=return
 }
@@ -39,6 +40,10 @@ func (s *service) scan(ctx context.Context, in *rangeInput) (*huma.StreamRespons
 	if err != nil {
 		return nil, ProblemOf(err)
 	}
+	limit := q.Limit
+	if limit > 0 {
+		q.Limit++ // one more tells whether there are more
+	}
 	next, stop := iter.Pull2(x.Scan(ctx, q))
 	first, err, ok := next()
 	if ok && err != nil {
@@ -51,10 +56,10 @@ func (s *service) scan(ctx context.Context, in *rangeInput) (*huma.StreamRespons
 		w.Header().Set("Content-Type", linesType)
 		w.Header().Set("Trailer", contextHeader)
 		w.WriteHeader(http.StatusOK)
-		l := lines{enc: json.NewEncoder(w), rc: http.NewResponseController(w)}
+		l := lines{limit: limit, enc: json.NewEncoder(w), rc: http.NewResponseController(w)}
 		l.enc.SetEscapeHTML(false)
 		if l.send(first, ok, next) {
-			end := End{End: true, Rows: l.rows, Token: x.Token().String(), Behind: behindOf(first.Behind)}
+			end := End{End: true, Rows: l.rows, Next: l.next, Token: x.Token().String(), Behind: behindOf(first.Behind)}
 			l.put(end)
 			w.Header().Set(contextHeader, end.Token)
 		}
@@ -64,20 +69,28 @@ func (s *service) scan(ctx context.Context, in *rangeInput) (*huma.StreamRespons
 
 // lines writes a scan. After an error of the connection it does nothing.
 type lines struct {
-	enc  *json.Encoder
-	rc   *http.ResponseController
-	rows int
-	err  error // of the connection
+	enc   *json.Encoder
+	rc    *http.ResponseController
+	limit int // rows at most; 0: all
+	rows  int
+	next  string // cursor behind the row that reached the limit, if there was another
+	err   error  // of the connection
 }
 
 // send writes r, if ok, and what follows it. It reports whether that was all; if
 // not, the last line says why, or nobody listens any more.
 func (l *lines) send(r node.Row, ok bool, next func() (node.Row, error, bool)) bool {
+	var last node.ScanCursor
 	for ok && l.err == nil {
+		if l.limit > 0 && l.rows == l.limit {
+			l.next = last.String()
+			break
+		}
 		if l.rows%flushEvery == 0 {
 			l.flush()
 		}
 		l.rows++
+		last = r.Cursor()
 		l.put(Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields)})
 		var err error
 		if r, err, ok = next(); ok && err != nil {

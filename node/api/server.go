@@ -47,22 +47,27 @@ func (o Options) Validate() error {
 
 // service is the node behind the handlers, which are its methods.
 type service struct {
-	node *node.Node
-	opts Options
+	node    *node.Node
+	opts    Options
+	closing context.Context // ends when the server closes: what has no end of its own ends then
 }
 
 // New returns the API of n, guarded by o.Token.
-func New(n *node.Node, o Options) (http.Handler, error) {
+func New(n *node.Node, o Options) (http.Handler, error) { return handler(context.Background(), n, o) }
+
+// handler is New for a server that ends watches with closing.
+func handler(closing context.Context, n *node.Node, o Options) (http.Handler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	api := humago.New(mux, config(o.Version))
-	s := &service{node: n, opts: o}
+	s := &service{node: n, opts: o, closing: closing}
 	s.registerStatus(api)
 	s.registerSpaces(api)
 	s.registerUpdate(api)
 	s.registerReads(api)
+	s.registerWatch(api)
 	s.registerPeers(api)
 	return guard(o.Token, http.MaxBytesHandler(mux, MaxBody)), nil
 }
@@ -95,6 +100,7 @@ type Server struct {
 	url, token string
 	control    string // path of the control file, "" for none
 	http       *http.Server
+	hangUp     context.CancelFunc
 	served     chan struct{} // closed when the listener's loop ended
 }
 
@@ -107,16 +113,19 @@ func Listen(n *node.Node, dir string, o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	h, err := New(n, o)
+	closing, hangUp := context.WithCancel(context.Background())
+	h, err := handler(closing, n, o)
 	if err != nil {
+		hangUp()
 		return nil, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
+		hangUp()
 		return nil, fmt.Errorf("listen for the control API: %w", err)
 	}
 	s := &Server{
-		url: "http://" + l.Addr().String(), token: o.Token, served: make(chan struct{}),
+		url: "http://" + l.Addr().String(), token: o.Token, served: make(chan struct{}), hangUp: hangUp,
 		http: &http.Server{
 			Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 			ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
@@ -124,6 +133,7 @@ func Listen(n *node.Node, dir string, o Options) (*Server, error) {
 	}
 	if dir != "" {
 		if s.control, err = writeControl(dir, control{URL: s.url, Token: s.token, PID: os.Getpid()}); err != nil {
+			hangUp()
 			return nil, errors.Join(err, l.Close())
 		}
 	}
@@ -149,6 +159,7 @@ func (s *Server) Close() error {
 	if s.control != "" {
 		errs = append(errs, removeControl(s.control, s.token))
 	}
+	s.hangUp()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
