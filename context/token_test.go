@@ -43,7 +43,7 @@ func TestTokenRoundTrip(t *testing.T) {
 }
 
 // The context of every session must be written the same way, for ever.
-func TestTokenGolden(t *testing.T) {
+func TestGoldenToken(t *testing.T) {
 	d := memotest.Draw(t, `
 		G -> A1@alice -> A2@alice
 		     | -> B1@bob
