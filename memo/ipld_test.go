@@ -24,20 +24,27 @@ import (
 
 // goldenBytes are the memos of the vectors, by name.
 func goldenBytes(t testing.TB) map[string][]byte {
-	_, vectors, _ := strings.Cut(golden, "\n\n")
 	all := map[string][]byte{}
-	for _, v := range strings.Split(strings.TrimSpace(vectors), "\n\n") {
-		f := fields(v)
-		if f["memo"] == nil {
-			continue // the run
+	for _, v := range goldenVectors() {
+		if f := fields(v); f["memo"] != nil {
+			all[f["memo"][0]] = unhex(t, f["hex"][0])
 		}
-		data, err := hex.DecodeString(f["hex"][0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[f["memo"][0]] = data
 	}
 	return all
+}
+
+// goldenVectors are the parts of the file of vectors.
+func goldenVectors() []string {
+	_, vectors, _ := strings.Cut(golden, "\n\n")
+	return strings.Split(strings.TrimSpace(vectors), "\n\n")
+}
+
+func unhex(t testing.TB, s string) []byte {
+	data, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func TestIPLDReadsGoldenMemos(t *testing.T) {
