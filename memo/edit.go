@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
+	"github.com/ipfs/go-cid"
 )
 
 // Limits of an edit. They are part of validity: every peer applies the same.
@@ -167,7 +168,7 @@ func canonical(raw Raw) error {
 
 // plain refuses what DAG-CBOR of arrays does not have: maps, whose pairs Go also
 // hands out in random order, so that encoding them again proves nothing; simple
-// values beside null and bools; tags beside links.
+// values beside null and bools; tags beside links, and links that are no CID.
 func plain(a any) error {
 	switch x := a.(type) {
 	case nil, bool, uint64, int64, float64, string, []byte:
@@ -181,6 +182,9 @@ func plain(a any) error {
 		return nil
 	case cbor.Tag:
 		if link, ok := x.Content.([]byte); ok && x.Number == linkTag && len(link) > 1 && link[0] == 0 {
+			if _, err := cid.Cast(link[1:]); err != nil {
+				return fmt.Errorf("%w: a link to no CID: %w", ErrMalformed, err)
+			}
 			return nil
 		}
 	}

@@ -32,6 +32,9 @@ const (
 // two 32-byte strings, two small integers and four heads.
 const minProvenance = 1 + 34 + 1 + 34 + 1
 
+// minCell is the least encoded size of a cell: a deleted one without a name.
+const minCell = 1 + 1 + 1 + 1 + 1
+
 // Encode returns the canonical bytes of the row state.
 func (r Row) Encode() ([]byte, error) {
 	table := r.Provenance()
@@ -135,6 +138,9 @@ func decodeRow(data []byte) (Row, error) {
 	var row Row
 	if !r.null() {
 		row.Tombstone = r.indexed(table)
+	}
+	if n > 2 && n-2 > len(r.b)/minCell {
+		r.fail("%d cells in %d bytes", n-2, len(r.b))
 	}
 	if n > 2 && r.err == nil {
 		row.Cells = make([]Cell, n-2)

@@ -119,7 +119,7 @@ func ParseTicket(text string) (Ticket, error) {
 		return Ticket{}, fmt.Errorf("%w: it does not start with %q", ErrBadTicket, ticketPrefix)
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil || len(b) < ticketChecksum {
+	if err != nil || len(b) < ticketChecksum || strings.ContainsAny(body, "\r\n") { // which base64 skips
 		return Ticket{}, fmt.Errorf("%w: it is damaged or cut short", ErrBadTicket)
 	}
 	b, check := b[:len(b)-ticketChecksum], b[len(b)-ticketChecksum:]

@@ -92,23 +92,51 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON implements json.Unmarshaler. It walks the members itself: a map
+// would keep one of two that name the same field, and mend names that are not
+// Unicode.
 func (f *Fields) UnmarshalJSON(data []byte) error {
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(data, &raw); err != nil {
+	got := Fields{}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	first, err := dec.Token()
+	if err != nil {
 		return err
 	}
-	got := make(Fields, len(raw))
-	for key, text := range raw {
-		name, err := ParseName(key)
-		if err != nil {
+	if first != nil && first != json.Delim('{') {
+		return fmt.Errorf("%w: fields are an object of values by name", memo.ErrBadValue)
+	}
+	for first != nil && dec.More() {
+		if err := got.member(data, dec); err != nil {
 			return err
-		}
-		if got[string(name)], err = parseValue(text); err != nil {
-			return fmt.Errorf("field %q: %w", key, err)
 		}
 	}
 	*f = got
+	return nil
+}
+
+// member reads the next member of the object in data, at which dec stands.
+func (f Fields) member(data []byte, dec *json.Decoder) error {
+	from := dec.InputOffset()
+	if _, err := dec.Token(); err != nil {
+		return err
+	}
+	key := data[from:dec.InputOffset()]
+	var name Name
+	if err := name.UnmarshalJSON(bytes.TrimLeft(key, ", \t\r\n")); err != nil {
+		return err
+	}
+	if _, twice := f[string(name)]; twice {
+		return fmt.Errorf("%w: field %q is there twice", memo.ErrBadValue, name)
+	}
+	var text json.RawMessage
+	if err := dec.Decode(&text); err != nil {
+		return err
+	}
+	v, err := parseValue(text)
+	if err != nil {
+		return fmt.Errorf("field %q: %w", name, err)
+	}
+	f[string(name)] = v
 	return nil
 }
 
@@ -198,15 +226,15 @@ func ParseNumber(s string) (memo.Value, error) {
 }
 
 func parseBytes(data []byte) (memo.Value, error) {
-	var m map[string]string
+	var m map[string]*string // null is no text
 	if err := json.Unmarshal(data, &m); err != nil || len(m) != 1 {
 		return memo.Value{}, fmt.Errorf(`%w: the only object a field holds is {"%s":"base64"}`, memo.ErrBadValue, bytesKey)
 	}
-	code, ok := m[bytesKey]
-	if !ok {
+	code := m[bytesKey]
+	if code == nil {
 		return memo.Value{}, fmt.Errorf(`%w: the only object a field holds is {"%s":"base64"}`, memo.ErrBadValue, bytesKey)
 	}
-	b, err := base64.StdEncoding.Strict().DecodeString(code)
+	b, err := base64.StdEncoding.Strict().DecodeString(*code)
 	if err != nil {
 		return memo.Value{}, fmt.Errorf("%w: bytes: %w; use standard base64 with padding", memo.ErrBadValue, err)
 	}

@@ -75,11 +75,27 @@ func TestNameRoundTrip(t *testing.T) {
 func TestBadValues(t *testing.T) {
 	for _, text := range []string{
 		`9223372036854775808`, `-9223372036854775809`, `1e400`, `[1]`, `{}`, `{"a":1}`,
-		`{"$bytes":"?"}`, `{"$bytes":"aGk=","more":"x"}`, `"\ud800"`, "\"\xff\"",
+		`{"$bytes":"?"}`, `{"$bytes":null}`, `{"$bytes":"aGk=","more":"x"}`, `"\ud800"`, "\"\xff\"",
 	} {
 		var f Fields
 		if err := json.Unmarshal([]byte(`{"x":`+text+`}`), &f); !errors.Is(err, memo.ErrBadValue) {
 			t.Errorf("%s: got %v, %v; want ErrBadValue", text, f, err)
 		}
+	}
+}
+
+// Names are as strict as values: each field once, under a name that comes back.
+func TestBadFields(t *testing.T) {
+	for _, text := range []string{
+		`{"a":1,"a":2}`, `{"a":1,"$bytes:YQ":2}`, `{"\ud800":1}`, `[]`, `1`, `"a"`,
+	} {
+		f := Fields{"kept": memo.Null()}
+		if err := json.Unmarshal([]byte(text), &f); !errors.Is(err, memo.ErrBadValue) || len(f) != 1 {
+			t.Errorf("%s: got %v, %v; want ErrBadValue", text, f, err)
+		}
+	}
+	f := Fields{}
+	if err := json.Unmarshal([]byte(" { \"a\" : 1 ,\n\"b\":{ \"$bytes\" : \"AA==\" } } "), &f); err != nil || len(f) != 2 {
+		t.Errorf("blanks between members: %v, %v", f, err)
 	}
 }

@@ -17,7 +17,7 @@ const (
 	MaxFrame = 1 << 20
 	// MaxMessage bounds a published message: a run behind its header.
 	MaxMessage = memo.MaxRunBytes + messageHeader
-	// vecChunk is the number of vector entries per VEC frame (69 bytes each at most).
+	// vecChunk is the most vector entries of a VEC frame (79 bytes each at most).
 	vecChunk = 8192
 	// maxVec bounds the authors a peer may list in one session.
 	maxVec = 1 << 20
@@ -123,6 +123,9 @@ func decode(data []byte) (message, error) {
 	case typeHello:
 		m = new(hello)
 	case typeVec:
+		if n := elements(data[2:]); n > vecChunk {
+			return nil, fmt.Errorf("%w: %d heads in a frame, the limit is %d", ErrWire, n, vecChunk)
+		}
 		m = new(vec)
 	case typeRuns:
 		m = new(runs)
@@ -137,6 +140,28 @@ func decode(data []byte) (message, error) {
 		return nil, fmt.Errorf("%w: %w", ErrWire, err)
 	}
 	return m, nil
+}
+
+// elements is how many items the CBOR array at the front of b claims to have. The
+// decoder would make room for them, at 72 bytes for a head that came as one null.
+// It is 0 for anything but an array, which the decoder refuses.
+func elements(b []byte) uint64 {
+	if len(b) == 0 || b[0]>>5 != 4 {
+		return 0
+	}
+	n := uint64(b[0] & 0x1f)
+	if n < 24 {
+		return n
+	}
+	size := 1 << (n - 24) // of the number that follows
+	if n > 27 || len(b) <= size {
+		return 0
+	}
+	n = 0
+	for _, c := range b[1 : 1+size] {
+		n = n<<8 | uint64(c)
+	}
+	return n
 }
 
 // proof shows that from knows the space's secret, to to alone: on the

@@ -1,0 +1,135 @@
+package merge_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"runtime"
+	"slices"
+	"testing"
+
+	"lightcone/memo"
+	"lightcone/merge"
+)
+
+// refused checks that a decoder refused for a reason with a name.
+func refused(t *testing.T, err error) {
+	t.Helper()
+	named := []error{memo.ErrMalformed, memo.ErrNotCanonical, merge.ErrUnknownCellType, merge.ErrNode, merge.ErrParams}
+	if !slices.ContainsFunc(named, func(e error) bool { return errors.Is(err, e) }) {
+		t.Fatalf("refused without a name: %v", err)
+	}
+}
+
+// FuzzDecodeRow: a state that is accepted is its bytes, and joined with itself it
+// stays what it is.
+func FuzzDecodeRow(f *testing.F) {
+	s, later := stamp(1, 1), stamp(2, 2)
+	f.Add(encode(f, merge.Row{}))
+	f.Add(encode(f, airport(f, s)))
+	f.Add(encode(f, merge.Join(
+		delta(f, s, true, set("", "kept"), del("gone")),
+		delta(f, later, false, memo.Delta{Field: "n", Op: memo.Op{Set: true, Value: memo.Int(math.MinInt64)}}),
+	)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		row, err := merge.DecodeRow(data)
+		if err != nil {
+			refused(t, err)
+			return
+		}
+		if !bytes.Equal(encode(t, row), data) || !bytes.Equal(encode(t, merge.Join(row, row)), data) {
+			t.Fatalf("accepted %x, which is %x", data, encode(t, row))
+		}
+	})
+}
+
+// FuzzDecodeNode: a node that is accepted, in whatever place, is its bytes.
+func FuzzDecodeNode(f *testing.F) {
+	p := smallParams()
+	_, made := build(f, p, valued(sequentialKeys(50)))
+	for _, data := range made {
+		f.Add(data, uint8(0), uint8(0), uint64(0), "", "")
+	}
+	first := sequentialKeys(3)[0]
+	f.Add(leafOf(f, uncut(p, 0, 1, 3)...), uint8(0), uint8(1), uint64(3), "key/0000", "z")
+	f.Add([]byte{0x83, 0x01, 0x00, 0x80}, uint8(1), uint8(2), uint64(1), first, "")
+	f.Fuzz(func(t *testing.T, data []byte, level, dom uint8, count uint64, first, limit string) {
+		place := merge.Place{Level: int(level), Dom: int(dom), Count: count, First: first, Limit: limit}
+		n, err := merge.DecodeNode(p, data, place)
+		if err != nil {
+			refused(t, err)
+			return
+		}
+		if again := merge.EncodeNode(nil, n); !bytes.Equal(again, data) {
+			t.Fatalf("accepted %x and wrote %x", data, again)
+		}
+		if dom != 0 && (n.Level != int(level) || n.Count() != count) {
+			t.Fatalf("accepted %x in the place of another", data)
+		}
+	})
+}
+
+// FuzzDecodeRoot: a root that is accepted is its bytes.
+func FuzzDecodeRoot(f *testing.F) {
+	for _, r := range []merge.Root{
+		{Params: testParams(), Vector: memo.Sum([]byte("v")), State: memo.Sum([]byte("s"))},
+		{Params: smallParams()},
+	} {
+		data, err := r.Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := merge.DecodeRoot(data)
+		if err != nil {
+			refused(t, err)
+			return
+		}
+		if again, err := r.Encode(); err != nil || !bytes.Equal(again, data) {
+			t.Fatalf("accepted %x and wrote %x (%v)", data, again, err)
+		}
+	})
+}
+
+// TestMemoryIsBounded: a row state, whose length only the memos behind it bound,
+// takes at most a small multiple of its bytes, whatever lengths it claims; of a
+// node no more is read than a node may hold, of a root nothing above its limit.
+func TestMemoryIsBounded(t *testing.T) {
+	const size = 8 << 20
+	const row, block = 64 * size, 1 << 20
+	claim := func(head ...byte) []byte { // an array of as many items as there are bytes, after head
+		data := append(bytes.Clone(head), 0x9a)
+		data = append(binary.BigEndian.AppendUint32(data, size), 0x80, 0xf6)
+		return append(data, bytes.Repeat([]byte{0x80}, size)...)
+	}
+	rowOf := func(data []byte) error { _, err := merge.DecodeRow(data); return err }
+	nodeOf := func(data []byte) error { _, err := merge.DecodeNode(testParams(), data, merge.Place{}); return err }
+	rootOf := func(data []byte) error { _, err := merge.DecodeRoot(data); return err }
+	for name, c := range map[string]struct {
+		data   []byte
+		decode func([]byte) error
+		most   uint64
+	}{
+		"row of many cells":      {claim(), rowOf, row},
+		"row of many causes":     {claim(0x82), rowOf, row},
+		"node of many items":     {claim(0x83, 1, 0), nodeOf, block},
+		"node with a long value": {claim(0x83, 1, 0, 0x81, 0x83, 0, 0x40), nodeOf, block},
+		"root":                   {claim(0x84, 1), rootOf, block},
+	} {
+		if n := allocated(func() { refused(t, c.decode(c.data)) }); n > c.most {
+			t.Errorf("%s: refusing %d bytes allocates %d", name, len(c.data), n)
+		}
+	}
+}
+
+// allocated returns how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}

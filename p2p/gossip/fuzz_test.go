@@ -1,0 +1,101 @@
+package gossip
+
+import (
+	"bytes"
+	"errors"
+	"runtime"
+	"testing"
+
+	"lightcone/memo"
+)
+
+// FuzzFrame: a frame that decodes is its bytes; and no frame makes Prepare, which
+// decodes the runs in it and checks their seals, do more than refuse it.
+func FuzzFrame(f *testing.F) {
+	for _, c := range goldenFrames {
+		f.Add(encode(c.frame))
+	}
+	f.Add(encode(runsOf(authors(1, 1)[0].found())))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := decode(data)
+		if err != nil && !errors.Is(err, ErrWire) {
+			t.Fatalf("refused without a name: %v", err)
+		}
+		if err == nil && !bytes.Equal(encode(m), data) {
+			t.Fatalf("accepted %x and wrote %x", data, encode(m))
+		}
+		if passed := Prepare(&Frame{Session: 1, Data: data}); passed == nil && err != nil {
+			t.Fatalf("%x passed Prepare: %v", data, err)
+		}
+	})
+}
+
+// FuzzPublication: a message that is accepted is its bytes, its run included, and
+// is for the topic on which it came.
+func FuzzPublication(f *testing.F) {
+	genesis := authors(1, 1)[0].found()
+	f.Add(publication(0, nil))
+	f.Add(publication(1<<63, []byte(raw(genesis))))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		hint, run, err := parsePublication(data)
+		if err == nil && !bytes.Equal(publication(hint, run), data) {
+			t.Fatalf("accepted %x and wrote %x", data, publication(hint, run))
+		}
+		h := &Heard{Space: genesis.Space, Data: data}
+		if Prepare(h) != nil || h.run == nil {
+			return
+		}
+		again, err := h.run.Encode()
+		if err != nil || !bytes.Equal(again, run) || h.run.Space != h.Space {
+			t.Fatalf("accepted the run %x and wrote %x (%v)", run, again, err)
+		}
+	})
+}
+
+// TestHeadsPerFrame: a frame has as many heads as the protocol says, not one more.
+func TestHeadsPerFrame(t *testing.T) {
+	heads := make([]vecHead, vecChunk+1)
+	if _, err := decode(encode(&vec{Type: typeVec, Heads: heads[1:]})); err != nil {
+		t.Errorf("a full frame: %v", err)
+	}
+	if _, err := decode(encode(&vec{Type: typeVec, Heads: heads})); !errors.Is(err, ErrWire) {
+		t.Errorf("a head more: %v, want ErrWire", err)
+	}
+}
+
+// TestMemoryIsBounded: what is above the limit costs nothing but its error; below
+// it, a frame costs a bounded multiple of the limit whatever it claims to hold.
+func TestMemoryIsBounded(t *testing.T) {
+	const cheap, most = 64 << 10, 16 * MaxFrame
+	long := make([]byte, 64<<20)
+	nulls := append([]byte{0x9a, 0, 1, 0xff, 0xff}, bytes.Repeat([]byte{0xf6}, 0x1ffff)...)
+	for name, c := range map[string]struct {
+		in   Input
+		most uint64
+	}{
+		"a frame above the limit":       {&Frame{Data: append([]byte{0x82, typeRuns}, long...)}, cheap},
+		"a publication above the limit": {&Heard{Data: append([]byte{wireVersion}, long...)}, cheap},
+		"a list of null heads":          {&Frame{Data: append(append([]byte{0x83, typeVec}, nulls...), 0xf4)}, cheap},
+		"a list of null runs":           {&Frame{Data: append([]byte{0x82, typeRuns}, nulls...)}, most},
+		"a list of empty runs": {&Frame{Data: encode(&runs{
+			Type: typeRuns, Runs: make([]memo.Bytes, 1<<17),
+		})}, most},
+	} {
+		if n := allocated(func() {
+			if Prepare(c.in) == nil {
+				t.Errorf("%s passed", name)
+			}
+		}); n > c.most {
+			t.Errorf("refusing %s allocates %d bytes", name, n)
+		}
+	}
+}
+
+// allocated returns how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
