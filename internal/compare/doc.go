@@ -1,0 +1,16 @@
+// Command compare runs Lightcone side by side with its nearest peers: the same
+// work, on the same machine, over the same loopback, in the same run.
+//
+//	go run . replication [--peers 3] [--writes 10000] [--cap 60s] [--json FILE]
+//
+// replication compares with go-ds-crdt (Merkle-CRDTs over gossipsub and bitswap).
+// Both sides are real: libp2p hosts over TCP, files on disk, one replica that
+// writes and others that receive. All replicas of a side are in this process and
+// the sides take turns, so that what getrusage says belongs to one side.
+//
+// One file, one idea: work.go and late.go are what is done to a side, whatever it
+// is; lightcone.go and dscrdt.go are the sides; measure.go has the instruments;
+// table.go prints. It is a module of its own, so that what it compares with is
+// not a dependency of the database; `go test ./...` in this folder keeps both
+// sides working.
+package main

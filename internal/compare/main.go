@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Sizes that no flag changes.
+const (
+	batchSize   = 100
+	visibleTime = 10 * time.Second
+	lateKeys    = 50_000
+	// lateKeysSlow is what go-ds-crdt's late peer gets: about what comes in a
+	// minute. The rest is extrapolated.
+	lateKeysSlow = 2_000
+)
+
+var rates = []int{5, 100, 500}
+
+// sides in the order of the table's columns: ratios are the first to the last.
+var sides = []side{
+	{name: "lightcone", start: startLightcone(true), late: lateKeys},
+	{name: "lightcone-durable", start: startLightcone(false)},
+	{name: "go-ds-crdt", start: startDSCRDT, late: lateKeysSlow},
+}
+
+// options of the command replication.
+type options struct {
+	peers, writes                 int
+	limit                         time.Duration
+	cases, sides, json, dir, prof string
+}
+
+// report is what --json writes.
+type report struct {
+	Go       string        `json:"go"`
+	Against  string        `json:"against"`
+	CPUs     int           `json:"cpus"`
+	Peers    int           `json:"peers"`
+	Writes   int           `json:"writes"`
+	Cap      time.Duration `json:"cap_ns"`
+	Bare     bareCost      `json:"bare"`
+	Finished time.Time     `json:"finished"`
+	Results  []result      `json:"results"`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 || args[0] != "replication" {
+		return errors.New("say what to compare: go run . replication [flags]")
+	}
+	var o options
+	f := flag.NewFlagSet("replication", flag.ContinueOnError)
+	f.IntVar(&o.peers, "peers", 3, "replicas of each side, at least 2")
+	f.IntVar(&o.writes, "writes", 10_000, "keys of the cases single and batch")
+	f.DurationVar(&o.limit, "cap", time.Minute, "the time a case may take a side, but for the writes before a late peer")
+	f.StringVar(&o.cases, "cases", "", "only cases that start with one of these, with commas: single,batch,visible,late")
+	f.StringVar(&o.sides, "sides", "", "only sides whose names start with one of these, with commas")
+	f.StringVar(&o.json, "json", "", "write the results to this file, too")
+	f.StringVar(&o.dir, "dir", os.TempDir(), "where the databases are, in temporary folders")
+	f.StringVar(&o.prof, "profiles", "", "write a CPU profile of each case and side into this folder")
+	if err := f.Parse(args[1:]); err != nil {
+		return err
+	}
+	if o.peers < 2 || o.writes < 1 || o.limit <= 0 || f.NArg() > 0 {
+		return errors.New("--peers must be 2 or more, --writes and --cap more than 0, and nothing else is taken")
+	}
+	if o.prof != "" {
+		if err := os.MkdirAll(o.prof, 0o755); err != nil {
+			return err
+		}
+	}
+	return replication(ctx, o)
+}
+
+// selected reports whether a name starts with one of those in list.
+func selected(name, list string) bool {
+	return slices.ContainsFunc(strings.Split(list, ","), func(s string) bool { return strings.HasPrefix(name, s) })
+}
+
+// jobs lists the cases of o.
+func jobs(o options) (out []job) {
+	add := func(name, title string, peers int, on func(side) work) {
+		if selected(name, o.cases) {
+			out = append(out, job{name: name, title: title, peers: peers, on: on})
+		}
+	}
+	all := func(w work) func(side) work { return func(side) work { return w } }
+	add("single", fmt.Sprintf("%d keys, one at a time, %d peers", o.writes, o.peers), o.peers,
+		all(bulk(o.writes, 1, o.limit)))
+	add("batch", fmt.Sprintf("%d keys, %d at a time, %d peers", o.writes, batchSize, o.peers), o.peers,
+		all(bulk(o.writes, batchSize, o.limit)))
+	for _, rate := range rates {
+		add(fmt.Sprintf("visible %d/s", rate), fmt.Sprintf("%v of single writes at that rate, %d peers", visibleTime, o.peers), o.peers,
+			all(visible(rate, visibleTime)))
+	}
+	add("late", fmt.Sprintf("a peer joins another one after %d single writes", lateKeys), 1,
+		func(sd side) work {
+			if sd.late == 0 {
+				return nil
+			}
+			return late(sd.late, lateKeys, o.limit)
+		})
+	return out
+}
+
+func replication(ctx context.Context, o options) error {
+	rep := report{
+		Go: runtime.Version(), Against: "go-ds-crdt " + version("github.com/ipfs/go-ds-crdt"),
+		CPUs: runtime.NumCPU(), Peers: o.peers, Writes: o.writes, Cap: o.limit,
+	}
+	var err error
+	if rep.Bare, err = measureBare(o.dir); err != nil {
+		return err
+	}
+	fmt.Printf("%s, %s, %d CPUs; values of %d bytes; all peers in one process, TCP on loopback\n",
+		rep.Against, rep.Go, rep.CPUs, valueSize)
+	fmt.Printf("bare: write(2) of %d bytes %.1f µs, fdatasync(2) %.0f µs\n", valueSize, rep.Bare.Write, rep.Bare.Datasync)
+	for _, j := range jobs(o) {
+		var results []result
+		for _, sd := range sides {
+			if !selected(sd.name, o.sides) || j.on(sd) == nil {
+				continue
+			}
+			fmt.Fprintf(os.Stderr, "%s: %s …\n", j.name, sd.name)
+			r, err := do(ctx, j, sd, o.dir, o.prof)
+			if err != nil {
+				return err
+			}
+			results = append(results, r)
+		}
+		if len(results) > 0 {
+			printCase(os.Stdout, j, results)
+		}
+		rep.Results = append(rep.Results, results...)
+	}
+	if o.json == "" {
+		return nil
+	}
+	rep.Finished = time.Now().UTC().Truncate(time.Second)
+	b, err := json.MarshalIndent(rep, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.json, append(b, '\n'), 0o644)
+}
+
+// version returns the version of a module in this program.
+func version(module string) string {
+	info, _ := debug.ReadBuildInfo()
+	for _, m := range info.Deps {
+		if m.Path == module {
+			return m.Version
+		}
+	}
+	return "of unknown version"
+}
