@@ -167,9 +167,6 @@ func (s *Server) exchange(ctx context.Context, id peer.ID, request []byte) ([]by
 	if err := w.Flush(); err != nil {
 		return nil, fmt.Errorf("write request: %w", err)
 	}
-	if err := st.CloseWrite(); err != nil {
-		return nil, fmt.Errorf("write request: %w", err)
-	}
 	reply, err := readFrame(bufio.NewReader(st), maxJoin)
 	if err != nil {
 		return nil, fmt.Errorf("read answer: %w", errors.Join(noEOF(err), ctx.Err()))
