@@ -27,18 +27,6 @@ type createSpace struct {
 	reply  chan spaceReply
 }
 
-func (c *createSpace) await(n *Node, ctx context.Context) (*Space, error) {
-	if err := n.submit(ctx, c); err != nil {
-		return nil, err
-	}
-	select {
-	case r := <-c.reply:
-		return r.space, r.err
-	case <-n.done:
-		return nil, ErrClosed
-	}
-}
-
 func (c *createSpace) do(o *owner) {
 	s, err := o.createSpace(c.name, c.policy)
 	c.reply <- spaceReply{s, err}
@@ -120,15 +108,11 @@ func (n *Node) Ticket(s *Space, o TicketOptions) (Ticket, error) {
 		o.Uses = DefaultTicketUses
 	}
 	c := &issueTicket{space: s, opts: o, reply: make(chan ticketReply, 1)}
-	if err := n.submit(context.Background(), c); err != nil {
+	r, err := await(context.Background(), n, c, c.reply)
+	if err != nil {
 		return Ticket{}, err
 	}
-	select {
-	case r := <-c.reply:
-		return r.ticket, r.err
-	case <-n.done:
-		return Ticket{}, ErrClosed
-	}
+	return r.ticket, r.err
 }
 
 type ticketReply struct {
@@ -194,12 +178,9 @@ func (n *Node) Join(ctx context.Context, t Ticket) (*Space, error) {
 	}
 	rep.Peers = append(rep.Peers, joinPeer{ID: t.Issuer, Addrs: t.Addrs})
 	c := &enterSpace{ticket: t, reply: make(chan spaceReply, 1), joinReply: rep}
-	if err := n.submit(ctx, c); err != nil {
-		return nil, err
-	}
-	r := <-c.reply
-	if r.err != nil {
-		return nil, fmt.Errorf("join: %w", r.err)
+	r, err := await(ctx, n, c, c.reply)
+	if err = errors.Join(err, r.err); err != nil {
+		return nil, fmt.Errorf("join: %w", err)
 	}
 	return r.space, r.space.awaitGenesis(ctx)
 }
@@ -236,17 +217,11 @@ func (n *Node) Answer(ctx context.Context, from gossip.Peer, request []byte) ([]
 		return nil, fmt.Errorf("request does not decode: %w", err)
 	}
 	c := &answerJoin{from: from, req: req, reply: make(chan answer, 1)}
-	if err := n.submit(ctx, c); err != nil {
+	a, err := await(ctx, n, c, c.reply)
+	if err != nil {
 		return nil, err
 	}
-	select {
-	case a := <-c.reply:
-		return a.data, a.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-n.done:
-		return nil, ErrClosed
-	}
+	return a.data, a.err
 }
 
 type answer struct {

@@ -157,7 +157,11 @@ func (n *Node) CreateSpace(name string, p Policy) (*Space, error) {
 		return nil, fmt.Errorf("create space %q: rights and trust other than open and verify: %w", name, ErrUnsupported)
 	}
 	c := &createSpace{name: name, policy: p, reply: make(chan spaceReply, 1)}
-	return c.await(n, context.Background())
+	r, err := await(context.Background(), n, c, c.reply)
+	if err != nil {
+		return nil, err
+	}
+	return r.space, r.err
 }
 
 // OpenSpace returns a space of this node by its local name or its id.

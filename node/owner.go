@@ -253,6 +253,22 @@ func changesOf(memos []*memo.Memo) []projection.Change {
 	return out
 }
 
+// await hands a call to the owner and waits for its reply.
+func await[T any](ctx context.Context, n *Node, c call, reply <-chan T) (T, error) {
+	var none T
+	if err := n.submit(ctx, c); err != nil {
+		return none, err
+	}
+	select {
+	case v := <-reply:
+		return v, nil
+	case <-ctx.Done():
+		return none, ctx.Err()
+	case <-n.done:
+		return none, ErrClosed
+	}
+}
+
 // submit hands a call to the owner.
 func (n *Node) submit(ctx context.Context, c call) error {
 	select {

@@ -125,7 +125,7 @@ func (x *Session) Token() causal.Token {
 			x.space.node.log.Warn("cannot gather a context for its token", "err", err)
 			return causal.Token{}
 		}
-		qc = x.replace(head)
+		qc = x.replace(head, qc.Loose)
 	}
 	t, err := qc.Token(x.space.node.id)
 	if err != nil {
@@ -134,13 +134,20 @@ func (x *Session) Token() causal.Token {
 	return t
 }
 
-// replace makes head, which has the whole context in its past, the context,
-// together with what the session learnt meanwhile.
-func (x *Session) replace(head memo.Head) causal.Context {
+// replace puts head in the place of causes, which are in its past. What the
+// session learnt since the causes were read stays.
+func (x *Session) replace(head memo.Head, causes []memo.Head) causal.Context {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.qc = causal.Context{Space: x.space.id}.With(head)
-	return x.qc
+	past := causal.Context{Space: x.space.id, Loose: causes}
+	qc := causal.Context{Space: x.space.id}.With(head)
+	for _, h := range x.qc.Loose {
+		if !past.Covers(h) {
+			qc = qc.With(h)
+		}
+	}
+	x.qc = qc
+	return qc
 }
 
 func (x *Session) saw(heads ...memo.Head) {
@@ -343,7 +350,7 @@ func (x *Session) Update(ctx context.Context, f func(*Tx) error) (Receipt, error
 		}
 		return Receipt{Outcome: NotCommitted}, err
 	}
-	x.replace(head)
+	x.replace(head, heads)
 	return Receipt{ID: head.ID, Token: x.Token(), Outcome: Committed}, nil
 }
 

@@ -308,3 +308,24 @@ func TestOpenRefuses(t *testing.T) {
 		t.Error("a damaged list of spaces was accepted")
 	}
 }
+
+// A write supersedes the heads it was caused by. What the session learnt while
+// the write was under way is not among them, and must not be un-known.
+func TestWriteKeepsWhatIsLearntMeanwhile(t *testing.T) {
+	s := newSpace(t)
+	first, other := foreign(t, s, 1, "a").Head(), foreign(t, s, 2, "b").Head()
+	later := memo.Head{Author: first.Author, Seq: 2, ID: memo.ID{2}}
+	for name, learnt := range map[string]memo.Head{"another author": other, "the same author, later": later} {
+		x := s.Session()
+		x.saw(first)
+		x.mu.Lock()
+		causes := x.qc.Loose
+		x.mu.Unlock()
+		x.saw(learnt)
+		own := memo.Head{Author: s.node.id, Seq: 9, ID: memo.ID{9}}
+		qc := x.replace(own, causes)
+		if !qc.Covers(own) || !qc.Covers(learnt) || len(qc.Loose) != 2 {
+			t.Errorf("%s: the context is %v", name, qc.Loose)
+		}
+	}
+}

@@ -86,17 +86,7 @@ func (v *view) info(s *Space) SpaceInfo {
 // Status reports the node's state.
 func (n *Node) Status(ctx context.Context) (Status, error) {
 	c := &askStatus{reply: make(chan Status, 1)}
-	if err := n.submit(ctx, c); err != nil {
-		return Status{}, err
-	}
-	select {
-	case s := <-c.reply:
-		return s, nil
-	case <-ctx.Done():
-		return Status{}, ctx.Err()
-	case <-n.done:
-		return Status{}, ErrClosed
-	}
+	return await(ctx, n, c, c.reply)
 }
 
 type askStatus struct{ reply chan Status }
@@ -187,13 +177,8 @@ func (x *Session) fill(ctx context.Context, e *BehindError) error {
 	x.mu.Lock()
 	c := &askHolders{space: x.space.id, missing: e.Missing, taken: slices.Clone(x.taken), reply: make(chan holders, 1)}
 	x.mu.Unlock()
-	if err := x.space.node.submit(ctx, c); err != nil {
-		return e
-	}
-	select {
-	case h := <-c.reply:
+	if h, err := await(ctx, x.space.node, c, c.reply); err == nil {
 		e.Missing, e.Holders = h.missing, h.peers
-	case <-x.space.node.done:
 	}
 	return e
 }
