@@ -1,6 +1,8 @@
 package walfstest
 
 import (
+	"bytes"
+	"hash/maphash"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -100,5 +102,64 @@ func (d *Disk) ForgetWrites(name string) {
 	defer d.mu.Unlock()
 	if n, ok := d.live[name]; ok {
 		n.sectors = nil
+	}
+}
+
+// sumSeed makes all sums of a process comparable.
+var sumSeed = maphash.MakeSeed()
+
+// Sum hashes all that a disk remembers, durable or not. Two disks of one process
+// with the same sum behave alike, so one of them need not be tried.
+func (d *Disk) Sum() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var h maphash.Hash
+	h.SetSeed(sumSeed)
+	number := func(n int) { maphash.WriteComparable(&h, n) }
+	block := func(b []byte) { number(len(b)); h.Write(b) }
+	ids := map[*inode]int{nil: 0}
+	node := func(n *inode) {
+		id, known := ids[n]
+		if !known {
+			id = len(ids)
+			ids[n] = id
+		}
+		number(id)
+		if !known {
+			n.hash(number, block)
+		}
+	}
+	for _, dir := range []map[string]*inode{d.live, d.durable} {
+		number(len(dir))
+		for _, name := range slices.Sorted(maps.Keys(dir)) {
+			block([]byte(name))
+			node(dir[name])
+		}
+	}
+	number(len(d.pending))
+	for _, c := range d.pending {
+		block([]byte(c.remove))
+		block([]byte(c.set))
+		node(c.node)
+	}
+	return h.Sum64()
+}
+
+func (n *inode) hash(number func(int), block func([]byte)) {
+	block(n.live)
+	if !bytes.Equal(n.live, n.durable) {
+		block(n.durable)
+	}
+	number(len(n.sizes))
+	for _, size := range n.sizes {
+		number(size)
+	}
+	number(len(n.sectors))
+	for _, s := range slices.Sorted(maps.Keys(n.sectors)) {
+		number(s)
+		number(len(n.sectors[s]))
+		for _, version := range n.sectors[s] {
+			block(version)
+		}
 	}
 }

@@ -316,3 +316,31 @@ func verdict(err error) string {
 	}
 	return err.Error()
 }
+
+// TestSum: disks that differ in anything a crash can show have different sums.
+func TestSum(t *testing.T) {
+	d, f := written(t, []byte("old"), []byte("new"))
+	seen := map[uint64]string{}
+	note := func(what string) {
+		t.Helper()
+		sum := d.Sum()
+		if before, ok := seen[sum]; ok {
+			t.Errorf("%s and %s have the same sum", before, what)
+		}
+		seen[sum] = what
+		if d.Kill().Sum() != sum {
+			t.Errorf("%s: the same disk after a kill has another sum", what)
+		}
+	}
+	note("unsynced")
+	must(f.WriteAt([]byte("new"), 0))(t)
+	note("written twice")
+	check(t, f.Sync())
+	note("synced")
+	check(t, f.Allocate(5))
+	note("longer")
+	must(d.Create(name + "2"))(t)
+	note("with another file")
+	check(t, d.SyncDir(dir))
+	note("with that entry synced")
+}
