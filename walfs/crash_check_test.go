@@ -215,7 +215,7 @@ func (c checker) noticesRot(disk *walfstest.Disk, hist *history) error {
 			l.Close()
 		}
 		if !errors.As(err, new(*walfs.DamageError)) {
-			return fmt.Errorf("a flipped bit in a record that lies below the mark since the log was closed: %w", err)
+			return fmt.Errorf("a bit flipped in a record below the mark since the log was closed: want a DamageError, got %v", err)
 		}
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -179,8 +180,9 @@ func TestCrashEnumeration(t *testing.T) {
 		e.replay(t, *crashFlag)
 		return
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // thousands of short-lived disks
 	depth, long, want := 3, 50, 20_000
-	if testing.Short() {
+	if testing.Short() || underRace {
 		depth, long, want = 2, 5, 2_000
 	}
 	e.all(sequences(depth), func(steps []step) int { return len(steps) })
