@@ -70,6 +70,9 @@ func (c checker) check(disk *walfstest.Disk, hist *history, seed uint64) error {
 	if err := c.same(disk.PowerCut(walfstest.Nothing), append(slices.Clone(found), "after the crash"), tail); err != nil {
 		return fmt.Errorf("one record appended after recovery: %w", err)
 	}
+	if before.PowerCut(walfstest.Nothing).Sum() != before.PowerCut(walfstest.Everything).Sum() {
+		tail = nil // after a kill: not on the disk yet, so a power cut may take it
+	}
 	if err := c.crashRecovery(before, hist, tail, seed); err != nil {
 		return err
 	}

@@ -8,9 +8,6 @@ import (
 	"lightcone/walfs"
 )
 
-// atomicBatches says whether a batch comes back whole or not at all.
-const atomicBatches = false
-
 // history is what a log was asked for, and so what a crash may leave of it: a run
 // of records from the beginning, at least those that were promised, at most those
 // that were submitted, and no batch in part.
@@ -53,7 +50,7 @@ func (h *history) judge(l *walfs.Log, found []string) error {
 		return fmt.Errorf("%d records were promised, %d are there", h.promised, n)
 	case n > len(h.texts) || !slices.Equal(found, h.texts[:n]):
 		return fmt.Errorf("recovered %s, submitted were %s", brief(found), brief(h.texts))
-	case atomicBatches && n > 0 && !slices.Contains(h.ends, n):
+	case n > 0 && !slices.Contains(h.ends, n):
 		return fmt.Errorf("%d records recovered: a batch came back in part, batches end at %v", n, h.ends)
 	case l.Last() != walfs.LSN(n) || l.Durable() != walfs.LSN(n):
 		return fmt.Errorf("%d records recovered, the last is said to be %d and %d durable", n, l.Last(), l.Durable())

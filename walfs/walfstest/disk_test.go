@@ -178,6 +178,21 @@ func TestCrashesAreCopies(t *testing.T) {
 	}
 }
 
+// TestMapShowsWrites: mapped memory is the file, not a copy of it.
+func TestMapShowsWrites(t *testing.T) {
+	d, f := written(t, []byte("old"), nil)
+	b, unmap, err := f.Map(3)
+	check(t, err)
+	must(f.WriteAt([]byte("new"), 0))(t)
+	if string(b) != "new" {
+		t.Errorf("mapped bytes are %q after a write, want new", b)
+	}
+	check(t, unmap())
+	if _, _, err := must(d.Open(name))(t).Map(4); err == nil {
+		t.Error("mapped more than there is")
+	}
+}
+
 func TestFlip(t *testing.T) {
 	d, f := written(t, []byte("aa"), nil)
 	d.Flip(name, 8)

@@ -117,6 +117,11 @@ func (f faultyFile) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
+func (f faultyFile) Map(size int64) (data []byte, unmap func() error, err error) {
+	err = f.faults.decide(f.call(Map, int(size)), func() error { data, unmap, err = f.File.Map(size); return err })
+	return data, unmap, err
+}
+
 func (f faultyFile) WriteAt(p []byte, off int64) (int, error) {
 	fate := f.faults.Decide(f.call(Write, len(p)))
 	switch {

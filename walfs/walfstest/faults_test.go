@@ -33,6 +33,7 @@ func everyOp(f walfs.FS) map[Op]func() error {
 		SyncDir:  func() error { return f.SyncDir(dir) },
 		Read:     with(func(f walfs.File) error { _, err := f.ReadAt(make([]byte, 1), 0); return err }),
 		Write:    with(func(f walfs.File) error { _, err := f.WriteAt([]byte("x"), 0); return err }),
+		Map:      with(func(f walfs.File) error { _, _, err := f.Map(1); return err }),
 		Size:     with(func(f walfs.File) error { _, err := f.Size(); return err }),
 		Allocate: with(func(f walfs.File) error { return f.Allocate(100) }),
 		Sync:     with(walfs.File.Sync),
