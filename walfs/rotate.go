@@ -3,6 +3,7 @@ package walfs
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 )
 
@@ -99,6 +100,11 @@ func (l *Log) create(id uint64, size int64) (*segment, File, error) {
 	s := &segment{id: id, path: filepath.Join(l.dir, segmentName(id)), size: size}
 	s.end.Store(headerSize)
 	f, err := l.fs.Create(s.path + tempSuffix)
+	if errors.Is(err, fs.ErrExist) { // one could not be discarded: it holds nothing
+		if err = l.fs.Remove(s.path + tempSuffix); err == nil {
+			f, err = l.fs.Create(s.path + tempSuffix)
+		}
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("create segment: %w", err)
 	}

@@ -38,6 +38,7 @@ var layers = map[string][]string{
 	// Helpers that tests import.
 	"memo/memotest":   {"memo"},
 	"merge/mergetest": {"memo", "memo/memotest", "merge"},
+	"walfs/walfstest": {"walfs"},
 
 	// Tests only: the seeds' figures as scenarios over the real rooms.
 	"internal/figures": {},

@@ -1,0 +1,7 @@
+package walfs
+
+// What the tests outside of the package share with those inside.
+var (
+	Records     = records
+	SegmentName = segmentName
+)

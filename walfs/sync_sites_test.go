@@ -1,0 +1,111 @@
+package walfs_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"lightcone/walfs"
+	"lightcone/walfs/walfstest"
+)
+
+// isSyncWrapper knows the functions every sync of the log goes through: who called
+// them is the site, not they.
+func isSyncWrapper(function string) bool {
+	return strings.HasSuffix(function, "(*Log).sync") || strings.Contains(function, "(*Log).syncDir")
+}
+
+// syncSite is the place in the log's code that asked for the sync under way:
+// "append.go:145 (*Log).seal". Empty if none of it is on the stack.
+func syncSite() string {
+	const pkg = "lightcone/walfs."
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		name, ours := strings.CutPrefix(f.Function, pkg)
+		if ours && !isSyncWrapper(name) {
+			return fmt.Sprintf("%s:%d %s", filepath.Base(f.File), f.Line, name)
+		}
+	}
+	return ""
+}
+
+// lying puts a disk before which syncs asked for at one site do nothing and say
+// that they did. It tells seen of every site.
+func lying(site string, seen func(site string)) func(walfs.FS) walfs.FS {
+	return func(fs walfs.FS) walfs.FS {
+		return walfstest.Faults{FS: fs, Decide: func(c walfstest.Call) walfstest.Fate {
+			if c.Op != walfstest.Sync && c.Op != walfstest.SyncDir {
+				return walfstest.Fate{}
+			}
+			at := syncSite()
+			seen(at)
+			return walfstest.Fate{Lie: at == site}
+		}}
+	}
+}
+
+// TestEverySyncIsNeeded makes each call of Sync and SyncDir in the log's code a lie
+// in turn: some sequence of steps must then break a promise. It fails for a sync
+// that nobody needs, and for an enumeration that cannot see what it is good for.
+func TestEverySyncIsNeeded(t *testing.T) {
+	var mu sync.Mutex
+	calls := map[string]int{}
+	e := newEnumeration(lying("nowhere", func(site string) {
+		mu.Lock()
+		defer mu.Unlock()
+		calls[site]++
+	}))
+	e.all(sequences(1), func(steps []step) int { return len(steps) })
+	if err := errors.Join(e.broken...); err != nil {
+		t.Fatal(err)
+	}
+	sites := slices.Sorted(maps.Keys(calls))
+	if len(sites) < 10 || sites[0] == "" {
+		t.Fatalf("the log syncs at %q: the test no longer finds its call sites", sites)
+	}
+	results := make([]error, len(sites))
+	tried := make([]int, len(sites))
+	jobs := make(chan int)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := range jobs {
+				tried[i], results[i] = catch(sites[i])
+			}
+		})
+	}
+	for i := range sites {
+		jobs <- i
+	}
+	close(jobs)
+	wg.Wait()
+	for i, site := range sites {
+		if results[i] == nil {
+			t.Errorf("%s: a lie breaks nothing in %d crash states", site, tried[i])
+			continue
+		}
+		caught, _, _ := strings.Cut(results[i].Error(), "\n")
+		t.Logf("%-40s caught after %5d states: %s", site, tried[i], caught)
+	}
+}
+
+// catch returns the first promise a lie at site breaks, and how many states it took.
+func catch(site string) (states int, broken error) {
+	e := newEnumeration(lying(site, func(string) {}))
+	e.thorough = func(seed uint64) bool { return seed%2 == 0 }
+	for _, steps := range sequences(2) {
+		if err := e.run(steps, len(steps)); err != nil {
+			return e.states, err
+		}
+	}
+	return e.states, nil
+}

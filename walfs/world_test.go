@@ -1,0 +1,193 @@
+package walfs_test
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"lightcone/walfs"
+	"lightcone/walfs/walfstest"
+)
+
+// crashDir is where the log of a world lies on its disk.
+const crashDir = "/log"
+
+// world is a log under way on a disk that may lose power, and what was asked of it.
+type world struct {
+	disk  *walfstest.Disk
+	watch func(walfstest.Call)    // told of each step on whatever disk it is
+	wrap  func(walfs.FS) walfs.FS // puts something before every disk a log is opened on
+	fault func(walfstest.Call) walfstest.Fate
+	log   *walfs.Log
+	hist  history
+	made  int   // texts so far: none is used twice, so that dead records are known
+	wrong error // the first promise the log broke while it was open
+}
+
+func asIs(fs walfs.FS) walfs.FS { return fs }
+
+// options are the same at every opening. The clock stands still, so that the same
+// records make the same bytes.
+func options(fs walfs.FS) walfs.Options {
+	return walfs.Options{
+		SegmentSize: walfs.MinSegmentSize,
+		FS:          fs,
+		Now:         func() time.Time { return time.Unix(0, 5) },
+	}
+}
+
+// expect notes an error nobody ordered.
+func (w *world) expect(what string, err error) {
+	if err != nil && w.wrong == nil {
+		w.wrong = fmt.Errorf("%s: %w", what, err)
+	}
+}
+
+func (w *world) open() {
+	fs := walfstest.Faults{FS: w.wrap(w.disk), Decide: func(c walfstest.Call) walfstest.Fate {
+		if w.fault == nil {
+			return walfstest.Fate{}
+		}
+		return w.fault(c)
+	}}
+	l, err := walfs.Open(crashDir, options(fs))
+	w.expect("open", err)
+	if err == nil {
+		w.log = l
+		w.hist.promised = int(l.Last()) // what Open shows is durable
+	}
+}
+
+// text makes a text of that length nobody has seen before.
+func (w *world) text(length int) string {
+	w.made++
+	return fmt.Sprintf("%06d", w.made) + strings.Repeat(".", length-6)
+}
+
+// append submits n records as a batch and reports whether they were taken.
+func (w *world) append(d walfs.Durability, n, length int) error {
+	batch := make([]string, n)
+	for i := range batch {
+		batch[i] = w.text(length)
+	}
+	w.hist.add(batch)
+	_, err := w.log.Append(d, walfs.Records(batch...)...)
+	if err != nil {
+		w.hist.drop()
+		return err
+	}
+	if d != walfs.None {
+		w.hist.promised = len(w.hist.texts)
+	}
+	return nil
+}
+
+// step is one operation of the alphabet.
+type step struct {
+	name string
+	do   func(w *world)
+}
+
+func appending(d walfs.Durability, n, length int) func(w *world) {
+	return func(w *world) { w.expect("append", w.append(d, n, length)) }
+}
+
+// alphabet is what the enumerated sequences are made of. Segments hold 4 KiB, so
+// that two of "fill" or one of "large" rotate.
+var alphabet = []step{
+	{"none", appending(walfs.None, 1, 700)},
+	{"group", appending(walfs.Group, 1, 300)},
+	{"batch", appending(walfs.Group, 3, 400)},
+	{"loose", appending(walfs.None, 4, 150)},
+	{"fill", appending(walfs.None, 2, 1100)},
+	{"large", appending(walfs.Group, 5, 1500)},
+	{"sync", (*world).sync},
+	{"reopen", (*world).reopen},
+	{"kill", (*world).kill},
+	{"cut", (*world).cut},
+	{"short", (*world).shortWrite},
+	{"full", (*world).fullDisk},
+}
+
+func (w *world) sync() {
+	w.expect("sync", w.log.Sync())
+	w.hist.promised = len(w.hist.texts)
+}
+
+// reopen closes the log as it should be, and opens it again.
+func (w *world) reopen() {
+	w.expect("close", w.log.Close())
+	w.hist.promised = len(w.hist.texts)
+	w.hist.marked = len(w.hist.texts)
+	w.open()
+}
+
+// kill ends the process, not the machine: nothing is lost, nothing synced.
+func (w *world) kill() {
+	all := len(w.hist.texts)
+	w.move(w.disk.Kill())
+	w.open()
+	if w.wrong == nil && w.hist.promised != all {
+		w.expect("kill", fmt.Errorf("%d records are left of %d", w.hist.promised, all))
+	}
+}
+
+// cut loses power: nothing that was not synced survives.
+func (w *world) cut() {
+	w.move(w.disk.PowerCut(walfstest.Nothing))
+	w.open()
+	if w.wrong == nil {
+		found, err := readAll(w.log)
+		w.expect("read", err)
+		w.expect("power cut", w.hist.judge(w.log, found))
+		w.hist.lose(len(found))
+	}
+}
+
+// move goes on with another disk. What the old log still does cannot reach it.
+func (w *world) move(to *walfstest.Disk) {
+	w.disk = to
+	w.disk.Watch(w.watch)
+}
+
+// lose forgets the records behind the first n: a power cut took them.
+func (h *history) lose(n int) {
+	h.texts = h.texts[:n]
+	for len(h.ends) > 0 && h.ends[len(h.ends)-1] > n {
+		h.ends = h.ends[:len(h.ends)-1]
+	}
+}
+
+// shortWrite appends a batch whose write fails half-way, and then one record in
+// its place.
+func (w *world) shortWrite() {
+	failed := false
+	w.fault = func(c walfstest.Call) walfstest.Fate {
+		if c.Op != walfstest.Write || failed {
+			return walfstest.Fate{}
+		}
+		failed = true
+		return walfstest.Fate{Err: syscall.EIO, Short: true}
+	}
+	if w.append(walfs.None, 4, 150) == nil {
+		w.expect("short write", fmt.Errorf("a batch was taken whose write failed"))
+	}
+	w.fault = nil
+	w.expect("append behind a failed write", w.append(walfs.None, 1, 150))
+}
+
+// fullDisk finds no room for another segment, and then finds some.
+func (w *world) fullDisk() {
+	w.fault = func(c walfstest.Call) walfstest.Fate {
+		if c.Op == walfstest.Allocate {
+			return walfstest.Fate{Err: syscall.ENOSPC}
+		}
+		return walfstest.Fate{}
+	}
+	if w.append(walfs.Group, 3, 1400) == nil {
+		w.expect("full disk", fmt.Errorf("a batch was taken that has no room"))
+	}
+	w.fault = nil
+	w.expect("append once there is room", w.append(walfs.Group, 2, 1400))
+}
