@@ -1,6 +1,7 @@
 package walfs_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"hash/fnv"
@@ -56,11 +57,7 @@ func hashed(parts ...any) uint64 {
 // run takes the steps and crashes at every boundary from the step numbered from
 // on: earlier ones belong to a shorter sequence. It returns the first broken promise.
 func (e *enumeration) run(steps []step, from int) error {
-	names := make([]string, len(steps))
-	for i, s := range steps {
-		names[i] = s.name
-	}
-	sequence, boundary, armed := strings.Join(names, ","), 0, false
+	sequence, boundary, armed := namesOf(steps), 0, false
 	w := &world{disk: walfstest.NewDisk(), wrap: e.wrap}
 	var broken error
 	w.watch = func(c walfstest.Call) {
@@ -73,14 +70,14 @@ func (e *enumeration) run(steps []step, from int) error {
 	armed = from == 0
 	w.open()
 	for i, s := range steps {
-		if w.wrong != nil {
+		if w.log == nil || w.wrong != nil {
 			break
 		}
 		armed = armed || i+1 >= from
 		s.do(w)
 	}
-	if w.wrong != nil {
-		return fmt.Errorf("%s: while open: %w", sequence, w.wrong)
+	if err := errors.Join(append(w.errs, w.wrong)...); err != nil {
+		return fmt.Errorf("%s: while open: %w", sequence, err)
 	}
 	armed = true
 	w.watch(walfstest.Call{Op: "end"})
@@ -123,21 +120,28 @@ func (e *enumeration) count(state [2]uint64) bool {
 
 // all runs many sequences on all processors and keeps what broke.
 func (e *enumeration) all(sequences [][]step, from func(steps []step) int) {
+	inParallel(sequences, func(steps []step) {
+		if err := e.run(steps, from(steps)); err != nil {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.broken = append(e.broken, err)
+		}
+	})
+}
+
+// inParallel calls do for each of all, in one goroutine per processor.
+func inParallel[T any](all []T, do func(T)) {
 	var wg sync.WaitGroup
-	jobs := make(chan []step)
+	jobs := make(chan T)
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for steps := range jobs {
-				if err := e.run(steps, from(steps)); err != nil {
-					e.mu.Lock()
-					e.broken = append(e.broken, err)
-					e.mu.Unlock()
-				}
+			for job := range jobs {
+				do(job)
 			}
 		})
 	}
-	for _, steps := range sequences {
-		jobs <- steps
+	for _, job := range all {
+		jobs <- job
 	}
 	close(jobs)
 	wg.Wait()
@@ -206,16 +210,7 @@ func (e *enumeration) replay(t *testing.T, id string) {
 	if !ok {
 		t.Fatalf("-crash %s: want steps@boundary/luck", id)
 	}
-	var steps []step
-	for name := range strings.SplitSeq(names, ",") {
-		i := slices.IndexFunc(alphabet, func(s step) bool { return s.name == name })
-		if i < 0 && name != "" {
-			t.Fatalf("-crash %s: there is no step %q", id, name)
-		}
-		if i >= 0 {
-			steps = append(steps, alphabet[i])
-		}
-	}
+	steps := stepsNamed(t, names)
 	e.only, e.thorough = at, func(uint64) bool { return true }
 	if err := e.run(steps, 0); err != nil {
 		t.Fatal(err)
@@ -223,4 +218,27 @@ func (e *enumeration) replay(t *testing.T, id string) {
 	if e.states == 0 {
 		t.Fatalf("-crash %s: the sequence has no such boundary", id)
 	}
+}
+
+// stepsNamed is the inverse of namesOf.
+func stepsNamed(t *testing.T, names string) []step {
+	var steps []step
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(alphabet, func(s step) bool { return s.name == name })
+		if i < 0 && name != "" {
+			t.Fatalf("there is no step %q", name)
+		}
+		if i >= 0 {
+			steps = append(steps, alphabet[i])
+		}
+	}
+	return steps
+}
+
+func namesOf(steps []step) string {
+	names := make([]string, len(steps))
+	for i, s := range steps {
+		names[i] = s.name
+	}
+	return strings.Join(names, ",")
 }

@@ -72,40 +72,35 @@ func TestEverySyncIsNeeded(t *testing.T) {
 	if len(sites) < 10 || sites[0] == "" {
 		t.Fatalf("the log syncs at %q: the test no longer finds its call sites", sites)
 	}
-	results := make([]error, len(sites))
-	tried := make([]int, len(sites))
-	jobs := make(chan int)
-	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for i := range jobs {
-				tried[i], results[i] = catch(sites[i])
-			}
-		})
-	}
-	for i := range sites {
-		jobs <- i
-	}
-	close(jobs)
-	wg.Wait()
-	for i, site := range sites {
-		if results[i] == nil {
-			t.Errorf("%s: a lie breaks nothing in %d crash states", site, tried[i])
-			continue
+	var results sync.Map
+	inParallel(sites, func(site string) { results.Store(site, catch(site)) })
+	for _, site := range sites {
+		r, _ := results.Load(site)
+		switch caught := r.(caught); {
+		case caught.by == nil:
+			t.Errorf("%s: a lie breaks nothing in %d crash states", site, caught.after)
+		default:
+			said, _, _ := strings.Cut(caught.by.Error(), "\n")
+			t.Logf("%-40s caught by %q after %d states: %s", site, namesOf(caught.steps), caught.after, said)
 		}
-		caught, _, _ := strings.Cut(results[i].Error(), "\n")
-		t.Logf("%-40s caught after %5d states: %s", site, tried[i], caught)
 	}
 }
 
-// catch returns the first promise a lie at site breaks, and how many states it took.
-func catch(site string) (states int, broken error) {
+// caught is the broken promise that gave a lie away, nil if none did.
+type caught struct {
+	by    error
+	steps []step
+	after int // crash states
+}
+
+// catch returns the first promise a lie at site breaks.
+func catch(site string) caught {
 	e := newEnumeration(lying(site, func(string) {}))
 	e.thorough = func(seed uint64) bool { return seed%2 == 0 }
 	for _, steps := range sequences(2) {
 		if err := e.run(steps, len(steps)); err != nil {
-			return e.states, err
+			return caught{err, steps, e.states}
 		}
 	}
-	return e.states, nil
+	return caught{after: e.states}
 }

@@ -1,6 +1,7 @@
 package walfs_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -21,8 +22,10 @@ type world struct {
 	fault func(walfstest.Call) walfstest.Fate
 	log   *walfs.Log
 	hist  history
-	made  int   // texts so far: none is used twice, so that dead records are known
-	wrong error // the first promise the log broke while it was open
+	made  int     // texts so far: none is used twice, so that dead records are known
+	told  int     // how often the log refused something
+	errs  []error // the refusals that nobody ordered
+	wrong error   // the first promise it broke while it was open
 }
 
 func asIs(fs walfs.FS) walfs.FS { return fs }
@@ -37,14 +40,25 @@ func options(fs walfs.FS) walfs.Options {
 	}
 }
 
-// expect notes an error nobody ordered.
-func (w *world) expect(what string, err error) {
-	if err != nil && w.wrong == nil {
-		w.wrong = fmt.Errorf("%s: %w", what, err)
+// expect notes an error. Unless faults were ordered, nobody expects one.
+func (w *world) expect(what string, err error) (ok bool) {
+	if err != nil {
+		w.told++
+		w.errs = append(w.errs, fmt.Errorf("%s: %w", what, err))
+	}
+	return err == nil
+}
+
+// broken notes a broken promise.
+func (w *world) broken(format string, args ...any) {
+	if w.wrong == nil {
+		w.wrong = fmt.Errorf(format, args...)
 	}
 }
 
+// open opens the log, which makes durable what it shows, and reads it.
 func (w *world) open() {
+	w.log = nil
 	fs := walfstest.Faults{FS: w.wrap(w.disk), Decide: func(c walfstest.Call) walfstest.Fate {
 		if w.fault == nil {
 			return walfstest.Fate{}
@@ -52,11 +66,20 @@ func (w *world) open() {
 		return w.fault(c)
 	}}
 	l, err := walfs.Open(crashDir, options(fs))
-	w.expect("open", err)
-	if err == nil {
-		w.log = l
-		w.hist.promised = int(l.Last()) // what Open shows is durable
+	if !w.expect("open", err) {
+		return
 	}
+	w.log = l
+	found, err := readAll(l)
+	if !w.expect("read", err) {
+		found = w.hist.texts[:min(int(l.Last()), len(w.hist.texts))]
+	}
+	if err := w.hist.judge(l, found); err != nil {
+		w.broken("opened: %w", err)
+		return
+	}
+	w.hist.promised = len(found)
+	w.hist.lose(len(found))
 }
 
 // text makes a text of that length nobody has seen before.
@@ -65,7 +88,7 @@ func (w *world) text(length int) string {
 	return fmt.Sprintf("%06d", w.made) + strings.Repeat(".", length-6)
 }
 
-// append submits n records as a batch and reports whether they were taken.
+// append submits n records as a batch.
 func (w *world) append(d walfs.Durability, n, length int) error {
 	batch := make([]string, n)
 	for i := range batch {
@@ -74,13 +97,16 @@ func (w *world) append(d walfs.Durability, n, length int) error {
 	w.hist.add(batch)
 	_, err := w.log.Append(d, walfs.Records(batch...)...)
 	if err != nil {
-		w.hist.drop()
-		return err
+		w.told++
 	}
-	if d != walfs.None {
+	switch {
+	case errors.Is(err, walfs.ErrStopped): // they may be there, or not
+	case err != nil:
+		w.hist.drop()
+	case d != walfs.None:
 		w.hist.promised = len(w.hist.texts)
 	}
-	return nil
+	return err
 }
 
 // step is one operation of the alphabet.
@@ -106,20 +132,23 @@ var alphabet = []step{
 	{"reopen", (*world).reopen},
 	{"kill", (*world).kill},
 	{"cut", (*world).cut},
-	{"short", (*world).shortWrite},
+	{"short", failedWrite(walfstest.Fate{Err: syscall.EIO, Short: true})},
+	{"late", failedWrite(walfstest.Fate{Err: syscall.EIO, Late: true})},
 	{"full", (*world).fullDisk},
 }
 
 func (w *world) sync() {
-	w.expect("sync", w.log.Sync())
-	w.hist.promised = len(w.hist.texts)
+	if w.expect("sync", w.log.Sync()) {
+		w.hist.promised = int(w.log.Last())
+	}
 }
 
 // reopen closes the log as it should be, and opens it again.
 func (w *world) reopen() {
-	w.expect("close", w.log.Close())
-	w.hist.promised = len(w.hist.texts)
-	w.hist.marked = len(w.hist.texts)
+	if w.expect("close", w.log.Close()) {
+		w.hist.promised = int(w.log.Last())
+		w.hist.marked = w.hist.promised
+	}
 	w.open()
 }
 
@@ -128,8 +157,8 @@ func (w *world) kill() {
 	all := len(w.hist.texts)
 	w.move(w.disk.Kill())
 	w.open()
-	if w.wrong == nil && w.hist.promised != all {
-		w.expect("kill", fmt.Errorf("%d records are left of %d", w.hist.promised, all))
+	if left := len(w.hist.texts); left != all && len(w.errs) == 0 {
+		w.broken("%d records are left of %d after a kill", left, all)
 	}
 }
 
@@ -137,12 +166,6 @@ func (w *world) kill() {
 func (w *world) cut() {
 	w.move(w.disk.PowerCut(walfstest.Nothing))
 	w.open()
-	if w.wrong == nil {
-		found, err := readAll(w.log)
-		w.expect("read", err)
-		w.expect("power cut", w.hist.judge(w.log, found))
-		w.hist.lose(len(found))
-	}
 }
 
 // move goes on with another disk. What the old log still does cannot reach it.
@@ -159,22 +182,24 @@ func (h *history) lose(n int) {
 	}
 }
 
-// shortWrite appends a batch whose write fails half-way, and then one record in
-// its place.
-func (w *world) shortWrite() {
-	failed := false
-	w.fault = func(c walfstest.Call) walfstest.Fate {
-		if c.Op != walfstest.Write || failed {
-			return walfstest.Fate{}
+// failedWrite appends a batch whose write fails, and then a record that takes the
+// place of its first.
+func failedWrite(fate walfstest.Fate) func(w *world) {
+	return func(w *world) {
+		failed := false
+		w.fault = func(c walfstest.Call) walfstest.Fate {
+			if c.Op != walfstest.Write || failed {
+				return walfstest.Fate{}
+			}
+			failed = true
+			return fate
 		}
-		failed = true
-		return walfstest.Fate{Err: syscall.EIO, Short: true}
+		if w.append(walfs.None, 4, 150) == nil {
+			w.broken("a batch was taken whose write failed")
+		}
+		w.fault = nil
+		w.expect("append behind a failed write", w.append(walfs.None, 1, 150))
 	}
-	if w.append(walfs.None, 4, 150) == nil {
-		w.expect("short write", fmt.Errorf("a batch was taken whose write failed"))
-	}
-	w.fault = nil
-	w.expect("append behind a failed write", w.append(walfs.None, 1, 150))
 }
 
 // fullDisk finds no room for another segment, and then finds some.
@@ -185,8 +210,9 @@ func (w *world) fullDisk() {
 		}
 		return walfstest.Fate{}
 	}
-	if w.append(walfs.Group, 3, 1400) == nil {
-		w.expect("full disk", fmt.Errorf("a batch was taken that has no room"))
+	before := w.told
+	if w.append(walfs.Group, 3, 1400) == nil && before == 0 {
+		w.broken("a batch was taken that has no room")
 	}
 	w.fault = nil
 	w.expect("append once there is room", w.append(walfs.Group, 2, 1400))

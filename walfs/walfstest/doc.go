@@ -18,8 +18,8 @@
 // cut off at every step: Watch is told of each step before it is taken.
 //
 // Faults stands before any FS, a Disk or walfs.OS, and asks before each operation
-// what becomes of it: it happens, fails, writes the first half and fails, or is
-// passed over in silence (Fate). Counting, delaying and failing the n-th operation
+// what becomes of it: it happens, fails, writes the first half and fails, happens and
+// fails all the same, or is passed over in silence (Fate). Counting, delaying and failing the n-th operation
 // are a few lines on top; Nth has the commonest.
 //
 //	fs := walfstest.Faults{FS: disk, Decide: func(c walfstest.Call) walfstest.Fate {

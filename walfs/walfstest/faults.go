@@ -39,7 +39,8 @@ type Call struct {
 // Fate is what becomes of a Call. The zero Fate lets it happen.
 type Fate struct {
 	Err   error // it fails with that error
-	Short bool  // with Err: the first half of a write reaches the file all the same
+	Short bool  // with Err: the first half of a write, in whole sectors, reaches the file all the same
+	Late  bool  // with Err: it happens, and fails all the same
 	Lie   bool  // it is not done, and nil is returned; for Sync and SyncDir
 }
 
@@ -54,6 +55,8 @@ type Faults struct {
 // decide runs do unless the call is fated otherwise.
 func (f Faults) decide(c Call, do func() error) error {
 	switch fate := f.Decide(c); {
+	case fate.Late:
+		return errors.Join(fate.Err, do())
 	case fate.Err != nil:
 		return fate.Err
 	case fate.Lie:
@@ -125,8 +128,11 @@ func (f faultyFile) Map(size int64) (data []byte, unmap func() error, err error)
 func (f faultyFile) WriteAt(p []byte, off int64) (int, error) {
 	fate := f.faults.Decide(f.call(Write, len(p)))
 	switch {
-	case fate.Err != nil && fate.Short:
-		n, err := f.File.WriteAt(p[:len(p)/2], off)
+	case fate.Short:
+		p = p[:half(off, len(p))]
+		fallthrough
+	case fate.Late:
+		n, err := f.File.WriteAt(p, off)
 		return n, errors.Join(fate.Err, err)
 	case fate.Err != nil:
 		return 0, fate.Err
@@ -134,6 +140,12 @@ func (f faultyFile) WriteAt(p []byte, off int64) (int, error) {
 		return len(p), nil
 	}
 	return f.File.WriteAt(p, off)
+}
+
+// half is how much of a write of n bytes at off is its first half, cut at the end of
+// a sector: no disk, and no file system, takes less than one.
+func half(off int64, n int) int64 {
+	return max(0, (off+int64(n)/2)/SectorSize*SectorSize-off)
 }
 
 func (f faultyFile) Size() (n int64, err error) {

@@ -1,6 +1,7 @@
 package walfstest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -71,19 +72,44 @@ func TestEveryOpFails(t *testing.T) {
 	}
 }
 
+// TestShortWrite: the second of two writes fails and has written whole sectors, at
+// most half of what it should.
 func TestShortWrite(t *testing.T) {
+	for _, c := range []struct{ off, size, want int }{
+		{0, SectorSize, 0},
+		{0, 2 * SectorSize, SectorSize},
+		{0, 5 * SectorSize, 2 * SectorSize},
+		{100, 2 * SectorSize, SectorSize - 100},
+		{100, 64, 0},
+		{0, 1, 0},
+	} {
+		d, _ := written(t, bytes.Repeat([]byte("a"), 10*SectorSize), nil)
+		decide, seen := Nth(2, Fate{Err: errDisk, Short: true}, Write)
+		f := must(Faults{d, decide}.Open(name))(t)
+		must(f.WriteAt([]byte("b"), 9*SectorSize))(t)
+		if n, err := f.WriteAt(bytes.Repeat([]byte("c"), c.size), int64(c.off)); n != c.want || !errors.Is(err, errDisk) {
+			t.Errorf("%d bytes at %d: %d, %v; want %d and the error", c.size, c.off, n, err, c.want)
+		}
+		if got := bytes.Count(d.ReadFile(name), []byte("c")); got != c.want || seen() != 2 {
+			t.Errorf("%d bytes at %d: %d arrived, want %d; %d writes counted, want 2", c.size, c.off, got, c.want, seen())
+		}
+	}
+}
+
+// TestLate: it happened, and nobody can know.
+func TestLate(t *testing.T) {
 	d, _ := written(t, []byte("aaaa"), nil)
-	decide, seen := Nth(2, Fate{Err: errDisk, Short: true}, Write)
+	decide, _ := Nth(1, Fate{Err: errDisk, Late: true}, Write)
 	f := must(Faults{d, decide}.Open(name))(t)
-	must(f.WriteAt([]byte("bbbb"), 0))(t)
-	if n, err := f.WriteAt([]byte("cccc"), 0); n != 2 || !errors.Is(err, errDisk) {
-		t.Errorf("short write: %d, %v; want 2 and the error", n, err)
+	if _, err := f.WriteAt([]byte("bbbb"), 0); !errors.Is(err, errDisk) {
+		t.Errorf("late write: %v", err)
 	}
-	if got := string(d.ReadFile(name)); got != "ccbb" {
-		t.Errorf("file has %q, want ccbb", got)
+	decide, _ = Nth(1, Fate{Err: errDisk, Late: true}, Rename)
+	if err := (Faults{d, decide}).Rename(name, name+"2"); !errors.Is(err, errDisk) {
+		t.Errorf("late rename: %v", err)
 	}
-	if seen() != 2 {
-		t.Errorf("%d writes counted, want 2", seen())
+	if got := string(d.ReadFile(name + "2")); got != "bbbb" {
+		t.Errorf("both were to happen, yet the new name has %q", got)
 	}
 }
 
