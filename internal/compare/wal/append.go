@@ -35,7 +35,7 @@ func appendCase(p plan, synced bool, size, writers int) *workload {
 	o := logOptions{synced: synced, segment: p.segment, record: size}
 	n := maxCellBytes / size
 	return &workload{
-		group: group, cell: fmt.Sprintf("%d B, writers %d", size, writers),
+		group: group, cell: fmt.Sprintf("%d B by %d writers", size, writers),
 		has: func(s side) bool { return s.only == "" || s.only == group },
 		prepare: func(s side, dir string) error {
 			rate, err := calibrate(s, filepath.Join(dir, "first"), o, writers, p.seconds)
@@ -56,6 +56,7 @@ func appendCase(p plan, synced bool, size, writers int) *workload {
 			return []figure.Metric{
 				{Name: "records", Unit: "/s", Value: float64(n) / u.elapsed.Seconds(), Better: figure.Higher},
 				u.cpuPer(n, "record"),
+				{Name: "stored", Unit: "records", Value: float64(n)},
 			}, verify(s, dir, o, n)
 		},
 	}

@@ -21,7 +21,7 @@ const bareSize = 128
 // options are the flags of the command wal.
 type options struct {
 	seconds, segment              float64
-	rounds                        int
+	rounds, records               int
 	cases, sides, json, dir, prof string
 }
 
@@ -81,7 +81,8 @@ func run(args []string) error {
 	f.Float64Var(&o.seconds, "seconds", 0.5, "how long lightcone takes for a cell of the appends; others at most three times that")
 	f.IntVar(&o.rounds, "rounds", 3, "rounds, in each of which all sides take turns; figures are medians")
 	f.Float64Var(&o.segment, "segment", 64, "MiB of a segment on all sides; 0: each side's own default")
-	f.StringVar(&o.cases, "cases", "", "only cases that start with one of these, with commas: append-none,append-synced,reads,tails,open")
+	f.IntVar(&o.records, "records", fullPlan.reads, "records that are read")
+	f.StringVar(&o.cases, "cases", "", "only cases that start with one of these, with commas: append-none,append-synced 4096 B,reads,tails,open")
 	f.StringVar(&o.sides, "sides", "", "only sides whose names start with one of these, with commas")
 	f.StringVar(&o.json, "json", "", "write the results to this file, too")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "where the logs are, in temporary folders")
@@ -89,8 +90,8 @@ func run(args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if o.seconds <= 0 || o.rounds < 1 || o.segment < 0 || f.NArg() > 0 {
-		return errors.New("--seconds and --rounds must be more than 0, --segment not less, and nothing else is taken")
+	if o.seconds <= 0 || o.rounds < 1 || o.records < 1 || o.segment < 0 || f.NArg() > 0 {
+		return errors.New("--seconds, --rounds and --records must be more than 0, --segment not less, and nothing else is taken")
 	}
 	if o.prof != "" {
 		if err := os.MkdirAll(o.prof, 0o755); err != nil {
@@ -98,7 +99,7 @@ func run(args []string) error {
 		}
 	}
 	p := fullPlan
-	p.seconds, p.rounds, p.segment = o.seconds, o.rounds, int64(o.segment*(1<<20))
+	p.seconds, p.rounds, p.reads, p.segment = o.seconds, o.rounds, o.records, int64(o.segment*(1<<20))
 	return compareLogs(o, p)
 }
 
@@ -123,7 +124,7 @@ func compareLogs(o options, p plan) error {
 	var group []line
 	all := cases(p)
 	for i, c := range all {
-		if figure.Selected(c.group, o.cases) {
+		if figure.Selected(c.group+" "+c.cell, o.cases) {
 			figures, err := c.compare(p, o)
 			if err != nil {
 				return err
@@ -184,7 +185,7 @@ type workload struct {
 	measure func(s side, dir string, w watch) ([]figure.Metric, error)
 }
 
-// compare runs the rounds of a case, the sides in turn in each.
+// compare runs the rounds of a case; in each the sides take turns, another first.
 func (c *workload) compare(p plan, o options) ([]line, error) {
 	root, err := os.MkdirTemp(o.dir, "compare-wal-")
 	if err != nil {
@@ -209,10 +210,11 @@ func (c *workload) compare(p plan, o options) ([]line, error) {
 	}
 	var out []line
 	for round := range p.rounds {
-		for _, s := range taking {
+		for i := range taking {
+			s := taking[(i+round)%len(taking)] // nobody always comes after the same one
 			w := watch{}
 			if o.prof != "" && round == 0 {
-				w.profile = filepath.Join(o.prof, strings.ReplaceAll(c.group+"-"+c.cell, " ", "-")+"-"+s.name)
+				w.profile = filepath.Join(o.prof, fileName(c.group, c.cell, s.name))
 			}
 			metrics, err := c.measure(s, filepath.Join(root, s.name), w)
 			if err != nil {
@@ -226,6 +228,11 @@ func (c *workload) compare(p plan, o options) ([]line, error) {
 		out[i].Value = sorted[len(sorted)/2]
 	}
 	return out, nil
+}
+
+// fileName makes a name without spaces of words.
+func fileName(words ...string) string {
+	return strings.NewReplacer(" ", "-", "/", "-per-").Replace(strings.Join(words, "-"))
 }
 
 // note adds what a round measured.

@@ -28,7 +28,7 @@ func tailCase(p plan, readers int) *workload {
 	o := logOptions{segment: p.segment, record: tailSize}
 	n := max(1, int(p.seconds*tailSeconds*float64(p.tailRate)))
 	return &workload{
-		group: "tails", cell: fmt.Sprintf("readers %d, writes %d/s", readers, p.tailRate),
+		group: "tails", cell: fmt.Sprintf("%d readers of %d/s", readers, p.tailRate),
 		has:     func(s side) bool { return s.only == "" && s.tails },
 		prepare: func(side, string) error { return nil },
 		measure: func(s side, dir string, w watch) ([]figure.Metric, error) {

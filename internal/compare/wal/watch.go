@@ -23,7 +23,7 @@ func (w watch) time(part string, f func() error) (u usage, err error) {
 	if w.profile != "" {
 		name = w.profile
 		if part != "" {
-			name += "-" + part
+			name += "-" + fileName(part)
 		}
 		name += ".pprof"
 	}
