@@ -23,6 +23,9 @@ const (
 	maxCellBytes = 128 << 20
 	// slowest is how many times the time of a cell its slowest side may take.
 	slowest = 3
+	// fewest is how many records each writer stores at least, however slow a
+	// busy disk made the warm-up look.
+	fewest = 10
 )
 
 // appendCase stores the same number of records on all sides: what ours stores in
@@ -43,7 +46,7 @@ func appendCase(p plan, synced bool, size, writers int) *workload {
 			if s.name != ours {
 				seconds *= slowest
 			}
-			n = max(1, min(n, int(rate*seconds)))
+			n = max(fewest*writers, min(n, int(rate*seconds)))
 			return err
 		},
 		measure: func(s side, dir string, w watch) ([]figure.Metric, error) {
@@ -80,7 +83,7 @@ func calibrate(s side, dir string, o logOptions, writers int, seconds float64) (
 		return 0, err
 	}
 	start := time.Now()
-	q := &quota{end: int64(maxCellBytes / o.record), until: start.Add(time.Duration(seconds / 4 * float64(time.Second)))}
+	q := &quota{end: int64(maxCellBytes / o.record), until: start.Add(time.Duration(seconds / 2 * float64(time.Second)))}
 	err = storeAll(l, s.serves, q, writers, o.record)
 	rate := float64(q.taken()) / time.Since(start).Seconds()
 	return rate, errors.Join(err, l.close())

@@ -68,7 +68,7 @@ func printFigures(w io.Writer, title string, figures []line, label func(line) st
 // ratios says how many times better ours is than bare, and than which best peer.
 func ratios(of map[string]line) []string {
 	mine, ok := of[ours]
-	if !ok {
+	if !ok || mine.Better == 0 {
 		return []string{"", ""}
 	}
 	bare, best, peer := "", "", line{}
