@@ -123,7 +123,7 @@ func (s *Server) join(space memo.SpaceID) (*topic, error) {
 		pubsub.WithPeerOutboundQueueSize(peerQueue),
 		pubsub.WithFloodPublish(true),
 		s.blame.withScores(name),
-		pubsub.WithRawTracer(drops{&s.dropped}),
+		pubsub.WithRawTracer(&s.traffic.topics),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("start gossipsub: %w", err)
@@ -154,14 +154,14 @@ func (s *Server) publish(o gossip.Publish) {
 		return
 	}
 	if len(o.Data) > gossip.MaxMessage {
-		s.dropped.Add(1)
+		s.traffic.topics.dropped.Add(1)
 		s.log.Error("a publication is above the limit", "space", o.Space, "bytes", len(o.Data), "limit", gossip.MaxMessage)
 		return
 	}
 	select {
 	case t.out <- o.Data:
 	default:
-		s.dropped.Add(1)
+		s.traffic.topics.dropped.Add(1)
 	}
 }
 
