@@ -28,8 +28,8 @@ const (
 	// graphs are connected but for a vanishing share; 2 makes separate rings.
 	meshDegree = 3
 	// Below meshLow links a peer makes new ones at the next heartbeat, from meshHigh
-	// on it drops some, so that it has 2 or 3. 3 for meshLow, which needs 5 for
-	// meshHigh, made 2.7 to 3.0 copies.
+	// on it drops some, so that it has 2 or 3. 3 for meshLow and 5 for meshHigh made
+	// 2.7 to 3.0 copies.
 	meshLow, meshHigh = 2, 4
 	// meshBest of the links that stay when some are dropped are those with the best
 	// score. The others are drawn, so that nobody is left out for being new.
@@ -38,9 +38,9 @@ const (
 	// less than half of meshDegree, rounded down. It is a defence of open networks
 	// against being surrounded; here a peer must know the space's secret.
 	meshOut = 0
-	// heartbeat is how often the mesh is mended: how long who has just come, or lost
-	// a link, waits for one. gossipsub's own 1 s was most of the wait for the first
-	// writes after a connection.
+	// heartbeat is how often the mesh is mended: the longest that who has just come,
+	// or lost a link, waits for one. The shorter, the more ids are told below: 155 B
+	// a message and receiver at 5 a second, with 500 ms 115 B.
 	heartbeat = 250 * time.Millisecond
 	// lazyPeers others, drawn anew at each heartbeat, are told the ids of messages of
 	// the last lazyBeats, and ask for what they lack. At 5 messages a second that is
