@@ -28,6 +28,8 @@ var (
 	ErrNoNetwork = errors.New("node has no network; start it with `lightcone up`")
 	// ErrContextUnavailable reports an exact read that this version cannot answer.
 	ErrContextUnavailable = errors.New("context unavailable: exact reads need a token that names a root, which this version does not issue; read at-least")
+	// ErrTooManyTokens reports a session that took more contexts than it can wait for.
+	ErrTooManyTokens = errors.New("session took too many contexts that this node lacks; wait for them one by one, in sessions of their own")
 	// ErrUnsupported reports a policy that a later version brings.
 	ErrUnsupported = errors.New("not supported by this version")
 	// ErrBadTicket reports a text that is no ticket or was damaged on its way.

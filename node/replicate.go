@@ -86,7 +86,9 @@ func (n *Node) admit(id memo.SpaceID, p PeerID) {
 		if s.admitted == nil {
 			s.admitted = map[PeerID]bool{}
 		}
-		s.admitted[p] = true
+		if len(s.admitted) < maxAdmitted {
+			s.admitted[p] = true
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
 
@@ -61,12 +60,4 @@ func TestMissingWritesCount(t *testing.T) {
 	if m := percentile(d, 99, 40); m.Value != 60_000 || m.Bound != figure.MoreThan {
 		t.Errorf("p99 with 40 %% missing for a minute: %v", m)
 	}
-}
-
-func (r result) find(name string) (figure.Metric, bool) {
-	i := slices.IndexFunc(r.Metrics, func(m figure.Metric) bool { return m.Name == name })
-	if i < 0 {
-		return figure.Metric{}, false
-	}
-	return r.Metrics[i], true
 }

@@ -6,10 +6,12 @@ import (
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
 	"lightcone/internal/compare/figure"
+	"lightcone/p2p/gossip"
 )
 
 // result is what one case measured on one side.
@@ -21,6 +23,14 @@ type result struct {
 	copies int // keys held, summed over replicas
 }
 
+func (r result) find(name string) (figure.Metric, bool) {
+	i := slices.IndexFunc(r.Metrics, func(m figure.Metric) bool { return m.Name == name })
+	if i < 0 {
+		return figure.Metric{}, false
+	}
+	return r.Metrics[i], true
+}
+
 func (r *result) add(m ...figure.Metric) { r.Metrics = append(r.Metrics, m...) }
 
 // lead puts what a case is about before what it cost.
@@ -28,14 +38,15 @@ func (r *result) lead(m ...figure.Metric) { r.Metrics = append(m, r.Metrics...) 
 
 // meter is what the counters said when a measurement began.
 type meter struct {
-	start time.Time
-	cpu   time.Duration
-	sent  int64
+	start  time.Time
+	cpu    time.Duration
+	sent   int64
+	topics gossip.TopicTraffic
 }
 
 func begin(s swarm) meter {
 	runtime.GC() // of what came before
-	return meter{cpu: figure.CPUTime(), sent: s.sent(), start: time.Now()}
+	return meter{cpu: figure.CPUTime(), sent: s.sent(), topics: s.topics(), start: time.Now()}
 }
 
 // end returns a result with what was used since begin to write keys and to
@@ -55,7 +66,31 @@ func (m meter) end(s swarm, written, arrived int) result {
 			Value: float64(cpu.Microseconds()) * float64(replicas) / float64(r.copies), Better: figure.Lower,
 		},
 	)
+	r.add(gossiped(m.topics, s.topics(), arrived)...)
 	return r
+}
+
+// gossiped says in how many copies the messages of topics came between two
+// counts, and what that and the control around it took. Copies that came back to
+// the writer count for the receivers.
+func gossiped(before, after gossip.TopicTraffic, arrived int) []figure.Metric {
+	messages, copies := float64(after.Messages-before.Messages), float64(after.Copies-before.Copies)
+	if messages == 0 {
+		return nil
+	}
+	copyBytes := float64(after.CopyBytes - before.CopyBytes)
+	control := float64(after.Bytes-before.Bytes) - copyBytes
+	return []figure.Metric{
+		{Name: "gossip: messages per key", Value: messages / float64(arrived)},
+		{Name: "gossip: copies per message and receiver", Value: copies / messages, Better: figure.Lower},
+		{Name: "gossip: bytes per copy", Unit: "B", Value: copyBytes / copies, Better: figure.Lower},
+		{Name: "gossip: control per key and receiver", Unit: "B", Value: control / float64(arrived), Better: figure.Lower},
+		{Name: "gossip: IHAVE ids per message", Value: float64(after.IHave-before.IHave) / messages},
+		{Name: "gossip: IWANT ids per message", Value: float64(after.IWant-before.IWant) / messages},
+		{Name: "gossip: IDONTWANT ids per message", Value: float64(after.IDontWant-before.IDontWant) / messages},
+		{Name: "gossip: grafts", Value: float64(after.Grafts - before.Grafts)},
+		{Name: "gossip: prunes", Value: float64(after.Prunes - before.Prunes)},
+	}
 }
 
 // addDisk adds what a closed swarm left in dir.

@@ -28,14 +28,18 @@ func printCase(w io.Writer, j job, results []result) {
 		head = append(head, r.Side)
 	}
 	lines := [][]string{append(head, "ratio", "aim")}
-	for i, m := range first.Metrics { // every side has the same metrics
-		line := []string{m.Name + ", " + m.Unit}
+	for _, m := range first.Metrics { // the others have the same, or fewer
+		line := []string{strings.TrimSuffix(m.Name+", "+m.Unit, ", ")}
 		for _, r := range results {
-			line = append(line, r.Metrics[i].String())
+			text := ""
+			if x, ok := r.find(m.Name); ok {
+				text = x.String()
+			}
+			line = append(line, text)
 		}
 		times, goal := "", ""
-		if len(results) > 1 {
-			times = figure.Ratio(m, last.Metrics[i])
+		if x, ok := last.find(m.Name); ok && len(results) > 1 {
+			times = figure.Ratio(m, x)
 		}
 		if first.Side == sides[0].name {
 			goal = aim(j.name, m)

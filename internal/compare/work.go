@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lightcone/internal/compare/figure"
+	"lightcone/p2p/gossip"
 )
 
 const (
@@ -52,6 +53,9 @@ type swarm interface {
 	// sent and received count bytes on the streams of all replicas, of replica i.
 	sent() int64
 	received(i int) int64
+	// topics counts what came in on topics, over all replicas. It is zero on a
+	// side that does not count.
+	topics() gossip.TopicTraffic
 	// equal compares the contents of all replicas.
 	equal(ctx context.Context) error
 	// close stops all replicas. disk, asked afterwards, is the bytes in use.
