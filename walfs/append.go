@@ -119,8 +119,8 @@ func (l *Log) repair() error {
 // is taken first: on a full disk the old one still has room for smaller batches.
 // Callers hold mu.
 func (l *Log) rotate(need int64) error {
-	size := max(l.o.SegmentSize, headerSize+need)
-	s, f, err := l.prepare(l.active.id+1, l.last.Load()+1, size)
+	need += headerSize
+	s, f, err := l.prepare(l.active.id+1, l.last.Load()+1, max(l.o.SegmentSize, need), need)
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func (l *Log) recover() error {
 
 // begin makes the first segment of an empty log.
 func (l *Log) begin() (*segment, error) {
-	s, f, err := l.prepare(1, 1, l.o.SegmentSize)
+	s, f, err := l.prepare(1, 1, l.o.SegmentSize, MinSegmentSize)
 	if err != nil {
 		return nil, err
 	}

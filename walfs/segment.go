@@ -78,8 +78,21 @@ func (s *segment) before(lsn LSN) indexEntry {
 	return s.index[i-1]
 }
 
-// prepare makes the file of a segment that holds nothing, under a temporary name.
-func (l *Log) prepare(id uint64, first LSN, size int64) (*segment, File, error) {
+// prepare makes a segment of size bytes or, on a disk without room for that, of
+// half of them, a quarter and so on, as long as need bytes fit: what is left of a
+// disk is used before it counts as full, and a small one can be used at all.
+func (l *Log) prepare(id uint64, first LSN, size, need int64) (*segment, File, error) {
+	for {
+		s, f, err := l.create(id, first, size)
+		size = size / 2 / frameAlign * frameAlign
+		if !NoSpace(err) || size < max(need, MinSegmentSize) {
+			return s, f, err
+		}
+	}
+}
+
+// create makes the file of a segment that holds nothing, under a temporary name.
+func (l *Log) create(id uint64, first LSN, size int64) (*segment, File, error) {
 	now := l.o.Now().UnixNano()
 	s := &segment{id: id, path: filepath.Join(l.dir, segmentName(id)), size: size, first: first}
 	s.header = header{created: now, modified: now, mark: headerSize, first: first}
