@@ -40,7 +40,7 @@ func (r room) check(size uint64) error {
 	if err != nil || free >= size+reserve {
 		return nil
 	}
-	return fmt.Errorf("%w: %d KiB are free in %s, of which %d KiB are kept to finish what was begun (%w)",
+	return fmt.Errorf("%w: %d KiB are free in %s, and %d KiB are kept to finish what was begun (%w)",
 		ErrFull, free>>10, r.dir, reserve>>10, syscall.ENOSPC)
 }
 
