@@ -178,7 +178,10 @@ func TestFailedIndex(t *testing.T) {
 // TestReserve: below the reserve nothing is written, though the log has room;
 // reading goes on, and writing when there is room again.
 func TestReserve(t *testing.T) {
-	const total = 1 << 20 // of which an eighth is kept
+	const (
+		total   = 4 << 20
+		reserve = total / 16
+	)
 	var free atomic.Int64
 	free.Store(total)
 	usage := func(string) (uint64, uint64, error) { return uint64(free.Load()), total, nil }
@@ -186,12 +189,12 @@ func TestReserve(t *testing.T) {
 	s := open(t, dir, Options{Usage: usage})
 	s.AddSpace(w.space)
 	attach(t, s, w.runs...)
-	if size := s.log.Recovery(); size.Segments != 1 || segmentSize(t, dir) > total-total/8 {
+	if size := s.log.Recovery(); size.Segments != 1 || segmentSize(t, dir) > total-reserve {
 		t.Errorf("the log took the reserve: a segment of %d bytes", segmentSize(t, dir))
 	}
 	own := w.next(0, 1)
 	seal := w.sign(0, own[0])
-	free.Store(total/8 - 1)
+	free.Store(reserve + MinSegmentSize - 1)
 	want := ask(t, s, w)
 	if _, err := s.AppendOwn(walfs.Group, own, &seal); !errors.Is(err, ErrFull) || errors.Is(err, ErrUnsure) {
 		t.Errorf("own memo on a full disk: %v", err)
@@ -202,7 +205,7 @@ func TestReserve(t *testing.T) {
 	if diff := cmp.Diff(want, ask(t, s, w)); diff != "" {
 		t.Error(diff)
 	}
-	free.Store(total / 8)
+	free.Store(reserve + MinSegmentSize)
 	if _, err := s.AppendOwn(walfs.Group, own, &seal); err != nil {
 		t.Errorf("own memo with room again: %v", err)
 	}

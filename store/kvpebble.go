@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -72,6 +73,9 @@ func openPebble(dir string, fsys vfs.FS, logger *slog.Logger) (KV, error) {
 }
 
 func (k *pebbleKV) open() error {
+	if err := k.removeLogs(); err != nil {
+		return err
+	}
 	g := newGate(k.fs)
 	db, err := pebble.Open(k.dir, &pebble.Options{
 		FS:                          g,
@@ -97,6 +101,19 @@ func (k *pebbleKV) open() error {
 	}
 	k.db, k.gate = db, g
 	return nil
+}
+
+// removeLogs removes the log that pebble makes, and leaves empty, although it is
+// off. Finding one, pebble.Open flushes nothing into a new manifest and waits for
+// that, which on a full disk fails again and again, for ever.
+func (k *pebbleKV) removeLogs() error {
+	names, err := k.fs.List(k.dir)
+	for _, name := range names {
+		if filepath.Ext(name) == ".log" && err == nil {
+			err = k.fs.Remove(filepath.Join(k.dir, name))
+		}
+	}
+	return err
 }
 
 // shut closes the index, if it is open. That pebble could not write what it was
@@ -251,7 +268,11 @@ type pebbleLogger struct {
 func (pebbleLogger) Infof(string, ...any) {}
 
 func (l pebbleLogger) Errorf(format string, args ...any) {
-	l.log.Warn("index", slog.String("text", fmt.Sprintf(format, args...)))
+	level := slog.LevelWarn
+	if !l.gate.used() { // whoever opens or closes is told
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, "index", slog.String("text", fmt.Sprintf(format, args...)))
 }
 
 // Fatalf is called for a manifest that cannot be written. The gate lets that

@@ -17,7 +17,7 @@ const (
 	// needs several times a memtable, and a node can restart on a full disk.
 	Reserve = 64 << 20
 	// reserveShare makes the reserve of a small disk this part of it.
-	reserveShare = 8
+	reserveShare = 16
 )
 
 // room watches the disk that dir is on.

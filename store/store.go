@@ -109,7 +109,7 @@ func (s *Store) Ready() error {
 	case err != nil:
 		return s.breakDown(err)
 	}
-	return s.room.check(0)
+	return s.room.check(MinSegmentSize) // the next segment, so that a write of any size fits
 }
 
 // Sync returns when everything appended so far is on the disk.
