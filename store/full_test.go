@@ -3,8 +3,10 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
@@ -275,5 +277,68 @@ func TestStoppedLog(t *testing.T) {
 	}
 	if err := s.Close(); !errors.Is(err, walfs.ErrStopped) {
 		t.Errorf("close: %v", err)
+	}
+}
+
+// TestRottenIndex: a damaged block of the index is an error to who reads it and
+// stops appending; it does not end the process. Open rebuilds the index.
+func TestRottenIndex(t *testing.T) {
+	w, dir := newWorld(t, 1), t.TempDir()
+	s := open(t, dir, Options{})
+	s.AddSpace(w.space)
+	attach(t, s, w.runs...)
+	for range 20 {
+		attach(t, s, w.run(0, memo.MaxRunMemos))
+	}
+	want := ask(t, s, w)
+	closeStore(t, s)
+	s = open(t, dir, Options{})
+	rot(t, dir) // behind the back of the open store
+	failed := false
+	for seq := uint64(1); seq <= 20*memo.MaxRunMemos && !failed; seq++ {
+		_, _, err := s.View().ID(w.space, w.author(0), seq)
+		failed = err != nil
+	}
+	if !failed {
+		t.Fatal("nobody noticed the damage")
+	}
+	if _, err := s.Attach([]*memo.Run{w.run(0, 1)}); !errors.Is(err, ErrBroken) {
+		t.Errorf("attach to a damaged index: %v", err)
+	}
+	if err := s.Close(); !errors.Is(err, ErrBroken) {
+		t.Errorf("close: %v", err)
+	}
+	s = open(t, dir, Options{})
+	defer closeStore(t, s)
+	if diff := cmp.Diff(want, ask(t, s, w)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// rot flips a bit in every 512 bytes of the index's tables.
+func rot(t *testing.T, dir string) {
+	t.Helper()
+	tables, err := filepath.Glob(filepath.Join(dir, "kv", "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("%d tables, %v", len(tables), err)
+	}
+	for _, name := range tables {
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 1)
+		for off := int64(0); err == nil; off += 512 {
+			if _, err = f.ReadAt(b, off); err == nil {
+				b[0] ^= 1
+				_, err = f.WriteAt(b, off)
+			}
+		}
+		if !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
