@@ -418,10 +418,7 @@ func (s *Space) write(ctx context.Context, edit *memo.Edit, heads []memo.Head) (
 	}
 	select {
 	case r := <-w.done:
-		if r.err != nil && r.unknown {
-			return memo.Head{}, &unknownError{r.err}
-		}
-		return r.head, r.err
+		return r.result()
 	case <-ctx.Done():
 		return memo.Head{}, &unknownError{fmt.Errorf("gave up waiting; the write may still be recorded: %w", ctx.Err())}
 	case <-s.node.done:
@@ -429,11 +426,19 @@ func (s *Space) write(ctx context.Context, edit *memo.Edit, heads []memo.Head) (
 	}
 }
 
+// result is what write returns.
+func (r written) result() (memo.Head, error) {
+	if r.err != nil && r.unknown {
+		return memo.Head{}, &unknownError{r.err}
+	}
+	return r.head, r.err
+}
+
 // lastAnswer takes the answer the owner may have given just before it ended.
 func lastAnswer(w *write) (memo.Head, error) {
 	select {
 	case r := <-w.done:
-		return r.head, r.err
+		return r.result()
 	default:
 		return memo.Head{}, ErrClosed
 	}
