@@ -60,8 +60,8 @@ func (l *Log) checkBatch(recs []Record) (int64, error) {
 // whose promise needs a sync. It returns a's next turn.
 func (l *Log) writeTurn(a *request) turn {
 	group := l.queue.take(a)
-	if ahead := l.write(group.first); ahead != nil {
-		l.o.Go(ahead)
+	if chore := l.write(group.first); chore != nil {
+		l.o.Go(chore)
 	}
 	l.queue.leave()
 	var waiting, done list
@@ -83,9 +83,8 @@ func (l *Log) writeTurn(a *request) turn {
 }
 
 // write writes the requests from a on and shows them to the readers, with one
-// pwrite unless a segment ends in between. It says what is to be prepared now,
-// nil for nothing.
-func (l *Log) write(a *request) (ahead func()) {
+// pwrite unless a segment ends in between. It returns what is to be done aside.
+func (l *Log) write(a *request) (chore func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for a != nil {
@@ -96,7 +95,7 @@ func (l *Log) write(a *request) (ahead func()) {
 			}
 		}
 	}
-	return l.prepareAhead()
+	return l.chore()
 }
 
 // writeSome writes a and those of the requests behind it that fit into its

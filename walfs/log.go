@@ -33,6 +33,9 @@ type Log struct {
 	syncMu sync.Mutex // one sync at a time: see Log.sync
 	group  group
 	timer  timer // of Interval
+
+	flushing atomic.Bool    // a chore syncs
+	chores   sync.WaitGroup // at work aside of the appenders, or waiting for the timer
 }
 
 // Last is the LSN of the last record appended, synced or not; 0 when the log is
@@ -73,9 +76,9 @@ func (l *Log) Close() error {
 	if was {
 		return ErrClosed
 	}
-	l.timer.stop()
+	l.timer.stop(l)
 	err := l.endSyncs()
-	l.timer.fired.Wait()
+	l.chores.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err = errors.Join(err, l.dropSpare())

@@ -12,6 +12,11 @@ import (
 // space of two segments.
 const prepareShare = 2
 
+// maxUnsynced is how many bytes of None the active segment may hold before the log
+// begins a sync on its own, which nobody waits for. A rotation then finds little
+// that is not on the disk yet.
+const maxUnsynced = 2 << 20
+
 // spare is a segment that is made while the active one fills. What follows made
 // may be looked at when that is closed.
 type spare struct {
@@ -21,18 +26,40 @@ type spare struct {
 	err  error // why there is none
 }
 
-// prepareAhead returns what makes the next segment, nil when it is too early or
-// was begun. Callers hold mu; they run it without.
-func (l *Log) prepareAhead() func() {
-	s := l.active
-	if l.spare != nil || s.end.Load() < s.size/prepareShare || l.closed.Load() || l.group.err() != nil {
+// chore returns what is to be done aside of the appenders now, nil for nothing.
+// Callers hold mu; they run it without, by Options.Go.
+func (l *Log) chore() func() {
+	s, end := l.active, l.active.end.Load()
+	switch {
+	case l.closed.Load() || l.group.err() != nil:
 		return nil
+	case l.spare == nil && end >= s.size/prepareShare:
+		return l.prepareAhead(s.id + 1)
+	case end-s.header.mark >= maxUnsynced && l.flushing.CompareAndSwap(false, true):
+		return l.aside(func() {
+			_ = l.waitDurable(l.Last()) // a failed sync has stopped the log: who appends is told
+			l.flushing.Store(false)
+		})
 	}
+	return nil
+}
+
+// aside has Close wait for f.
+func (l *Log) aside(f func()) func() {
+	l.chores.Add(1)
+	return func() {
+		defer l.chores.Done()
+		f()
+	}
+}
+
+// prepareAhead returns what makes the next segment. Callers hold mu.
+func (l *Log) prepareAhead(id uint64) func() {
 	sp := &spare{made: make(chan struct{})}
 	l.spare = sp
 	return func() {
 		defer close(sp.made)
-		sp.seg, sp.file, sp.err = l.create(s.id+1, l.o.SegmentSize)
+		sp.seg, sp.file, sp.err = l.create(id, l.o.SegmentSize)
 		if sp.err == nil {
 			if err := l.syncAside(sp.file.Sync); err != nil {
 				sp.err = errors.Join(err, l.discard(sp.seg, sp.file))

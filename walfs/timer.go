@@ -11,7 +11,6 @@ type timer struct {
 	upTo  LSN           // last record whose sync was promised
 	least time.Duration // of what is running, when anything is
 	stops []func() bool // of what is running
-	fired sync.WaitGroup
 }
 
 // set has the records up to lsn synced in d or earlier. What runs already comes
@@ -24,34 +23,32 @@ func (t *timer) set(l *Log, d time.Duration, lsn LSN) {
 		return
 	}
 	t.least = d
-	t.fired.Add(1)
-	t.stops = append(t.stops, l.o.AfterFunc(d, func() {
-		defer t.fired.Done()
-		_ = l.waitDurable(t.due()) // a failed sync has stopped the log: who appends is told
-	}))
+	t.stops = append(t.stops, l.o.AfterFunc(d, l.aside(func() {
+		_ = l.waitDurable(t.due(l)) // a failed sync has stopped the log: who appends is told
+	})))
 }
 
 // due says what is to be synced now. A record appended from here on sets the timer
 // again.
-func (t *timer) due() LSN {
+func (t *timer) due(l *Log) LSN {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.clear()
+	t.clear(l)
 	return t.upTo
 }
 
-// stop ends the timer. What has fired already may still be at work: fired counts it.
-func (t *timer) stop() {
+// stop ends the timer. What has fired already may still be at work.
+func (t *timer) stop(l *Log) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.clear()
+	t.clear(l)
 }
 
 // clear stops what is running. Callers hold mu.
-func (t *timer) clear() {
+func (t *timer) clear(l *Log) {
 	for _, stop := range t.stops {
 		if stop() {
-			t.fired.Done()
+			l.chores.Done()
 		}
 	}
 	t.stops = nil
