@@ -197,20 +197,13 @@ func inspection(t *testing.T) {
 		appended(t, l, walfs.None, text)
 	}
 	l.Close()
-	content := func() map[string]string {
-		all := map[string]string{}
-		for _, name := range disk.Names() {
-			all[name] = string(disk.ReadFile(name))
-		}
-		return all
-	}
-	before := content()
+	before := contents(disk)
 	for range 3 {
 		l := opened(t, crashDir, options(disk))
 		wantTexts(t, l, want)
 		l.Close()
 	}
-	if !maps.Equal(before, content()) {
+	if !maps.Equal(before, contents(disk)) {
 		t.Fatal("looking at the log changed it")
 	}
 }

@@ -24,7 +24,7 @@ const (
 	crashMixes = 10 // random mixes of unsynced sectors at each boundary
 	// thoroughShare is how many states share one that also gets the dearer
 	// checks: an append, a crash in recovery, a flipped bit.
-	thoroughShare = 16
+	thoroughShare = 32
 )
 
 // enumeration crashes sequences of steps at their boundaries.

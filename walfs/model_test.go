@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -17,6 +18,7 @@ import (
 type model struct {
 	disk    *walfstest.Disk
 	log     *walfs.Log
+	clock   clock
 	want    []walfs.Entry // by LSN, from 1
 	durable int           // how many of them were promised
 	readers []*modelReader
@@ -39,6 +41,8 @@ func (m *model) entry(rt *rapid.T) (walfs.Entry, bool) {
 
 func (m *model) open(rt *rapid.T) {
 	o := options(m.disk)
+	m.clock.pending = nil
+	o.AfterFunc = m.clock.AfterFunc
 	o.SegmentSize = rapid.SampledFrom([]int64{4096, 8192, 40960}).Draw(rt, "segment size")
 	l, err := walfs.Open(crashDir, o)
 	if err != nil {
@@ -112,7 +116,7 @@ func (m *model) append(rt *rapid.T) {
 		}
 		m.want = append(m.want, walfs.Entry{LSN: placed[i].LSN, Pos: placed[i].Pos, Kind: r.Kind, Data: r.Data})
 	}
-	if d != walfs.None && len(recs) > 0 {
+	if (d == walfs.Group || d == walfs.Each) && len(recs) > 0 {
 		m.durable = len(m.want)
 	}
 }
@@ -122,6 +126,16 @@ func (m *model) sync(rt *rapid.T) {
 		rt.Fatal(err)
 	}
 	m.durable = len(m.want)
+}
+
+// tick lets the intervals pass.
+func (m *model) tick(rt *rapid.T) {
+	owed := len(m.clock.pending) > 0
+	m.clock.tick()
+	if owed && int(m.log.Durable()) != len(m.want) {
+		rt.Fatalf("the interval has passed, and %d of %d records are durable", m.log.Durable(), len(m.want))
+	}
+	m.durable = int(m.log.Durable())
 }
 
 // startReading adds a reader at a record, the beginning or the end.
@@ -202,7 +216,7 @@ func (m *model) check(rt *rapid.T) {
 }
 
 // durabilities are those a model may append with.
-var durabilities = []walfs.Durability{walfs.None, walfs.Group}
+var durabilities = []walfs.Durability{walfs.None, walfs.Group, walfs.Each, walfs.Interval(time.Second)}
 
 // TestModel does random things to a log and to a slice of records.
 func TestModel(t *testing.T) {
@@ -213,6 +227,7 @@ func TestModel(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"append":  m.append,
 			"sync":    m.sync,
+			"tick":    m.tick,
 			"reopen":  m.reopen,
 			"kill":    m.kill,
 			"cut":     m.cut,

@@ -16,27 +16,32 @@ const crashDir = "/log"
 
 // world is a log under way on a disk that may lose power, and what was asked of it.
 type world struct {
-	disk  *walfstest.Disk
-	watch func(walfstest.Call)    // told of each step on whatever disk it is
-	wrap  func(walfs.FS) walfs.FS // puts something before every disk a log is opened on
-	fault func(walfstest.Call) walfstest.Fate
-	log   *walfs.Log
-	hist  history
-	made  int     // texts so far: none is used twice, so that dead records are known
-	told  int     // how often the log refused something
-	errs  []error // the refusals that nobody ordered
-	wrong error   // the first promise it broke while it was open
+	disk   *walfstest.Disk
+	watch  func(walfstest.Call)    // told of each step on whatever disk it is
+	wrap   func(walfs.FS) walfs.FS // puts something before every disk a log is opened on
+	fault  func(walfstest.Call) walfstest.Fate
+	log    *walfs.Log
+	clock  clock // of the log that is open
+	hist   history
+	made   int     // texts so far: none is used twice, so that dead records are known
+	faulty bool    // operations fail that no step ordered
+	told   int     // how often the log refused something
+	errs   []error // the refusals that nobody ordered
+	wrong  error   // the first promise it broke while it was open
 }
 
 func asIs(fs walfs.FS) walfs.FS { return fs }
 
-// options are the same at every opening. The clock stands still, so that the same
-// records make the same bytes.
+// options are the same at every opening. Everything happens in one order: the clock
+// stands still until somebody makes it tick, and what the log would leave to another
+// goroutine is done at once. So the same records make the same bytes.
 func options(fs walfs.FS) walfs.Options {
 	return walfs.Options{
 		SegmentSize: walfs.MinSegmentSize,
 		FS:          fs,
 		Now:         func() time.Time { return time.Unix(0, 5) },
+		AfterFunc:   new(clock).AfterFunc,
+		Go:          func(f func()) { f() },
 	}
 }
 
@@ -58,14 +63,16 @@ func (w *world) broken(format string, args ...any) {
 
 // open opens the log, which makes durable what it shows, and reads it.
 func (w *world) open() {
-	w.log = nil
+	w.log, w.clock.pending = nil, nil
 	fs := walfstest.Faults{FS: w.wrap(w.disk), Decide: func(c walfstest.Call) walfstest.Fate {
 		if w.fault == nil {
 			return walfstest.Fate{}
 		}
 		return w.fault(c)
 	}}
-	l, err := walfs.Open(crashDir, options(fs))
+	o := options(fs)
+	o.AfterFunc = w.clock.AfterFunc
+	l, err := walfs.Open(crashDir, o)
 	if !w.expect("open", err) {
 		return
 	}
@@ -103,7 +110,7 @@ func (w *world) append(d walfs.Durability, n, length int) error {
 	case errors.Is(err, walfs.ErrStopped): // they may be there, or not
 	case err != nil:
 		w.hist.drop()
-	case d != walfs.None:
+	case d == walfs.Group || d == walfs.Each:
 		w.hist.promised = len(w.hist.texts)
 	}
 	return err
@@ -124,6 +131,9 @@ func appending(d walfs.Durability, n, length int) func(w *world) {
 var alphabet = []step{
 	{"none", appending(walfs.None, 1, 700)},
 	{"group", appending(walfs.Group, 1, 300)},
+	{"each", appending(walfs.Each, 1, 300)},
+	{"interval", appending(walfs.Interval(time.Second), 1, 300)},
+	{"tick", (*world).tick},
 	{"batch", appending(walfs.Group, 3, 400)},
 	{"loose", appending(walfs.None, 4, 150)},
 	{"fill", appending(walfs.None, 2, 1100)},
@@ -143,6 +153,17 @@ func (w *world) sync() {
 	}
 }
 
+// tick lets the intervals pass.
+func (w *world) tick() {
+	owed := w.clock.pending != nil
+	w.clock.tick()
+	durable := int(w.log.Durable())
+	if owed && durable < int(w.log.Last()) && !w.faulty {
+		w.broken("the interval has passed, and %d of %d records are durable", durable, w.log.Last())
+	}
+	w.hist.promised = max(w.hist.promised, durable)
+}
+
 // reopen closes the log as it should be, and opens it again.
 func (w *world) reopen() {
 	if w.expect("close", w.log.Close()) {
@@ -157,7 +178,7 @@ func (w *world) kill() {
 	all := len(w.hist.texts)
 	w.move(w.disk.Kill())
 	w.open()
-	if left := len(w.hist.texts); left != all && len(w.errs) == 0 {
+	if left := len(w.hist.texts); left != all && !w.faulty {
 		w.broken("%d records are left of %d after a kill", left, all)
 	}
 }
@@ -194,7 +215,7 @@ func failedWrite(fate walfstest.Fate) func(w *world) {
 			failed = true
 			return fate
 		}
-		if w.append(walfs.None, 4, 150) == nil {
+		if w.append(walfs.None, 4, 150) == nil && !w.faulty {
 			w.broken("a batch was taken whose write failed")
 		}
 		w.fault = nil
@@ -210,8 +231,7 @@ func (w *world) fullDisk() {
 		}
 		return walfstest.Fate{}
 	}
-	before := w.told
-	if w.append(walfs.Group, 3, 1400) == nil && before == 0 {
+	if w.append(walfs.Group, 3, 1400) == nil && !w.faulty {
 		w.broken("a batch was taken that has no room")
 	}
 	w.fault = nil
