@@ -141,7 +141,7 @@ func (v *View) Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte,
 		return nil, err
 	}
 	if e.Kind == walfs.KindRun {
-		return e.Data, nil
+		return e.Clone().Data, nil // it may wait for a slow peer longer than the log lives
 	}
 	return v.ownRun(space, author, p.first, last, e)
 }

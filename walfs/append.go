@@ -10,7 +10,7 @@ import (
 // nothing was appended. After ErrStopped the records may or may not be there
 // when the log is opened again; none was promised.
 //
-// A batch is one write. A crash before the promise may keep a prefix of it.
+// A batch is atomic: after a crash all of it is there, or none.
 func (l *Log) Append(d Durability, recs ...Record) ([]Placed, error) {
 	if d > Group {
 		return nil, fmt.Errorf("%w: unknown durability %d", ErrBadOptions, d)
@@ -66,7 +66,7 @@ func (l *Log) write(recs []Record, placed []Placed) error {
 	first := l.last.Load() + 1
 	l.enc.reset()
 	for i, r := range recs {
-		at := l.enc.add(first+LSN(i), r)
+		at := l.enc.add(first+LSN(i), r, len(recs)-1-i)
 		placed[i] = Placed{LSN: first + LSN(i), Pos: Position{Offset: uint64(at)}}
 	}
 	size := int64(len(l.enc.frames))
@@ -76,7 +76,7 @@ func (l *Log) write(recs []Record, placed []Placed) error {
 		}
 	}
 	s, off := l.active, l.active.end.Load()
-	if _, err := l.file.file.WriteAt(l.enc.frames, off); err != nil {
+	if _, err := l.file.WriteAt(l.enc.frames, off); err != nil {
 		l.failed = span{off, off + size}
 		return errors.Join(fmt.Errorf("append to %s: %w", s.path, err), l.repair())
 	}
@@ -103,10 +103,10 @@ func (l *Log) repair() error {
 	if l.failed.to == 0 {
 		return nil
 	}
-	if err := writeZeros(l.file.file, l.failed.from, l.failed.to); err != nil {
+	if err := writeZeros(l.file, l.failed.from, l.failed.to); err != nil {
 		return fmt.Errorf("wipe a failed write in %s: %w", l.active.path, err)
 	}
-	if err := l.sync(l.file.file.Sync); err != nil {
+	if err := l.sync(l.file.Sync); err != nil {
 		return err
 	}
 	l.failed = span{}
@@ -127,8 +127,7 @@ func (l *Log) rotate(need int64) error {
 	if err := l.seal(); err != nil {
 		return errors.Join(err, l.discard(s, f))
 	}
-	h, err := l.place(s, f)
-	if err != nil {
+	if err := l.place(s, f); err != nil {
 		return err
 	}
 	old := l.file
@@ -136,8 +135,8 @@ func (l *Log) rotate(need int64) error {
 	grown := append(segs[:len(segs):len(segs)], s)
 	l.segs.Store(&grown)
 	l.active.next.Store(s)
-	l.active, l.file = s, h
-	return l.handles.release(old)
+	l.active, l.file = s, f
+	return old.Close()
 }
 
 // seal syncs the active segment, then marks its end in the header and syncs that.
@@ -147,14 +146,14 @@ func (l *Log) seal() error {
 		return nil // by a rotation that got no further
 	}
 	t := l.tip()
-	if err := l.sync(l.file.file.Sync); err != nil {
+	if err := l.sync(l.file.Sync); err != nil {
 		return err
 	}
 	l.group.advance(t.last)
 	h := s.header
 	h.mark, h.count, h.sealed = t.end, t.last+1-s.first, true
-	if err := l.writeHeader(l.file.file, s, h); err != nil {
+	if err := l.writeHeader(l.file, s, h); err != nil {
 		return err
 	}
-	return l.sync(l.file.file.Sync)
+	return l.sync(l.file.Sync)
 }

@@ -169,6 +169,12 @@ func (f *crashFile) Allocate(size int64) error {
 	return nil
 }
 
+func (f *crashFile) Map(size int64) ([]byte, func() error, error) {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	return f.node.live[:size], func() error { return nil }, nil
+}
+
 func (f *crashFile) Sync() error {
 	defer f.fs.step("sync")()
 	n := f.node

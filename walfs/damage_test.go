@@ -219,7 +219,7 @@ func TestReadErrorIsNoTear(t *testing.T) {
 		reads := 0
 		o := small
 		o.FS = hookFS{OS, func(op, _ string) error {
-			if op == "read" {
+			if op == "read" || op == "map" {
 				if reads++; reads == n {
 					return eio
 				}

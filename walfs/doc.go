@@ -23,9 +23,8 @@
 // log first) and refuses what a crash cannot cause (DamageError): it never
 // overwrites records that were promised.
 //
-// A Log is used by any number of goroutines. A Reader belongs to one. Data
-// slices handed out stay valid for ever and must not be modified: they share
-// memory with other records. Two Logs must not be open on one directory; the
+// A Log is used by any number of goroutines. A Reader belongs to one. What an
+// Entry shows is the log's own memory, valid as long as the Entry is kept. Two Logs must not be open on one directory; the
 // caller holds a lock against that.
 //
 // The package knows nothing of memos, runs or spaces: a record is a kind and

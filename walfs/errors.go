@@ -14,6 +14,9 @@ var (
 	// ErrStopped wraps the failed sync after which a log takes no more records.
 	// What the disk holds is unknown then; close the log, mend the disk, reopen.
 	ErrStopped = errors.New("log stopped by a failed sync; mend the disk and reopen")
+	// ErrUnreadable wraps a read that the disk refused: no damage was seen, and
+	// trying again may help.
+	ErrUnreadable = errors.New("the disk does not deliver these bytes")
 	// ErrTooLarge is returned for a record no segment can hold, or a batch over
 	// MaxBatch. Nothing of it was written.
 	ErrTooLarge = errors.New("too large for the log")

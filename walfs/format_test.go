@@ -15,17 +15,22 @@ import (
 // The bytes of the format, written down once and for all. A change here is a new
 // version of the format.
 const (
-	goldenHeader = "4c415755" + "01000000" + // magic, version
+	goldenHeader = "4c415755" + "02000000" + // magic, version
 		"0102030405060708" + "1112131415161718" + // created, modified
 		"e803000000000000" + "0700000000000000" + // durable mark 1000, 7 records
 		"02000000" + "2a00000000000000" + "00000000" + // sealed, first LSN 42, reserved
-		"bcde6d53" + "00000000" // CRC32C of the above, padding
+		"b3b532ba" + "00000000" // CRC32C of the above, padding
 	goldenFrame = "95b2594f" + "38000000" + // CRC32C of the next 60 bytes, length 56
 		"14000000" + "000000000000" + // root offset, alignment
 		"0a0014000c000b000400" + // vtable: lsn at 12, kind at 11, data at 4
 		"0a000000" + "10000000" + "000000" + "02" + "2a00000000000000" + // table: kind 2, LSN 42
 		"09000000" + "6c69676874636f6e65" + "000000" + // "lightcone"
 		"deadbeeffeedface" // trailer; no padding needed here
+	goldenBatchFrame = "8703dc81" + "38000000" +
+		"10000000" + "0c00180010000f00080004000c000000" + // vtable: left at 4, data at 8
+		"03000000" + // of the batch are to come
+		"10000000" + "000000" + "02" + "2a00000000000000" + "09000000" + "6c69676874636f6e65" + "000000" +
+		"deadbeeffeedface"
 )
 
 func unhex(t *testing.T, s string) []byte {
@@ -38,7 +43,7 @@ func unhex(t *testing.T, s string) []byte {
 }
 
 func TestGoldenHeader(t *testing.T) {
-	h := header{created: 0x0807060504030201, modified: 0x1817161514131211, mark: 1000, count: 7, sealed: true, first: 42}
+	h := header{version: headerVersion, created: 0x0807060504030201, modified: 0x1817161514131211, mark: 1000, count: 7, sealed: true, first: 42}
 	b := h.encode()
 	if diff := cmp.Diff(goldenHeader, hex.EncodeToString(b)); diff != "" {
 		t.Fatalf("header bytes (-want +got):\n%s", diff)
@@ -52,19 +57,50 @@ func TestGoldenHeader(t *testing.T) {
 func TestGoldenFrame(t *testing.T) {
 	var e encoder
 	e.reset()
-	e.add(42, Record{KindOwnMemo, []byte("lightcone")})
+	e.add(42, Record{KindOwnMemo, []byte("lightcone")}, 0)
 	if diff := cmp.Diff(goldenFrame, hex.EncodeToString(e.frames)); diff != "" {
 		t.Fatalf("frame bytes (-want +got):\n%s", diff)
 	}
 	b := unhex(t, goldenFrame)
-	w := &window{f: strings.NewReader(string(b)), chunk: 16}
-	data, size, err := readFrame(w, 0, int64(len(b)))
+	data, size, err := readFrame(b, 0, int64(len(b)), false)
 	if err != nil || size != int64(len(b)) {
 		t.Fatalf("read a frame of %d bytes, %v; want %d", size, err, len(b))
 	}
-	lsn, kind, payload, err := decodeRecord(data)
-	if lsn != 42 || kind != KindOwnMemo || string(payload) != "lightcone" || err != nil {
-		t.Fatalf("decoded %d %d %q, %v", lsn, kind, payload, err)
+	r, err := decodeRecord(data)
+	if r.lsn != 42 || r.kind != KindOwnMemo || r.left != 0 || string(r.data) != "lightcone" || err != nil {
+		t.Fatalf("decoded %+v, %v", r, err)
+	}
+}
+
+// TestGoldenBatchFrame: only a record that is not the last of its batch says so.
+func TestGoldenBatchFrame(t *testing.T) {
+	var e encoder
+	e.reset()
+	e.add(42, Record{KindOwnMemo, []byte("lightcone")}, 3)
+	if diff := cmp.Diff(goldenBatchFrame, hex.EncodeToString(e.frames)); diff != "" {
+		t.Fatalf("frame bytes (-want +got):\n%s", diff)
+	}
+}
+
+// TestVersion1 opens a log of the first version, in which every record was a batch
+// of its own, and makes its last segment one of this version before batches go in.
+func TestVersion1(t *testing.T) {
+	dir := t.TempDir()
+	l := mustOpen(t, dir, small)
+	mustAppend(t, l, Group, "one")
+	mustAppend(t, l, Group, "two")
+	mustClose(t, l)
+	name := segmentPath(dir, 1)
+	old := []byte(readFile(t, name))[:headerSize]
+	old[4] = 1
+	patch(t, name, 0, string(checked(old)))
+
+	l = mustOpen(t, dir, small)
+	if got := mustTexts(t, l); !cmp.Equal(got, []string{"one", "two"}) {
+		t.Fatalf("log has %q", got)
+	}
+	if v := readFile(t, name)[4]; v != headerVersion {
+		t.Fatalf("opened for writing, the segment is still of version %d", v)
 	}
 }
 
@@ -80,8 +116,8 @@ func TestGoldenFile(t *testing.T) {
 
 	var e encoder
 	e.reset()
-	e.add(1, Record{KindBlock, []byte("a")})
-	e.add(2, Record{KindBlock, []byte("bc")})
+	e.add(1, Record{KindBlock, []byte("a")}, 1)
+	e.add(2, Record{KindBlock, []byte("bc")}, 0)
 	h := header{created: 5, modified: 5, mark: headerSize + int64(len(e.frames)), count: 2, first: 1}
 	want := string(h.encode()) + string(e.frames)
 	want += strings.Repeat("\x00", MinSegmentSize-len(want))
@@ -104,10 +140,10 @@ func TestHeaderBits(t *testing.T) {
 
 func TestHeaderVersion(t *testing.T) {
 	b := header{mark: headerSize, first: 1}.encode()
-	b[4] = 2
+	b[4] = headerVersion + 1
 	binary.LittleEndian.PutUint32(b[headerCRCAt:], crc32.Checksum(b[:headerCRCAt], castagnoli))
 	if _, err := decodeHeader(b, 4096); !errors.Is(err, ErrVersion) {
-		t.Fatalf("version 2: %v, want ErrVersion", err)
+		t.Fatalf("a later version: %v, want ErrVersion", err)
 	}
 }
 
@@ -116,7 +152,7 @@ func TestHeaderVersion(t *testing.T) {
 func TestCRCZero(t *testing.T) {
 	dir := t.TempDir()
 	l := mustOpen(t, dir, small)
-	mustAppend(t, l, Group, zeroCRCData(t, 1), "behind it")
+	mustAppend(t, l, Group, zeroCRCData(t, 1, 1), "behind it")
 	want := mustTexts(t, l)
 	mustClose(t, l)
 	if crc := readFile(t, segmentPath(dir, 1))[headerSize : headerSize+4]; crc != "\x00\x00\x00\x00" {
@@ -128,13 +164,14 @@ func TestCRCZero(t *testing.T) {
 	}
 }
 
-// zeroCRCData solves for 4 bytes of data that make the CRC of the frame at lsn 0:
+// zeroCRCData solves for 4 bytes of data that make the CRC of the frame at lsn,
+// which left more of its batch follow, 0:
 // a CRC is affine in the bits it covers.
-func zeroCRCData(t *testing.T, lsn LSN) string {
+func zeroCRCData(t *testing.T, lsn LSN, left int) string {
 	crc := func(x uint32) uint32 {
 		var e encoder
 		e.reset()
-		e.add(lsn, Record{KindBlock, binary.LittleEndian.AppendUint32(nil, x)})
+		e.add(lsn, Record{KindBlock, binary.LittleEndian.AppendUint32(nil, x)}, left)
 		return binary.LittleEndian.Uint32(e.frames)
 	}
 	base := crc(0)
@@ -152,13 +189,13 @@ func zeroCRCData(t *testing.T, lsn LSN) string {
 			effect, input = effect^rows[bit][0], input^rows[bit][1]
 		}
 	}
-	left, x := base, uint32(0)
+	rest, x := base, uint32(0)
 	for bit := 31; bit >= 0; bit-- {
-		if left>>bit&1 == 1 {
-			left, x = left^rows[bit][0], x^rows[bit][1]
+		if rest>>bit&1 == 1 {
+			rest, x = rest^rows[bit][0], x^rows[bit][1]
 		}
 	}
-	if left != 0 || crc(x) != 0 {
+	if rest != 0 || crc(x) != 0 {
 		t.Fatalf("no solution: CRC is %08x", crc(x))
 	}
 	return string(binary.LittleEndian.AppendUint32(nil, x))
@@ -169,16 +206,16 @@ func FuzzRecord(f *testing.F) {
 	var e encoder
 	for n := range 20 {
 		e.reset()
-		e.add(LSN(n)<<40+1, Record{Kind(n + 1), make([]byte, n)})
+		e.add(LSN(n)<<40+1, Record{Kind(n + 1), make([]byte, n)}, n%3)
 		length := binary.LittleEndian.Uint32(e.frames[4:])
 		f.Add(append([]byte(nil), e.frames[frameHeaderSize:frameHeaderSize+length]...))
 	}
 	f.Add([]byte{})
 	f.Add([]byte{4, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_, _, data, err := decodeRecord(b)
-		if err == nil && len(data) > len(b) {
-			t.Fatalf("%d bytes of data out of %d", len(data), len(b))
+		r, err := decodeRecord(b)
+		if err == nil && len(r.data) > len(b) {
+			t.Fatalf("%d bytes of data out of %d", len(r.data), len(b))
 		}
 	})
 }
@@ -188,16 +225,16 @@ func TestRecordOverhead(t *testing.T) {
 	var e encoder
 	for n := range 300 {
 		e.reset()
-		e.add(1<<60, Record{255, make([]byte, n)})
+		e.add(1<<60, Record{255, make([]byte, n)}, 1<<30)
 		if got := int64(len(e.frames)) - int64(n); got > recordOverhead+frameOverhead {
 			t.Fatalf("%d bytes of data: encoding adds %d, the bound is %d", n, got, recordOverhead+frameOverhead)
 		}
-		data, size, err := readFrame(&window{f: strings.NewReader(string(e.frames))}, 0, int64(len(e.frames)))
+		data, size, err := readFrame(e.frames, 0, int64(len(e.frames)), false)
 		if err != nil || size != int64(len(e.frames)) || size != frameSize(int64(len(data))) {
 			t.Fatalf("%d bytes of data: frame of %d read as %d, %v", n, len(e.frames), size, err)
 		}
-		if _, _, payload, err := decodeRecord(data); err != nil || len(payload) != n {
-			t.Fatalf("%d bytes of data came back as %d, %v", n, len(payload), err)
+		if r, err := decodeRecord(data); err != nil || len(r.data) != n || r.left != 1<<30 {
+			t.Fatalf("%d bytes of data came back as %d, left %d, %v", n, len(r.data), r.left, err)
 		}
 	}
 }

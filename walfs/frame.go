@@ -41,81 +41,46 @@ func appendFrame(buf, data []byte) []byte {
 	return buf
 }
 
-// readFrame returns the data and the size on disk of the frame at off, all of
-// which must lie below limit. io.EOF means the frames end here: length 0, or no
-// room for one more. A frameError means the bytes are no frame; any other error
-// is the disk's.
-func readFrame(w *window, off, limit int64) (data []byte, size int64, err error) {
+// readFrame returns the data and the size on disk of the frame at off of file, all
+// of which must lie below limit. io.EOF means the frames end here: length 0, or no
+// room for one more. A frameError means the bytes are no frame. With trusted set
+// the frame was found sound before, and nothing is checked again.
+func readFrame(file []byte, off, limit int64, trusted bool) (data []byte, size int64, err error) {
 	if limit-off < frameHeaderSize {
 		return nil, 0, io.EOF
 	}
-	h, err := w.bytes(off, frameHeaderSize, limit)
-	if err != nil {
-		return nil, 0, err
-	}
-	n := int64(binary.LittleEndian.Uint32(h[4:]))
+	n := int64(binary.LittleEndian.Uint32(file[off+4:]))
 	if n == 0 { // length terminates; the CRC beside it may be any value
 		return nil, 0, io.EOF
 	}
 	size = frameSize(n)
-	if size > limit-off { // checked before anything of that length is allocated
+	if size > limit-off {
 		return nil, 0, errLength
 	}
-	b, err := w.bytes(off, size, limit)
-	if err != nil {
-		return nil, 0, err
-	}
+	b := file[off : off+size]
 	end := frameHeaderSize + n
-	if crc32.Checksum(b[4:end], castagnoli) != binary.LittleEndian.Uint32(b) {
-		return nil, 0, errCRC
-	}
-	pad := end + int64(len(frameTrailer))
-	if string(b[end:pad]) != frameTrailer {
-		return nil, 0, errTrailer
-	}
-	for _, c := range b[pad:] {
-		if c != 0 {
-			return nil, 0, errPadding
+	if !trusted {
+		if err := checkFrame(b, end); err != nil {
+			return nil, 0, err
 		}
 	}
 	return b[frameHeaderSize:end:end], size, nil
 }
 
-// window reads a file through a buffer.
-type window struct {
-	f     io.ReaderAt
-	chunk int64 // bytes read at once when that many are there
-	// fresh windows never write to a buffer twice, so slices of it can be handed
-	// out for good.
-	fresh bool
-	buf   []byte
-	at    int64 // offset of buf in the file
-}
-
-// bytes returns the n bytes at off; off+n ≤ limit, which bounds reading ahead.
-func (w *window) bytes(off, n, limit int64) ([]byte, error) {
-	if off < w.at || off+n > w.at+int64(len(w.buf)) {
-		if err := w.load(off, min(max(n, w.chunk), limit-off)); err != nil {
-			return nil, err
+// checkFrame holds the frame b, whose data ends at end, against its checksum,
+// trailer and padding.
+func checkFrame(b []byte, end int64) error {
+	if crc32.Checksum(b[4:end], castagnoli) != binary.LittleEndian.Uint32(b) {
+		return errCRC
+	}
+	pad := end + int64(len(frameTrailer))
+	if string(b[end:pad]) != frameTrailer {
+		return errTrailer
+	}
+	for _, c := range b[pad:] {
+		if c != 0 {
+			return errPadding
 		}
 	}
-	from := off - w.at
-	return w.buf[from : from+n], nil
-}
-
-func (w *window) load(off, size int64) error {
-	buf := w.buf[:0]
-	if w.fresh || int64(cap(buf)) < size {
-		buf = make([]byte, size)
-	}
-	buf = buf[:size]
-	w.buf = nil
-	if n, err := w.f.ReadAt(buf, off); n < len(buf) {
-		if err == nil || err == io.EOF { // EOF would read as "the frames end here"
-			err = io.ErrUnexpectedEOF
-		}
-		return err
-	}
-	w.buf, w.at = buf, off
 	return nil
 }

@@ -32,6 +32,9 @@ type File interface {
 	// Allocate makes a new file size bytes of zeros long with the space
 	// reserved, so that a full disk shows here and not in the middle of a write.
 	Allocate(size int64) error
+	// Map returns the first size bytes, all of which exist, as read-only memory
+	// that shows later writes, and what ends it. It outlives Close.
+	Map(size int64) (data []byte, unmap func() error, err error)
 	// Sync makes everything written so far durable, and the file's length.
 	Sync() error
 }

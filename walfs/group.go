@@ -86,13 +86,15 @@ func (l *Log) tip() tip { return tip{l.active, l.active.end.Load(), l.last.Load(
 // of that. Segments before the active one are durable since they were sealed.
 func (l *Log) syncTip() (LSN, error) {
 	l.mu.Lock()
-	t := l.tip()
-	h, err := l.handles.acquire(t.seg) // a rotation must not close it meanwhile
+	t, f := l.tip(), l.file
 	l.mu.Unlock()
+	err := l.sync(func() error {
+		if t.last <= l.group.upTo() {
+			return nil // a rotation was faster: f may be closed by now
+		}
+		return f.Sync()
+	})
 	if err != nil {
-		return 0, err
-	}
-	if err := l.sync(h.file.Sync); err != nil {
 		return 0, err
 	}
 	l.mu.Lock()
@@ -100,7 +102,6 @@ func (l *Log) syncTip() (LSN, error) {
 	// costs nothing: the older mark stays true, and the next group tries again.
 	_ = l.writeMark(t)
 	l.mu.Unlock()
-	_ = l.handles.release(h) // the bytes are on the disk, however closing goes
 	return t.last, nil
 }
 
@@ -108,11 +109,11 @@ func (l *Log) syncTip() (LSN, error) {
 // was sealed meanwhile and says so itself. Callers hold mu.
 func (l *Log) writeMark(t tip) error {
 	h := t.seg.header
-	if h.sealed || t.end <= h.mark {
+	if h.sealed || t.end <= h.mark && h.version == headerVersion {
 		return nil
 	}
 	h.mark, h.count = t.end, t.last+1-t.seg.first
-	return l.writeHeader(l.file.file, t.seg, h)
+	return l.writeHeader(l.file, t.seg, h)
 }
 
 // sync runs a Sync or SyncDir. One runs at a time, because the system reports a

@@ -7,10 +7,13 @@ import (
 )
 
 const (
-	headerSize    = 64
-	headerMagic   = 0x5557414C
-	headerVersion = 1
-	headerCRCAt   = 56 // the CRC covers the bytes before it
+	headerSize  = 64
+	headerMagic = 0x5557414C
+	// headerVersion 2 lets a record say how many of its batch follow; in files of
+	// version 1 every record is a batch of its own.
+	headerVersion    = 2
+	headerVersionMin = 1
+	headerCRCAt      = 56 // the CRC covers the bytes before it
 
 	flagActive = 1 << 0 // the segment may take more records
 	flagSealed = 1 << 1 // it never will; mark is its end
@@ -22,8 +25,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // header is the first 64 bytes of a segment. It is rewritten in place, and never
 // straddles a disk sector, so a crash leaves the old one or the new one.
 type header struct {
-	created  int64 // Unix ns
-	modified int64 // Unix ns of the last header write
+	version  uint32 // of the file as it is; writing makes it headerVersion
+	created  int64  // Unix ns
+	modified int64  // Unix ns of the last header write
 	// mark is the durable mark: frames that start below it were synced before
 	// the mark was written. In a sealed segment it is the end of the records.
 	mark   int64
@@ -61,11 +65,14 @@ func decodeHeader(b []byte, size int64) (header, error) {
 	if crc32.Checksum(b[:headerCRCAt], castagnoli) != le.Uint32(b[headerCRCAt:]) {
 		return header{}, frameError("header: checksum does not match")
 	}
-	if v := le.Uint32(b[4:]); v != headerVersion {
-		return header{}, fmt.Errorf("%w: version %d, this program knows %d", ErrVersion, v, headerVersion)
+	version := le.Uint32(b[4:])
+	if version < headerVersionMin || version > headerVersion {
+		return header{}, fmt.Errorf("%w: version %d, this program knows %d to %d",
+			ErrVersion, version, headerVersionMin, headerVersion)
 	}
 	flags := le.Uint32(b[40:])
 	h := header{
+		version:  version,
 		created:  int64(le.Uint64(b[8:])),
 		modified: int64(le.Uint64(b[16:])),
 		mark:     int64(le.Uint64(b[24:])),

@@ -65,6 +65,13 @@ func (f hookFile) WriteAt(p []byte, off int64) (int, error) {
 	return f.File.WriteAt(p, off)
 }
 
+func (f hookFile) Map(size int64) ([]byte, func() error, error) {
+	if err := f.before("map", f.name); err != nil {
+		return nil, nil, err
+	}
+	return f.File.Map(size)
+}
+
 func (f hookFile) Allocate(size int64) error {
 	if err := f.before("allocate", f.name); err != nil {
 		return err

@@ -12,12 +12,11 @@ import (
 // Locks are taken in this order: mu, then syncMu, then group.mu. Readers take
 // none of them.
 type Log struct {
-	dir     string
-	o       Options
-	fs      FS
-	handles *handles
-	report  Report
-	bell    bell // rings when there is more to read, and at the end
+	dir    string
+	o      Options
+	fs     FS
+	report Report
+	bell   bell // rings when there is more to read, and at the end
 
 	closed atomic.Bool
 	last   atomic.Uint64
@@ -25,7 +24,7 @@ type Log struct {
 
 	mu     sync.Mutex // the one writer path
 	active *segment   // the last of segs
-	file   *handle    // of active
+	file   File       // of active; closed only after it was sealed or synced
 	enc    encoder
 	failed span // of active: bytes a failed write may have left
 
@@ -79,7 +78,7 @@ func (l *Log) Close() error {
 		err = l.finish()
 	}
 	l.bell.ring()
-	return errors.Join(err, l.handles.release(l.file), l.handles.close())
+	return errors.Join(err, l.file.Close())
 }
 
 // finish leaves a log that the next Open finds nothing to do in.
@@ -93,7 +92,7 @@ func (l *Log) finish() error {
 	if err := l.writeMark(l.tip()); err != nil {
 		return err
 	}
-	return l.sync(l.file.file.Sync)
+	return l.sync(l.file.Sync)
 }
 
 // segment returns the segment with that id.

@@ -2,6 +2,7 @@ package walfs
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -63,13 +64,23 @@ type Placed struct {
 	Pos Position
 }
 
-// Entry is a record read back. Data must not be modified: it shares memory with
-// other records. It stays valid, also after the reader and the log are closed.
+// Entry is a record read back. Data is the log's own memory, read-only: writing
+// to it faults. It stays valid as long as the Entry does: keep the Entry, not Data
+// alone, or Clone it. (While the log is open and the record not pruned, Data alone
+// is valid too.)
 type Entry struct {
 	LSN  LSN
 	Pos  Position
 	Kind Kind
 	Data []byte
+
+	memory *mapping // what Data lies in
+}
+
+// Clone copies Data, so that it is the caller's own.
+func (e Entry) Clone() Entry {
+	e.Data, e.memory = slices.Clone(e.Data), nil
+	return e
 }
 
 // Options of Open. The zero value is ready to use.

@@ -2,14 +2,8 @@ package walfs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-)
-
-const (
-	readChunk   = 64 << 10 // read at once by a Reader, in bytes
-	randomChunk = 4 << 10  // read at once by ReadAt
 )
 
 // Reader reads records in order, across segments, while others append. It sees
@@ -19,10 +13,9 @@ const (
 type Reader struct {
 	log    *Log
 	seg    *segment
-	file   *handle // holds seg's file open
-	off    int64   // of the next frame
-	want   LSN     // of the next record; 0 when not known
-	window window
+	memory *mapping // of seg
+	off    int64    // of the next frame
+	want   LSN      // of the next record; 0 when not known
 	closed bool
 }
 
@@ -64,17 +57,11 @@ func (l *Log) locate(p Position) (*segment, error) {
 
 // enter goes to the beginning of s.
 func (r *Reader) enter(s *segment) error {
-	h, err := r.log.handles.acquire(s)
+	m, err := s.view(r.log.fs)
 	if err != nil {
 		return err
 	}
-	if r.file != nil {
-		if err := r.log.handles.release(r.file); err != nil {
-			return errors.Join(err, r.log.handles.release(h))
-		}
-	}
-	r.seg, r.file, r.off, r.want = s, h, headerSize, s.first
-	r.window = window{f: h.file, chunk: readChunk, fresh: true}
+	r.seg, r.memory, r.off, r.want = s, m, headerSize, s.first
 	return nil
 }
 
@@ -102,7 +89,7 @@ func (r *Reader) Next() (Entry, error) {
 }
 
 func (r *Reader) read(end int64) (Entry, error) {
-	e, size, err := readEntry(r.seg, &r.window, r.off, end)
+	e, size, err := readEntry(r.seg, r.memory, r.off, end)
 	if err == nil && r.want != 0 && e.LSN != r.want {
 		err = &DamageError{r.seg.path, r.off, errLSN}
 	}
@@ -158,8 +145,8 @@ func (r *Reader) Close() error {
 	if r.closed {
 		return ErrClosed
 	}
-	r.closed = true
-	return r.log.handles.release(r.file)
+	r.closed, r.seg, r.memory = true, nil, nil
+	return nil
 }
 
 // ReadAt returns the record at p; ErrNoNewData when p is the live end.
@@ -175,12 +162,12 @@ func (l *Log) ReadAt(p Position) (Entry, error) {
 	if int64(p.Offset) == end {
 		return Entry{}, ErrNoNewData
 	}
-	h, err := l.handles.acquire(s)
+	m, err := s.view(l.fs)
 	if err != nil {
 		return Entry{}, err
 	}
-	e, _, err := readEntry(s, &window{f: h.file, chunk: randomChunk, fresh: true}, int64(p.Offset), end)
-	return e, errors.Join(err, l.handles.release(h))
+	e, _, err := readEntry(s, m, int64(p.Offset), end)
+	return e, err
 }
 
 // Seek returns the position of the record with that LSN, or of the live end for
@@ -198,21 +185,20 @@ func (l *Log) Seek(lsn LSN) (Position, error) {
 	for i := len(segs) - 1; s.first > lsn; i-- {
 		s = segs[i-1]
 	}
-	h, err := l.handles.acquire(s)
+	m, err := s.view(l.fs)
 	if err != nil {
 		return Position{}, err
 	}
-	off, err := seekIn(s, h.file, lsn)
-	return Position{s.id, uint64(off)}, errors.Join(err, l.handles.release(h))
+	off, err := seekIn(s, m, lsn)
+	return Position{s.id, uint64(off)}, err
 }
 
 // seekIn hops from frame to frame, from the nearest indexed record.
-func seekIn(s *segment, f File, lsn LSN) (int64, error) {
+func seekIn(s *segment, m *mapping, lsn LSN) (int64, error) {
 	end := s.end.Load()
-	w := window{f: f, chunk: indexStride}
 	at := s.before(lsn)
 	for ; at.lsn < lsn && at.off < end; at.lsn++ {
-		_, size, err := readEntry(s, &w, at.off, end)
+		_, size, err := readEntry(s, m, at.off, end)
 		if err != nil {
 			return 0, err
 		}
@@ -221,23 +207,22 @@ func seekIn(s *segment, f File, lsn LSN) (int64, error) {
 	return at.off, nil
 }
 
-const errLSN = frameError("frame carries another record's LSN")
+const (
+	errLSN   = frameError("frame carries another record's LSN")
+	errBatch = frameError("frame belongs to another batch")
+)
 
 // readEntry reads the record at off, below end, of s. Bytes that are no record
 // make a DamageError.
-func readEntry(s *segment, w *window, off, end int64) (Entry, int64, error) {
-	data, size, err := readFrame(w, off, end)
+func readEntry(s *segment, m *mapping, off, end int64) (Entry, int64, error) {
+	r, size, err := m.record(off, end)
+	if err == nil && r.lsn < s.first {
+		err = errLSN
+	}
 	if err != nil {
 		return Entry{}, 0, s.damage(off, err)
 	}
-	e := Entry{Pos: Position{s.id, uint64(off)}}
-	if e.LSN, e.Kind, e.Data, err = decodeRecord(data); err != nil {
-		return Entry{}, 0, s.damage(off, err)
-	}
-	if e.LSN < s.first {
-		return Entry{}, 0, s.damage(off, errLSN)
-	}
-	return e, size, nil
+	return Entry{LSN: r.lsn, Pos: Position{s.id, uint64(off)}, Kind: r.kind, Data: r.data, memory: m}, size, nil
 }
 
 // damage wraps what is wrong at off, where a record was promised. Errors of the
@@ -246,7 +231,7 @@ func (s *segment) damage(off int64, err error) error {
 	if err == io.EOF {
 		err = frameError("no frame where a record was promised")
 	}
-	if _, bad := err.(frameError); !bad && err != io.ErrUnexpectedEOF {
+	if _, bad := err.(frameError); !bad {
 		return fmt.Errorf("read %s at offset %d: %w", s.path, off, err)
 	}
 	return &DamageError{s.path, off, err}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -233,21 +235,53 @@ func TestEntriesOutliveReader(t *testing.T) {
 	}
 }
 
-// TestManySegments opens more files than are kept open at once.
-func TestManySegments(t *testing.T) {
-	l := mustOpen(t, t.TempDir(), small)
-	var at []Position
-	for _, s := range numbered(maxIdleHandles*2, 3000) {
-		at = append(at, mustAppend(t, l, None, s)[0].Pos)
+// TestUnreadable: a page that cannot be had is an error, not the end of the
+// process, and no damage.
+func TestUnreadable(t *testing.T) {
+	dir := t.TempDir()
+	l := mustOpen(t, dir, Options{SegmentSize: 64 << 10})
+	mustAppend(t, l, Group, numbered(40, 1000)...)
+	r, err := l.Reader(Position{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for round := range 2 {
-		for i, p := range at {
-			if e, err := l.ReadAt(p); err != nil || e.LSN != LSN(i+1) {
-				t.Fatalf("round %d, record %d: %+v, %v", round, i+1, e, err)
-			}
-		}
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
 	}
-	if n := len(l.handles.open); n > maxIdleHandles+1 {
-		t.Fatalf("%d files open, want at most %d", n, maxIdleHandles+1)
+	if err := os.Truncate(segmentPath(dir, 1), 8<<10); err != nil {
+		t.Fatal(err)
 	}
+	for err == nil {
+		_, err = r.Next()
+	}
+	if !errors.Is(err, ErrUnreadable) || errors.As(err, new(*DamageError)) {
+		t.Fatalf("read behind the end of the file: %v", err)
+	}
+}
+
+// TestEntryOutlivesLog: what an Entry shows stays when the log is closed and its
+// files are gone.
+func TestEntryOutlivesLog(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Open(dir, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := mustAppend(t, l, Group, "kept")[0].Pos
+	e, err := l.ReadAt(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, l)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	l = nil
+	for range 3 {
+		runtime.GC()
+	}
+	if string(e.Data) != "kept" {
+		t.Fatalf("entry became %q", e.Data)
+	}
+	runtime.KeepAlive(e)
 }

@@ -11,7 +11,7 @@ import (
 const (
 	// recordOverhead is the most a LogRecord adds to its data: root offset,
 	// vtable, table, vector length and alignment.
-	recordOverhead = 56
+	recordOverhead = 64
 	// maxKeptBuffer is the largest encoding buffer kept between appends, so that
 	// one huge batch does not hold its memory for ever.
 	maxKeptBuffer = 1 << 20
@@ -36,8 +36,9 @@ func (e *encoder) reset() {
 	}
 }
 
-// add appends the frame of r and returns where in frames it starts.
-func (e *encoder) add(lsn LSN, r Record) int {
+// add appends the frame of r, which left more records of its batch follow, and
+// returns where in frames it starts.
+func (e *encoder) add(lsn LSN, r Record, left int) int {
 	b := e.builder
 	b.Reset()
 	data := b.CreateByteVector(r.Data)
@@ -45,26 +46,35 @@ func (e *encoder) add(lsn LSN, r Record) int {
 	logrecord.LogRecordAddLsn(b, lsn)
 	logrecord.LogRecordAddKind(b, byte(r.Kind))
 	logrecord.LogRecordAddData(b, data)
+	logrecord.LogRecordAddLeft(b, uint32(left))
 	b.Finish(logrecord.LogRecordEnd(b))
 	at := len(e.frames)
 	e.frames = appendFrame(e.frames, b.FinishedBytes())
 	return at
 }
 
+// logRecord is a decoded LogRecord. data is a slice of the frame.
+type logRecord struct {
+	lsn  LSN
+	kind Kind
+	left uint32 // records of the same batch that follow
+	data []byte
+}
+
 // decodeRecord reads a LogRecord, checking every offset the accessors follow, so
-// that no bytes whatever make them panic. The result's Data is a slice of b.
-func decodeRecord(b []byte) (LSN, Kind, []byte, error) {
+// that no bytes whatever make them panic.
+func decodeRecord(b []byte) (logRecord, error) {
 	if !wellFormed(b) {
-		return 0, 0, nil, errRecord
+		return logRecord{}, errRecord
 	}
 	var r logrecord.LogRecord
 	r.Init(b, flatbuffers.GetUOffsetT(b))
 	data := r.DataBytes()
-	return r.Lsn(), Kind(r.Kind()), data[:len(data):len(data)], nil
+	return logRecord{r.Lsn(), Kind(r.Kind()), r.Left(), data[:len(data):len(data)]}, nil
 }
 
-// wellFormed reports whether b holds a table with all three fields in bounds.
-// Fields a later version added behind them are ignored.
+// wellFormed reports whether b holds a table with lsn, kind and data in bounds,
+// and left too when it is there.
 func wellFormed(b []byte) bool {
 	le, size := binary.LittleEndian, int64(len(b))
 	if size < 4 {
@@ -87,6 +97,14 @@ func wellFormed(b []byte) bool {
 	ref, dataOK := field(8, 4)
 	if !lsnOK || !kindOK || !dataOK {
 		return false
+	}
+	if le.Uint16(b[vtable:]) >= 12 {
+		if vtable+12 > size {
+			return false
+		}
+		if _, ok := field(10, 4); !ok && le.Uint16(b[vtable+10:]) != 0 {
+			return false
+		}
 	}
 	vector := ref + int64(le.Uint32(b[ref:]))
 	return vector+4 <= size && vector+4+int64(le.Uint32(b[vector:])) <= size

@@ -1,6 +1,7 @@
 package walfs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -34,13 +35,13 @@ func Open(dir string, o Options) (*Log, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	l := &Log{dir: dir, o: o, fs: o.FS, handles: newHandles(o.FS)}
+	l := &Log{dir: dir, o: o, fs: o.FS}
 	l.group.turn.L = &l.group.mu
 	if err := l.recover(); err != nil {
 		if l.file != nil {
-			err = errors.Join(err, l.handles.release(l.file))
+			err = errors.Join(err, l.file.Close())
 		}
-		return nil, fmt.Errorf("open log: %w", errors.Join(err, l.handles.close()))
+		return nil, fmt.Errorf("open log: %w", err)
 	}
 	return l, nil
 }
@@ -91,8 +92,11 @@ func (l *Log) begin() (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.file, err = l.place(s, f)
-	return s, err
+	if err := l.place(s, f); err != nil {
+		return nil, err
+	}
+	l.file = f
+	return s, nil
 }
 
 // segmentIDs picks the segments out of a directory, in order.
@@ -125,20 +129,23 @@ func (l *Log) removeTemps(names []string) error {
 // advances l.last over its records. It changes nothing on disk.
 func (l *Log) load(id uint64, isLast bool) (*segment, error) {
 	s := &segment{id: id, path: filepath.Join(l.dir, segmentName(id))}
-	h, err := l.handles.acquire(s)
+	f, err := l.fs.Open(s.path)
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	if isLast {
+		l.file = f
+	} else {
+		defer f.Close()
+	}
+	if err := l.loadHeader(f, s, isLast); err != nil {
+		return nil, err
+	}
+	m, err := s.view(l.fs)
 	if err != nil {
 		return nil, err
 	}
-	if isLast {
-		l.file = h
-	} else {
-		defer l.handles.release(h)
-	}
-	if err := l.loadHeader(h.file, s, isLast); err != nil {
-		return nil, err
-	}
-	w := &window{f: h.file, chunk: scanChunk}
-	if err := l.scan(s, w, s.header.mark); err != nil {
+	if err := l.scan(s, m, s.header.mark); err != nil {
 		return nil, s.damage(s.end.Load(), err)
 	}
 	switch found := l.last.Load() + 1 - s.first; {
@@ -148,13 +155,13 @@ func (l *Log) load(id uint64, isLast bool) (*segment, error) {
 		return nil, s.damage(0, frameError(fmt.Sprintf("header counts %d records, there are %d", s.header.count, found)))
 	}
 	if s.header.sealed {
-		n, err := lastNonZero(w, s.end.Load(), s.size)
+		n, err := lastNonZero(m, s.end.Load(), s.size)
 		l.report.Stray += n
 		return s, err
 	}
 	// Above the mark nothing was promised to be found: the first bytes that are
 	// no frame are the torn tail of a crash.
-	if err := l.scan(s, w, s.size); err != nil && !errors.As(err, new(frameError)) {
+	if err := l.scan(s, m, s.size); err != nil && !errors.As(err, new(frameError)) {
 		return nil, s.damage(s.end.Load(), err)
 	}
 	return s, nil
@@ -187,29 +194,32 @@ func (l *Log) loadHeader(f File, s *segment, isLast bool) error {
 }
 
 // scan walks the frames from s.end up to limit and moves s.end and l.last over
-// those that are sound and carry the LSN that is due. A frame with another LSN is
-// no frame of this place: an old file's bytes, or a record that was wiped. The
-// error says what stopped the scan, nil when the frames simply end.
-func (l *Log) scan(s *segment, w *window, limit int64) error {
-	for {
-		off := s.end.Load()
-		data, size, err := readFrame(w, off, limit)
+// those that are sound and carry the LSN that is due, batch by batch: one whose
+// end is missing was never promised. A frame with another LSN is no frame of this
+// place: an old file's bytes, or a record that was wiped. The error says what
+// stopped the scan, nil when the frames simply end.
+func (l *Log) scan(s *segment, m *mapping, limit int64) error {
+	var left uint32 // of the batch under way, which starts at s.end
+	for off, due := s.end.Load(), l.last.Load()+1; ; due++ {
+		r, size, err := m.record(off, limit)
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		lsn, _, _, err := decodeRecord(data)
-		if err != nil {
-			return err
-		}
-		if lsn != l.last.Load()+1 {
+		switch {
+		case r.lsn != due:
 			return errLSN
+		case left != 0 && r.left != left-1:
+			return errBatch
 		}
-		s.note(lsn, off)
-		s.end.Store(off + size)
-		l.last.Store(lsn)
+		off += size
+		if left = r.left; left == 0 {
+			s.note(l.last.Load()+1, s.end.Load())
+			s.end.Store(off)
+			l.last.Store(r.lsn)
+		}
 	}
 }
 
@@ -217,10 +227,14 @@ func (l *Log) scan(s *segment, w *window, limit int64) error {
 // is saved and wiped, and everything found is made durable. The process before
 // this one may have died after a write or rename and before its sync.
 func (l *Log) settle() error {
-	s, f := l.active, l.file.file
+	s, f := l.active, l.file
 	if !s.header.sealed {
 		end := s.end.Load()
-		torn, err := lastNonZero(&window{f: f, chunk: scanChunk}, end, s.size)
+		m, err := s.view(l.fs)
+		if err != nil {
+			return err
+		}
+		torn, err := lastNonZero(m, end, s.size)
 		if err != nil {
 			return err
 		}
@@ -275,23 +289,13 @@ func rewrite(f File, from, to int64) error {
 
 // lastNonZero returns how many bytes from off on, up to limit, it takes to cover
 // all that are not zero.
-func lastNonZero(w *window, off, limit int64) (int64, error) {
+func lastNonZero(m *mapping, off, limit int64) (int64, error) {
 	covered := int64(0)
-	for at := off; at < limit; {
-		n := min(limit-at, scanChunk)
-		b, err := w.bytes(at, n, limit)
-		if err != nil {
-			return 0, err
-		}
-		for i := len(b) - 1; i >= 0; i-- {
-			if b[i] != 0 {
-				covered = at + int64(i) + 1 - off
-				break
-			}
-		}
-		at += n
-	}
-	return covered, nil
+	err := m.bytes(off, limit, func(b []byte) error {
+		covered = int64(len(bytes.TrimRight(b, "\x00")))
+		return nil
+	})
+	return covered, err
 }
 
 // saveTorn copies n bytes at off of s to a file of its own, durably. It never

@@ -35,8 +35,9 @@ type segment struct {
 
 	header header
 
-	mu    sync.Mutex // guards index
-	index []indexEntry
+	mu     sync.Mutex // guards index, and making mapped
+	index  []indexEntry
+	mapped atomic.Pointer[mapping] // nil until somebody reads
 }
 
 type indexEntry struct {
@@ -67,6 +68,28 @@ func (s *segment) note(lsn LSN, off int64) {
 	}
 }
 
+// view is the segment as memory.
+func (s *segment) view(fsys FS) (*mapping, error) {
+	if m := s.mapped.Load(); m != nil {
+		return m, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.mapped.Load(); m != nil {
+		return m, nil
+	}
+	f, err := fsys.Open(s.path)
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	m, err := mapFile(f, s.size)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("map segment: %w", err)
+	}
+	s.mapped.Store(m)
+	return m, nil
+}
+
 // before is the last indexed record at or before lsn.
 func (s *segment) before(lsn LSN) indexEntry {
 	s.mu.Lock()
@@ -95,7 +118,7 @@ func (l *Log) prepare(id uint64, first LSN, size, need int64) (*segment, File, e
 func (l *Log) create(id uint64, first LSN, size int64) (*segment, File, error) {
 	now := l.o.Now().UnixNano()
 	s := &segment{id: id, path: filepath.Join(l.dir, segmentName(id)), size: size, first: first}
-	s.header = header{created: now, modified: now, mark: headerSize, first: first}
+	s.header = header{version: headerVersion, created: now, modified: now, mark: headerSize, first: first}
 	s.end.Store(headerSize)
 
 	f, err := l.fs.Create(s.path + tempSuffix)
@@ -121,20 +144,20 @@ func (l *Log) discard(s *segment, f File) error {
 
 // place gives a prepared segment its name, durably. Header and length were on the
 // disk before, so a segment with an unreadable header is never a crash's work.
-func (l *Log) place(s *segment, f File) (*handle, error) {
+func (l *Log) place(s *segment, f File) error {
 	if err := l.fs.Rename(s.path+tempSuffix, s.path); err != nil {
-		return nil, fmt.Errorf("name segment: %w", errors.Join(err, l.discard(s, f)))
+		return fmt.Errorf("name segment: %w", errors.Join(err, l.discard(s, f)))
 	}
 	if err := l.syncDir(); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return errors.Join(err, f.Close())
 	}
-	return l.handles.add(s, f), nil
+	return nil
 }
 
 // writeHeader replaces the header of s on disk, and in memory when that worked.
 // Callers hold Log.mu.
 func (l *Log) writeHeader(f File, s *segment, h header) error {
-	h.modified = l.o.Now().UnixNano()
+	h.version, h.modified = headerVersion, l.o.Now().UnixNano()
 	if _, err := f.WriteAt(h.encode(), 0); err != nil {
 		return fmt.Errorf("write header of %s: %w", s.path, err)
 	}

@@ -26,7 +26,7 @@ func unsynced(t *testing.T, batches ...[]string) (dir string, placed []Placed) {
 // TestEveryTruncation cuts a small log at every length.
 func TestEveryTruncation(t *testing.T) {
 	want := numbered(6, 40)
-	dir, placed := unsynced(t, want)
+	dir, placed := unsynced(t, want[:2], want[2:3], want[3:])
 	whole := readFile(t, segmentPath(dir, 1))
 	end := bytes.LastIndex([]byte(whole), []byte(frameTrailer)) + len(frameTrailer)
 	for length := range end + 20 {
@@ -51,6 +51,7 @@ func TestEveryTruncation(t *testing.T) {
 		for n < len(placed) && (n+1 == len(placed) || placed[n+1].Pos.Offset <= uint64(length)) && frameFits(whole, placed[n], length) {
 			n++
 		}
+		n = []int{0, 0, 2, 3, 3, 3, 6}[n] // in batches that are whole
 		if got := mustTexts(t, l); !slices.Equal(got, want[:n]) {
 			t.Fatalf("%d bytes: recovered %q, want %q", length, got, want[:n])
 		}
@@ -99,7 +100,7 @@ func TestGarbageBehind(t *testing.T) {
 	frame := func(lsn LSN, data string) string {
 		var e encoder
 		e.reset()
-		e.add(lsn, Record{KindBlock, []byte(data)})
+		e.add(lsn, Record{KindBlock, []byte(data)}, 0)
 		return string(e.frames)
 	}
 	next := frame(3, "next")
@@ -145,7 +146,7 @@ func TestGarbageBehind(t *testing.T) {
 // and a record of the same size in its place does not bring them back. In the
 // original it did.
 func TestDeadRecordsStayDead(t *testing.T) {
-	dir, placed := unsynced(t, numbered(5, 100))
+	dir, placed := unsynced(t, numbered(1, 100), numbered(4, 100))
 	patch(t, segmentPath(dir, 1), int64(placed[1].Pos.Offset)+20, "torn!")
 	l := mustOpen(t, dir, small)
 	mustAppend(t, l, Group, strings.Repeat("n", 100))

@@ -91,8 +91,20 @@ func (rcv *LogRecord) MutateData(j int, n byte) bool {
 	return false
 }
 
+func (rcv *LogRecord) Left() uint32 {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(10))
+	if o != 0 {
+		return rcv._tab.GetUint32(o + rcv._tab.Pos)
+	}
+	return 0
+}
+
+func (rcv *LogRecord) MutateLeft(n uint32) bool {
+	return rcv._tab.MutateUint32Slot(10, n)
+}
+
 func LogRecordStart(builder *flatbuffers.Builder) {
-	builder.StartObject(3)
+	builder.StartObject(4)
 }
 func LogRecordAddLsn(builder *flatbuffers.Builder, lsn uint64) {
 	builder.PrependUint64Slot(0, lsn, 0)
@@ -105,6 +117,9 @@ func LogRecordAddData(builder *flatbuffers.Builder, data flatbuffers.UOffsetT) {
 }
 func LogRecordStartDataVector(builder *flatbuffers.Builder, numElems int) flatbuffers.UOffsetT {
 	return builder.StartVector(1, numElems, 1)
+}
+func LogRecordAddLeft(builder *flatbuffers.Builder, left uint32) {
+	builder.PrependUint32Slot(3, left, 0)
 }
 func LogRecordEnd(builder *flatbuffers.Builder) flatbuffers.UOffsetT {
 	return builder.EndObject()
