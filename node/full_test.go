@@ -100,6 +100,9 @@ func TestStoppedLog(t *testing.T) {
 	if _, err := n.CreateSpace("other", Policy{}); !errors.Is(err, ErrStopped) {
 		t.Errorf("another space: %v", err)
 	}
+	if _, err := n.Join(ctx, Ticket{}); !errors.Is(err, ErrStopped) {
+		t.Errorf("join: %v", err)
+	}
 	readable(t, s, ErrStopped, "before")
 	if err := n.Close(); !errors.Is(err, walfs.ErrStopped) {
 		t.Errorf("Close: %v", err)

@@ -158,6 +158,9 @@ func (o *owner) issue(s *Space, opts TicketOptions) (Ticket, error) {
 // the space's secret and peers; then Join waits until the genesis is here. The
 // rest arrives in the background.
 func (n *Node) Join(ctx context.Context, t Ticket) (*Space, error) {
+	if st, err := n.Status(ctx); err != nil || st.WritesRefused != nil { // the ticket would be used for nothing
+		return nil, fmt.Errorf("join: %w", errors.Join(err, st.WritesRefused))
+	}
 	net := n.net.Load()
 	if net == nil {
 		return nil, ErrNoNetwork
