@@ -82,27 +82,69 @@ func TestValuesAreInOrder(t *testing.T) {
 	}
 }
 
-// Each rule of an operation, by a memo that breaks it alone.
-func TestOperationsThatBreakARule(t *testing.T) {
+// now is the time of the memos of the tests below, bob their author.
+const now = 1000
+
+// broken checks what New says of memos with one delta, in a row that they clear or
+// not.
+type broken map[string]struct {
+	clears bool
+	d      Delta
+	want   error
+}
+
+func (b broken) check(t *testing.T) {
 	g, _ := testGenesis(t)
 	_, bob := testKey("bob")
-	_, carol := testKey("carol")
-	const now = 1000
-	make := func(tombstone bool, d Delta) error {
-		e := editOf("t", "r", d)
-		e.Topics[0].Rows[0].Tombstone = tombstone
+	for name, c := range b {
+		e := editOf("t", "r", c.d)
+		e.Topics[0].Rows[0].Tombstone = c.clears
 		_, err := New(Memo{Space: g.SpaceID(), Author: bob, Seq: 1, Deps: []Head{g.Head()}, Time: now, Body: e})
-		return err
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
 	}
+}
+
+func ints(n int) (vs []Value) {
+	for i := range n {
+		vs = append(vs, Int(int64(i)))
+	}
+	return vs
+}
+
+// Each rule of a count and of operands, by a memo that breaks it alone.
+func TestCountsThatBreakARule(t *testing.T) {
 	count := func(c Count) Delta { return Delta{Type: Counter, Op: Op{Operands: &c}} }
+	seen := Base{Time: now - 1, ID: ID{1}}
+	broken{
+		"counter":                       {false, count(Count{Base: seen, K: MaxCount, Plus: MaxCount, Minus: MaxCount}), nil},
+		"counter in a cleared row":      {true, count(Count{Base: Base{Own: true}, K: 1}), nil},
+		"counter k 0":                   {false, count(Count{Plus: 1}), ErrInvalid},
+		"counter k too large":           {false, count(Count{K: MaxCount + 1}), ErrInvalid},
+		"counter plus too large":        {false, count(Count{K: 1, Plus: MaxCount + 1}), ErrTooLarge},
+		"counter minus too large":       {false, count(Count{K: 1, Minus: MaxCount + 1}), ErrTooLarge},
+		"own base, row not cleared":     {false, count(Count{Base: Base{Own: true}, K: 1}), ErrInvalid},
+		"seen base, row cleared":        {true, count(Count{Base: seen, K: 1}), ErrInvalid},
+		"no base, row cleared":          {true, count(Count{K: 1}), ErrInvalid},
+		"two bases":                     {true, count(Count{Base: Base{Own: true, ID: ID{1}}, K: 1}), ErrInvalid},
+		"base without a digest":         {false, count(Count{Base: Base{Time: 1}, K: 1}), ErrInvalid},
+		"base of the memo's time":       {false, count(Count{Base: Base{Time: now, ID: ID{1}}, K: 1}), ErrInvalid},
+		"counter without operands":      {false, Delta{Type: Counter}, ErrInvalid},
+		"counter with a set's operands": {false, Delta{Type: Counter, Op: Op{Operands: &Change{K: 1, Add: ints(1)}}}, ErrInvalid},
+		"counter with a value":          {false, Delta{Type: Counter, Op: Op{Set: true, Operands: &Count{K: 1}}}, ErrInvalid},
+		"register with a count":         {false, Delta{Op: Op{Operands: &Count{K: 1}}}, ErrInvalid},
+		"set with opaque operands":      {false, Delta{Type: Set, Op: Op{Operands: Unknown{{0x01}, {0x80}}}}, ErrInvalid},
+		"unknown type with a change":    {false, Delta{Type: BlobCell, Op: Op{Operands: &Change{K: 1, Add: ints(1)}}}, ErrInvalid},
+	}.check(t)
+}
+
+// Each rule of a change, by a memo that breaks it alone.
+func TestChangesThatBreakARule(t *testing.T) {
+	_, bob := testKey("bob")
+	_, carol := testKey("carol")
 	multi := func(c Change) Delta { return Delta{Type: Multi, Op: Op{Operands: &c}} }
 	set := func(c Change) Delta { return Delta{Type: Set, Op: Op{Operands: &c}} }
-	ints := func(n int) (vs []Value) {
-		for i := range n {
-			vs = append(vs, Int(int64(i)))
-		}
-		return vs
-	}
 	ks := func(from, to uint64) (out []uint64) {
 		for k := from; k <= to; k++ {
 			out = append(out, k)
@@ -110,30 +152,7 @@ func TestOperationsThatBreakARule(t *testing.T) {
 		return out
 	}
 	own := func(ks ...uint64) []Dots { return []Dots{{Ks: ks}} }
-	seen := Base{Time: now - 1, ID: ID{1}}
-	for name, c := range map[string]struct {
-		clears bool
-		d      Delta
-		want   error
-	}{
-		"counter":                        {false, count(Count{Base: seen, K: MaxCount, Plus: MaxCount, Minus: MaxCount}), nil},
-		"counter in a cleared row":       {true, count(Count{Base: Base{Own: true}, K: 1}), nil},
-		"counter k 0":                    {false, count(Count{Plus: 1}), ErrInvalid},
-		"counter k too large":            {false, count(Count{K: MaxCount + 1}), ErrInvalid},
-		"counter plus too large":         {false, count(Count{K: 1, Plus: MaxCount + 1}), ErrTooLarge},
-		"counter minus too large":        {false, count(Count{K: 1, Minus: MaxCount + 1}), ErrTooLarge},
-		"own base, row not cleared":      {false, count(Count{Base: Base{Own: true}, K: 1}), ErrInvalid},
-		"seen base, row cleared":         {true, count(Count{Base: seen, K: 1}), ErrInvalid},
-		"no base, row cleared":           {true, count(Count{K: 1}), ErrInvalid},
-		"two bases":                      {true, count(Count{Base: Base{Own: true, ID: ID{1}}, K: 1}), ErrInvalid},
-		"base without a digest":          {false, count(Count{Base: Base{Time: 1}, K: 1}), ErrInvalid},
-		"base of the memo's time":        {false, count(Count{Base: Base{Time: now, ID: ID{1}}, K: 1}), ErrInvalid},
-		"counter without operands":       {false, Delta{Type: Counter}, ErrInvalid},
-		"counter with a set's operands":  {false, Delta{Type: Counter, Op: Op{Operands: &Change{K: 1, Add: ints(1)}}}, ErrInvalid},
-		"counter with a value":           {false, Delta{Type: Counter, Op: Op{Set: true, Operands: &Count{K: 1}}}, ErrInvalid},
-		"register with a count":          {false, Delta{Op: Op{Operands: &Count{K: 1}}}, ErrInvalid},
-		"set with opaque operands":       {false, Delta{Type: Set, Op: Op{Operands: Unknown{{0x01}, {0x80}}}}, ErrInvalid},
-		"unknown type with a change":     {false, Delta{Type: BlobCell, Op: Op{Operands: &Change{K: 1, Add: ints(1)}}}, ErrInvalid},
+	broken{
 		"multi":                          {false, multi(Change{K: MaxCount - 1, Add: ints(1), Remove: []Dots{{Ks: ks(1, 9)}, {Author: carol, Ks: ks(1, 9)}}}), nil},
 		"multi of two values":            {false, multi(Change{K: 1, Add: ints(2)}), ErrInvalid},
 		"multi that does nothing":        {false, multi(Change{}), ErrInvalid},
@@ -155,11 +174,7 @@ func TestOperationsThatBreakARule(t *testing.T) {
 		"removed author twice":           {false, set(Change{Remove: []Dots{{Ks: ks(1, 1)}, {Ks: ks(2, 2)}}}), ErrInvalid},
 		"removed author without dots":    {false, set(Change{Remove: []Dots{{}}}), ErrInvalid},
 		"own author by its key":          {false, set(Change{Remove: []Dots{{Author: bob, Ks: ks(1, 1)}}}), ErrInvalid},
-	} {
-		if err := make(c.clears, c.d); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v, want %v", name, err, c.want)
-		}
-	}
+	}.check(t)
 }
 
 // What another program may write for an operation and this one never does.
