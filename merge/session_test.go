@@ -133,12 +133,12 @@ func write(t testing.TB, row merge.Row, time memo.Time, n int, ds ...memo.Delta)
 }
 
 func by(row merge.Row, n int) merge.Writer {
-	return merge.Writer{Author: mergetest.Author(n), Row: row}
+	return merge.Writer{Author: mergetest.Author(n), Row: row, Own: row}
 }
 
 func add(t testing.TB, row merge.Row, n int, by int64) memo.Delta {
 	t.Helper()
-	d, err := merge.Writer{Author: mergetest.Author(n), Row: row}.Add("n", by)
+	d, err := merge.Writer{Author: mergetest.Author(n), Own: row}.Add("n", by)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,6 +268,17 @@ func change(t testing.TB, row merge.Row, n int, add, remove []memo.Value) memo.D
 	return d
 }
 
+// An author who did not see all of what they wrote before, in another session, goes
+// on counting and replaces what they saw alone.
+func TestWriterOfAnOlderView(t *testing.T) {
+	old := write(t, merge.Row{}, 1, 1, by(merge.Row{}, 1).Put("m", text("a")))
+	row := write(t, old, 2, 1, merge.Writer{Author: mergetest.Author(1), Own: old}.Put("m", text("b")))
+	row = write(t, row, 3, 1, merge.Writer{Author: mergetest.Author(1), Row: old, Own: row}.Put("m", text("c")))
+	if diff := cmp.Diff([]string{"b", "c"}, viewOf(row).Multi); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // There is nothing to do where nothing is there.
 func TestWriterOfNothing(t *testing.T) {
 	empty := by(merge.Row{}, 1)
@@ -278,7 +289,7 @@ func TestWriterOfNothing(t *testing.T) {
 		t.Errorf("removes from an empty set: %v", d)
 	}
 	full := write(t, merge.Row{}, 1, 1, change(t, merge.Row{}, 1, []memo.Value{text("x")}, nil))
-	clearing := merge.Writer{Author: mergetest.Author(1), Row: full, Clears: true}
+	clearing := merge.Writer{Author: mergetest.Author(1), Row: full, Own: full, Clears: true}
 	if d, ok := clearing.Change("s", nil, []memo.Value{text("x")}); ok {
 		t.Errorf("removes what the same memo's tombstone drops: %v", d)
 	}

@@ -15,29 +15,30 @@ var ErrCounterFull = errors.New("the author's sum on this counter is full; delet
 // Writer makes the deltas of one author's next memo on one row. It is a pure
 // function of its fields.
 //
-// Row must hold every earlier memo of the author: k goes on from there, and two
-// memos with one k are a fork to everybody, which costs an increment or both
-// values. What the operations replace or remove is what Row shows: the author saw
-// it. Clears says that the memo has a tombstone for the row, which then needs no
-// removal; its stamp is above everything in Row. A memo has one delta a cell, so
-// call one method a field and type, once.
+// What the operations replace or remove is what Row shows: what the author saw.
+// Own goes on from where the author was, so it must hold every earlier memo of the
+// author, and may be newer than Row: two memos with one k are a fork to everybody,
+// which costs an increment or both values. Clears says that the memo has a
+// tombstone for the row, which then needs no removal; its stamp is above
+// everything in Own. A memo has one delta a cell, so call one method a field and
+// type, once.
 type Writer struct {
 	Author memo.Author
 	Row    Row
+	Own    Row
 	Clears bool
 }
 
 // Put returns the delta that writes v to a multi in place of all values there.
 func (w Writer) Put(field string, v memo.Value) memo.Delta {
-	x := w.atoms(field, memo.Multi)
-	return w.change(field, memo.Multi, x, []memo.Value{v}, x.Live)
+	return w.change(field, memo.Multi, []memo.Value{v}, w.live(field, memo.Multi))
 }
 
 // Clear returns the delta that removes all values of a multi; false when there
 // are none, and so nothing to do.
 func (w Writer) Clear(field string) (memo.Delta, bool) {
-	x := w.atoms(field, memo.Multi)
-	return w.change(field, memo.Multi, x, nil, x.Live), len(x.Live) > 0
+	gone := w.live(field, memo.Multi)
+	return w.change(field, memo.Multi, nil, gone), len(gone) > 0
 }
 
 // Change returns the delta that removes elements from a set and adds others; what
@@ -51,14 +52,13 @@ func (w Writer) Change(field string, add, remove []memo.Value) (memo.Delta, bool
 	add = slices.Compact(add)
 	touched := slices.Concat(add, remove)
 	slices.SortFunc(touched, memo.Value.Compare)
-	x := w.atoms(field, memo.Set)
 	var gone []Atom
-	for _, a := range x.Live {
+	for _, a := range w.live(field, memo.Set) {
 		if _, ok := slices.BinarySearchFunc(touched, a.Value, memo.Value.Compare); ok {
 			gone = append(gone, a)
 		}
 	}
-	return w.change(field, memo.Set, x, add, gone), len(add)+len(gone) > 0
+	return w.change(field, memo.Set, add, gone), len(add)+len(gone) > 0
 }
 
 // Add returns the delta that adds n to a counter; n may be negative. Error:
@@ -66,8 +66,8 @@ func (w Writer) Change(field string, add, remove []memo.Value) (memo.Delta, bool
 func (w Writer) Add(field string, n int64) (memo.Delta, error) {
 	var c memo.Count
 	var held *Counter
-	base := w.Row.Tombstone.asBase()
-	if cell := w.Row.Cell(field, memo.Counter); cell != nil && !w.Clears {
+	base := w.Own.Tombstone.asBase()
+	if cell := w.Own.Cell(field, memo.Counter); cell != nil && !w.Clears {
 		held = cell.Counter
 	}
 	if t := held.of(w.Author); t != nil {
@@ -92,24 +92,24 @@ func (w Writer) Add(field string, n int64) (memo.Delta, error) {
 	return memo.Delta{Field: field, Type: memo.Counter, Op: memo.Op{Operands: &c}}, nil
 }
 
-// atoms returns the state of a multi or set, without what the memo clears.
-func (w Writer) atoms(field string, t memo.CellType) Atoms {
+// live returns the atoms of a multi or set that the author saw and that the memo
+// does not clear.
+func (w Writer) live(field string, t memo.CellType) []Atom {
 	cell := w.Row.Cell(field, t)
-	switch {
-	case cell == nil:
-		return Atoms{}
-	case w.Clears:
-		return Atoms{Seen: cell.Atoms.Seen}
-	default:
-		return *cell.Atoms
+	if cell == nil || w.Clears {
+		return nil
 	}
+	return cell.Atoms.Live
 }
 
-// change makes the delta that adds values and removes atoms of x.
-func (w Writer) change(field string, t memo.CellType, x Atoms, add []memo.Value, gone []Atom) memo.Delta {
+// change makes the delta that adds values and removes atoms.
+func (w Writer) change(field string, t memo.CellType, add []memo.Value, gone []Atom) memo.Delta {
 	c := &memo.Change{Add: add}
 	if len(add) > 0 {
-		c.K = x.Seen.Last(w.Author) + 1
+		c.K = 1
+		if cell := w.Own.Cell(field, t); cell != nil {
+			c.K += cell.Atoms.Seen.Last(w.Author)
+		}
 	}
 	for _, a := range gone { // ascending by author and k
 		author := a.Stamp.Author

@@ -84,7 +84,7 @@ func (r *replica) act(t *rapid.T, author memo.Author) (a Act, ok bool) {
 	}
 	a.Insert = rapid.SliceOfN(few, 0, 2).Draw(t, "insert")
 	a.Remove = rapid.SliceOfN(few, 0, 2).Draw(t, "remove")
-	if err := a.write(merge.Writer{Author: author, Row: r.row, Clears: a.Edit.Tombstone}); err != nil {
+	if err := a.write(merge.Writer{Author: author, Row: r.row, Own: r.row, Clears: a.Edit.Tombstone}); err != nil {
 		t.Fatal(err)
 	}
 	a.seal()
