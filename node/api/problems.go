@@ -13,6 +13,7 @@ import (
 
 	causal "lightcone/context"
 	"lightcone/memo"
+	"lightcone/merge"
 	"lightcone/node"
 )
 
@@ -137,6 +138,7 @@ var kinds = []struct {
 	{node.ErrDamaged, Damaged, http.StatusInternalServerError, ""},
 	{node.ErrDiskFull, DiskFull, http.StatusInsufficientStorage, ""},
 	{node.ErrStopped, Stopped, http.StatusServiceUnavailable, ""},
+	{merge.ErrCounterFull, TooLarge, http.StatusRequestEntityTooLarge, ""},
 	{node.ErrClosed, Closed, http.StatusServiceUnavailable, "start it again with `lightcone up`"},
 	{node.ErrContextUnavailable, ContextUnavailable, http.StatusConflict, ""},
 	{node.ErrUnsupported, Unsupported, http.StatusNotImplemented, ""},
