@@ -31,10 +31,11 @@ func Apply(p Params, g BlockGetter, root memo.ID, batch []Change, put BlockPutte
 		}
 		edits[i] = edit{Item: Item{Key: c.Key, Value: c.Value}, gone: c.Value == nil}
 	}
-	if err := p.Validate(); err != nil {
-		return memo.ID{}, fmt.Errorf("apply to tree: %w", err)
+	var id memo.ID
+	old, err := openPages(p, g, root)
+	if err == nil {
+		id, err = apply(old, edits, put)
 	}
-	id, err := apply(p, g, root, edits, put)
 	if err != nil {
 		return memo.ID{}, fmt.Errorf("apply to tree %s: %w", root, err)
 	}
@@ -93,11 +94,9 @@ type applier struct {
 	whole   []Item    // the nodes of the level, where one region is all of it
 }
 
-func apply(p Params, g BlockGetter, root memo.ID, edits []edit, put BlockPutter) (memo.ID, error) {
-	old, err := openPages(p, g, root)
-	if err != nil {
-		return memo.ID{}, err
-	}
+// apply is Apply to a tree of which some pages may have been read.
+func apply(old *pages, edits []edit, put BlockPutter) (memo.ID, error) {
+	p := old.p
 	b := newBuilder(p, put)
 	for n := 0; len(edits) > 0; n++ {
 		a := &applier{pages: old, builder: b, edits: edits, cutter: cutter{Params: p, n: n, prios: b.prios}}
@@ -112,7 +111,7 @@ func apply(p Params, g BlockGetter, root memo.ID, edits []edit, put BlockPutter)
 		}
 		edits = a.up
 	}
-	return root, nil
+	return old.root.id, nil
 }
 
 // above builds what is above the nodes of level n, two or more.

@@ -97,9 +97,11 @@ func changesOf(t *rapid.T, keys []string) map[string][]byte {
 	return batch
 }
 
+func keysOf(m map[string][]byte) []string { return slices.Sorted(maps.Keys(m)) }
+
 func sorted(batch map[string][]byte) []merge.Change {
 	out := make([]merge.Change, 0, len(batch))
-	for _, k := range slices.Sorted(maps.Keys(batch)) {
+	for _, k := range keysOf(batch) {
 		out = append(out, merge.Change{Key: k, Value: batch[k]})
 	}
 	return out
@@ -131,7 +133,7 @@ func TestApplyIsBuild(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range rapid.IntRange(1, 4).Draw(t, "batches") {
-			batch := changesOf(t, slices.Sorted(maps.Keys(m)))
+			batch := changesOf(t, keysOf(m))
 			switch rapid.IntRange(0, 9).Draw(t, "all") {
 			case 0: // to empty
 				for k := range m {

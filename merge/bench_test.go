@@ -2,6 +2,9 @@ package merge_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
 	"testing"
 
 	"lightcone/memo"
@@ -74,6 +77,98 @@ func BenchmarkBuild(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/entries, "ns/entry")
+}
+
+// million is the tree of ANCHORS: a million keys of 24 bytes, values of 38.
+var million = sync.OnceValues(func() (memo.ID, blocks) {
+	b := blocks{}
+	keys := randomKeys(7, 1_000_000)
+	slices.Sort(keys)
+	root, err := merge.Build(testParams(), func(yield func(merge.Entry, error) bool) {
+		for _, k := range keys {
+			if !yield(merge.Entry{Key: k, Value: value38(k, 0)}, nil) {
+				return
+			}
+		}
+	}, b)
+	if err != nil {
+		panic(err)
+	}
+	return root, b
+})
+
+// value38 returns a byte string of 38 bytes with its head.
+func value38(key string, version int) []byte {
+	v := append([]byte{0x58, 36, byte(version), byte(version >> 8)}, key...)
+	return append(v, make([]byte, 38-len(v))...)
+}
+
+// millionBatch makes n changes to the million keys, next to each other or not, to
+// values or to keys.
+func millionBatch(n int, clustered, fresh bool, version int) []merge.Change {
+	keys := randomKeys(7, 1_000_000)
+	slices.Sort(keys)
+	r := rand.New(rand.NewPCG(uint64(version), 2))
+	start, picked := r.IntN(len(keys)-n), map[string][]byte{}
+	for i := 0; len(picked) < n; i++ {
+		k := keys[start+i%n]
+		if !clustered {
+			k = keys[r.IntN(len(keys))]
+		}
+		if fresh {
+			k = k[:len(k)-1] + "+"
+		}
+		picked[k] = value38(k, version)
+	}
+	return sorted(picked)
+}
+
+// written keeps new blocks apart and counts them.
+type written struct {
+	old   blocks
+	read  int
+	nodes int
+	bytes int
+}
+
+func (w *written) Block(id memo.ID) ([]byte, error) {
+	w.read++
+	return w.old.Block(id)
+}
+
+func (w *written) PutBlock(_ memo.ID, data []byte) error {
+	w.nodes++
+	w.bytes += len(data)
+	return nil
+}
+
+func BenchmarkApply(b *testing.B) {
+	root, old := million()
+	for _, n := range []int{1, 100, 10_000} {
+		for _, clustered := range []bool{false, true} {
+			for _, fresh := range []bool{false, true} {
+				name := fmt.Sprintf("n=%d/clustered=%v/newkeys=%v", n, clustered, fresh)
+				b.Run(name, func(b *testing.B) {
+					var batches [][]merge.Change
+					for v := range 8 {
+						batches = append(batches, millionBatch(n, clustered, fresh, v+1))
+					}
+					w := written{old: old}
+					b.ReportAllocs()
+					for i := 0; b.Loop(); i++ {
+						if _, err := merge.Apply(testParams(), &w, root, batches[i%8], &w); err != nil {
+							b.Fatal(err)
+						}
+					}
+					runs := float64(b.N)
+					b.ReportMetric(runs*float64(n)/b.Elapsed().Seconds(), "keys/s")
+					b.ReportMetric(float64(w.read)/runs, "reads/op")
+					b.ReportMetric(float64(w.nodes)/runs, "nodes/op")
+					b.ReportMetric(float64(w.bytes)/runs/float64(n), "B/key")
+				})
+			}
+		}
+	}
 }
 
 func BenchmarkGet(b *testing.B) {

@@ -64,28 +64,21 @@ func (s *pages) find(level int, key string) (*page, error) {
 }
 
 // beside returns the next page of the same level, or with a step of -1 the one
-// before; nil where the level ends.
+// before. q is not the outermost there.
 func (s *pages) beside(q *page, step int) (*page, error) {
-	up := q
-	for up.parent != nil {
-		i := up.index + step
-		up = up.parent
-		if i < 0 || i >= len(up.Items) {
-			continue
-		}
-		for up.Level > q.Level {
-			var err error
-			if up, err = s.child(up, i); err != nil {
-				return nil, err
-			}
-			i = 0
-			if step < 0 {
-				i = len(up.Items) - 1
-			}
-		}
-		return up, nil
+	i, up := q.index+step, q.parent
+	for i < 0 || i >= len(up.Items) {
+		i, up = up.index+step, up.parent
 	}
-	return nil, nil
+	up, err := s.child(up, i)
+	for err == nil && up.Level > q.Level {
+		i = 0
+		if step < 0 {
+			i = len(up.Items) - 1
+		}
+		up, err = s.child(up, i)
+	}
+	return up, err
 }
 
 // drop forgets q, which is not needed any more.

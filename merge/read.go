@@ -37,6 +37,29 @@ func Get(p Params, g BlockGetter, root memo.ID, key string) ([]byte, bool, error
 	}
 }
 
+// Rank returns the number of keys below key in the tree under root, whether key
+// is one of them or not. It reads one node a level.
+func Rank(p Params, g BlockGetter, root memo.ID, key string) (uint64, error) {
+	id, place, rank := root, Place{}, uint64(0)
+	for {
+		n, err := load(p, g, id, place)
+		if err != nil {
+			return 0, err
+		}
+		i, found := n.find(key)
+		switch {
+		case n.Level == 0 && found:
+			return rank + uint64(i), nil
+		case n.Level == 0 || i < 0:
+			return rank + uint64(i+1), nil
+		}
+		for j := range i {
+			rank += n.Items[j].Count
+		}
+		id, place = n.Items[i].Child, place.Below(n, i)
+	}
+}
+
 // Scan yields the entries of the tree under root from key from on, ascending.
 // It ends after the first error.
 func Scan(p Params, g BlockGetter, root memo.ID, from string) iter.Seq2[Entry, error] {
