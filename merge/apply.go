@@ -92,6 +92,7 @@ type applier struct {
 	pending []*region // done but for a right end that a later edit may move
 	up      []edit    // what that does to the level above
 	whole   []Item    // the nodes of the level, where one region is all of it
+	spare   *region   // its memory serves the next one
 }
 
 // apply is Apply to a tree of which some pages may have been read.
@@ -132,8 +133,13 @@ func (a *applier) run() error {
 		if err != nil {
 			return err
 		}
-		r := &region{}
+		r := a.spare
+		if r == nil {
+			r = &region{}
+		}
+		a.spare = nil
 		if !a.take(r, q) {
+			a.spare = r.reset()
 			continue
 		}
 		if err := a.settle(r); err != nil {
@@ -271,6 +277,7 @@ func (a *applier) flush() error {
 		if err := a.make(r); err != nil {
 			return err
 		}
+		a.spare = r.reset()
 	}
 	a.pending = a.pending[:0]
 	return nil
@@ -296,6 +303,9 @@ func (a *applier) make(r *region) error {
 		it, err := a.node(a.cutter.n, piece.items, piece.dom, had)
 		if err != nil {
 			return err
+		}
+		if had != nil {
+			it.Key = had.place.First // which the parent holds anyway
 		}
 		nodes = append(nodes, it)
 		if had == nil || had.id != it.Child || had.place.Dom != it.Dom {

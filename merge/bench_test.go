@@ -79,11 +79,13 @@ func BenchmarkBuild(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/entries, "ns/entry")
 }
 
+var millionKeys = sync.OnceValue(func() []string {
+	return slices.Sorted(slices.Values(randomKeys(7, 1_000_000)))
+})
+
 // million is the tree of ANCHORS: a million keys of 24 bytes, values of 38.
 var million = sync.OnceValues(func() (memo.ID, blocks) {
-	b := blocks{}
-	keys := randomKeys(7, 1_000_000)
-	slices.Sort(keys)
+	b, keys := blocks{}, millionKeys()
 	root, err := merge.Build(testParams(), func(yield func(merge.Entry, error) bool) {
 		for _, k := range keys {
 			if !yield(merge.Entry{Key: k, Value: value38(k, 0)}, nil) {
@@ -106,8 +108,7 @@ func value38(key string, version int) []byte {
 // millionBatch makes n changes to the million keys, next to each other or not, to
 // values or to keys.
 func millionBatch(n int, clustered, fresh bool, version int) []merge.Change {
-	keys := randomKeys(7, 1_000_000)
-	slices.Sort(keys)
+	keys := millionKeys()
 	r := rand.New(rand.NewPCG(uint64(version), 2))
 	start, picked := r.IntN(len(keys)-n), map[string][]byte{}
 	for i := 0; len(picked) < n; i++ {

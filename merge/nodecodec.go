@@ -26,6 +26,9 @@ const (
 	innerParts = 5
 )
 
+// keySize is what room is made for, per key, before the keys are read.
+const keySize = 32
+
 // EncodeNode appends the canonical bytes of n to b. The items are strictly
 // ascending and within the limits; Build and DecodeNode make no other nodes.
 func EncodeNode(b []byte, n Node) []byte {
@@ -75,7 +78,7 @@ func DecodeNode(p Params, data []byte, place Place) (Node, error) {
 		return Node{}, err
 	}
 	n, err := decodeNode(p, data)
-	if err == nil && !bytes.Equal(EncodeNode(nil, n), data) { // a prefix not maximal, for one
+	if err == nil && !bytes.Equal(EncodeNode(make([]byte, 0, len(data)), n), data) { // a prefix not maximal, for one
 		err = memo.ErrNotCanonical
 	}
 	if err == nil {
@@ -98,40 +101,50 @@ func decodeNode(p Params, data []byte) (Node, error) {
 		r.fail("level %d, at most %d", level, maxLevel)
 	}
 	n := Node{Level: int(level), Items: make([]Item, r.array(p.M))}
-	prev := ""
+	keys := make([]byte, 0, keySize*len(n.Items)) // one after the other: one string for all costs one allocation
+	ends := make([]int, len(n.Items))
+	prev := keys
 	for i := range n.Items {
-		it := &n.Items[i]
-		*it = r.nodeItem(n.Level, prev)
-		if i > 0 && it.Key <= prev {
-			r.fail("keys are not strictly ascending at %q", it.Key)
+		shared, suffix := r.nodeItem(n.Level, &n.Items[i], len(prev))
+		keys = append(append(keys, prev[:shared]...), suffix...)
+		ends[i] = len(keys)
+		key := keys[len(keys)-shared-len(suffix):]
+		if i > 0 && bytes.Compare(key, prev) <= 0 {
+			r.fail("keys are not strictly ascending at %q", key)
 		}
 		if r.err != nil {
 			return Node{}, r.err
 		}
-		prev = it.Key
+		prev = key
+	}
+	all, start := string(keys), 0
+	for i, end := range ends {
+		n.Items[i].Key, start = all[start:end], end
 	}
 	return n, r.end()
 }
 
-// nodeItem reads one item of a node; prev is the key before it.
-func (r *reader) nodeItem(level int, prev string) Item {
+// nodeItem reads one item of a node but for its key, which is that many bytes of
+// the key before, which has size bytes, and a suffix.
+func (r *reader) nodeItem(level int, it *Item, size int) (shared int, suffix []byte) {
 	if level == 0 {
 		r.arrayOf(leafParts, "an item of a leaf")
 	} else {
 		r.arrayOf(innerParts, "an item of an inner node")
 	}
-	shared := r.uint()
-	if shared > uint64(len(prev)) {
-		r.fail("a shared prefix of %d bytes of a key of %d", shared, len(prev))
-		return Item{}
+	n := r.uint()
+	if n > uint64(size) {
+		r.fail("a shared prefix of %d bytes of a key of %d", n, size)
+		return 0, nil
 	}
-	it := Item{Key: prev[:shared] + string(r.bytes(MaxKey-int(shared)))}
+	shared = int(n)
+	suffix = r.bytes(MaxKey - shared)
 	if level == 0 {
 		it.Value = r.item()
 		if len(it.Value) > InlineMax {
 			r.fail("a value of %d bytes, the limit is %d", len(it.Value), InlineMax)
 		}
-		return it
+		return shared, suffix
 	}
 	it.Child = r.digest()
 	it.Count = r.uint()
@@ -140,7 +153,7 @@ func (r *reader) nodeItem(level int, prev string) Item {
 		r.fail("domain %d, at most %d", dom, MaxDomain+1)
 	}
 	it.Dom = int(dom)
-	return it
+	return shared, suffix
 }
 
 func sharedPrefix(a, b string) int {

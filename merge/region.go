@@ -51,6 +51,14 @@ const (
 func (r *region) first() *page { return r.parts[0].page }
 func (r *region) last() *page  { return r.parts[len(r.parts)-1].page }
 
+// reset empties the region and keeps its memory.
+func (r *region) reset() *region {
+	clear(r.parts)
+	clear(r.items)
+	*r = region{parts: r.parts[:0], items: r.items[:0], prios: r.prios[:0], pieces: r.pieces[:0]}
+	return r
+}
+
 // whole tells whether the region is all of its level.
 func (r *region) whole() bool {
 	return r.first().parent == nil || r.keyed && r.left.dom == edge && r.right.dom == edge
