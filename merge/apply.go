@@ -97,7 +97,7 @@ type applier struct {
 
 // apply is Apply to a tree of which some pages may have been read.
 func apply(old *pages, edits []edit, put BlockPutter) (memo.ID, error) {
-	p := old.p
+	p := old.Params
 	b := newBuilder(p, put)
 	for n := 0; len(edits) > 0; n++ {
 		a := &applier{pages: old, builder: b, edits: edits, cutter: cutter{Params: p, n: n, prios: b.prios}}
@@ -145,7 +145,7 @@ func (a *applier) run() error {
 		if err := a.settle(r); err != nil {
 			return err
 		}
-		if r.anchored(a.p) {
+		if r.anchored(a.cutter.Params) {
 			if err := a.flush(); err != nil {
 				return err
 			}
@@ -177,7 +177,7 @@ func (a *applier) settle(r *region) error {
 	for r.keyed {
 		grow, err := a.ends(r)
 		if err == nil && grow == neither {
-			r.assemble(a.builder.prios)
+			r.assemble(a.cutter.prios)
 			grow, err = r.recut(&a.cutter)
 		}
 		if err == nil && grow != neither {
@@ -203,9 +203,9 @@ func (a *applier) ends(r *region) (side, error) {
 	switch {
 	case err != nil:
 		return neither, err
-	case r.left.dom > a.p.D:
+	case r.left.dom > a.cutter.D:
 		return left, nil
-	case r.right.dom > a.p.D:
+	case r.right.dom > a.cutter.D:
 		return right, nil
 	}
 	return neither, nil
@@ -244,14 +244,14 @@ func (a *applier) end(q *page, to side) (*end, error) {
 		e.dom = edge
 		return e, nil
 	}
-	if a.p.uncut(q.place.Dom) || a.p.uncut(q.siblingDom(to)) {
+	if a.cutter.uncut(q.place.Dom) || a.cutter.uncut(q.siblingDom(to)) {
 		return e, nil
 	}
 	beyond, err := a.beside(q, int(to))
 	if err != nil {
 		return nil, err
 	}
-	if !a.p.uncut(beyond.place.Dom) {
+	if !a.cutter.uncut(beyond.place.Dom) {
 		e.beyond = beyond
 		if to == left {
 			e.dom = a.cutter.domain(beyond, q)

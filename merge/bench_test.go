@@ -124,61 +124,82 @@ func millionBatch(n int, clustered, fresh bool, version int) []merge.Change {
 	return sorted(picked)
 }
 
-// written keeps new blocks apart and counts them.
-type written struct {
-	old   blocks
-	read  int
-	nodes int
-	bytes int
-}
-
-func (w *written) Block(id memo.ID) ([]byte, error) {
-	w.read++
-	return w.old.Block(id)
-}
-
-func (w *written) PutBlock(_ memo.ID, data []byte) error {
-	w.nodes++
-	w.bytes += len(data)
-	return nil
-}
-
+// BenchmarkApply also prints what a batch reads and writes. The new nodes are not
+// kept, so that every batch meets the same tree.
 func BenchmarkApply(b *testing.B) {
+	const variants = 8
 	root, old := million()
 	for _, n := range []int{1, 100, 10_000} {
 		for _, clustered := range []bool{false, true} {
 			for _, fresh := range []bool{false, true} {
-				name := fmt.Sprintf("n=%d/clustered=%v/newkeys=%v", n, clustered, fresh)
-				b.Run(name, func(b *testing.B) {
+				b.Run(fmt.Sprintf("n=%d/clustered=%v/newkeys=%v", n, clustered, fresh), func(b *testing.B) {
 					var batches [][]merge.Change
-					for v := range 8 {
+					for v := range variants {
 						batches = append(batches, millionBatch(n, clustered, fresh, v+1))
 					}
-					w := written{old: old}
+					c := &counting{blocks: old, drop: true}
 					b.ReportAllocs()
 					for i := 0; b.Loop(); i++ {
-						if _, err := merge.Apply(testParams(), &w, root, batches[i%8], &w); err != nil {
+						if _, err := merge.Apply(testParams(), c, root, batches[i%variants], c); err != nil {
 							b.Fatal(err)
 						}
 					}
 					runs := float64(b.N)
 					b.ReportMetric(runs*float64(n)/b.Elapsed().Seconds(), "keys/s")
-					b.ReportMetric(float64(w.read)/runs, "reads/op")
-					b.ReportMetric(float64(w.nodes)/runs, "nodes/op")
-					b.ReportMetric(float64(w.bytes)/runs/float64(n), "B/key")
+					b.ReportMetric(float64(c.reads)/runs, "reads/op")
+					b.ReportMetric(float64(c.puts)/runs, "nodes/op")
+					b.ReportMetric(float64(c.bytes)/runs/float64(n), "B/key")
 				})
 			}
 		}
 	}
 }
 
+// BenchmarkMerge merges two trees of a million keys, of which each has changed a
+// thousand: half of them values, half of them new keys.
+func BenchmarkMerge(b *testing.B) {
+	root, old := million()
+	all := layered{&counting{blocks: blocks{}}, old}
+	var ids [2]memo.ID
+	for i := range ids {
+		id, err := merge.Apply(testParams(), all, root, millionBatch(500, false, false, 2*i), all)
+		if err == nil {
+			ids[i], err = merge.Apply(testParams(), all, id, millionBatch(500, false, true, 2*i+1), all)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	all.drop, all.reads, all.puts = true, 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := merge.Merge(testParams(), all, ids[0], ids[1], greater, all); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(all.reads)/float64(b.N), "reads/op")
+	b.ReportMetric(float64(all.puts)/float64(b.N), "nodes/op")
+}
+
+// BenchmarkGet reads from a tree of a million keys and prints the bytes of a path.
 func BenchmarkGet(b *testing.B) {
-	keys := sequentialKeys(100_000)
-	root, blocks := build(b, testParams(), valued(keys))
+	root, old := million()
+	keys := millionKeys()
+	var path, proofs int
+	for ; proofs < 1_000; proofs++ {
+		f, err := merge.Prove(testParams(), old, root, keys[proofs*7919%len(keys)])
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, node := range f {
+			path += len(node)
+		}
+	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if _, ok, err := merge.Get(testParams(), blocks, root, keys[i*7919%len(keys)]); err != nil || !ok {
+		if _, ok, err := merge.Get(testParams(), old, root, keys[i*7919%len(keys)]); err != nil || !ok {
 			b.Fatal(ok, err)
 		}
 	}
+	b.ReportMetric(float64(path)/float64(proofs), "path-B")
 }

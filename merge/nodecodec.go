@@ -26,9 +26,6 @@ const (
 	innerParts = 5
 )
 
-// keySize is what room is made for, per key, before the keys are read.
-const keySize = 32
-
 // EncodeNode appends the canonical bytes of n to b. The items are strictly
 // ascending and within the limits; Build and DecodeNode make no other nodes.
 func EncodeNode(b []byte, n Node) []byte {
@@ -74,23 +71,52 @@ func EncodeNode(b []byte, n Node) []byte {
 // overlong in each domain below its own. Building the tree again from its
 // entries decides all of it.
 func DecodeNode(p Params, data []byte, place Place) (Node, error) {
-	if err := p.Validate(); err != nil {
-		return Node{}, err
-	}
-	n, err := decodeNode(p, data)
-	if err == nil && !bytes.Equal(EncodeNode(make([]byte, 0, len(data)), n), data) { // a prefix not maximal, for one
-		err = memo.ErrNotCanonical
-	}
-	if err == nil {
-		err = n.check(p, place)
-	}
-	if err != nil {
-		return Node{}, fmt.Errorf("tree node: %w", err)
-	}
-	return n, nil
+	n, _, err := newNodeReader(p).node(data, place)
+	return n, err
 }
 
-func decodeNode(p Params, data []byte) (Node, error) {
+// nodeReader reads nodes; it owns memory that serves one after the other: one
+// goroutine each.
+type nodeReader struct {
+	Params
+	prios *priorities
+	again []byte // the node, encoded once more
+	keys  []byte // of the node, one after the other
+	ends  []int  // where each ends there
+}
+
+func newNodeReader(p Params) *nodeReader {
+	return &nodeReader{Params: p, prios: newPriorities(p)}
+}
+
+// node is DecodeNode. It also returns the priorities of the items in domain 0 if
+// it had to compute them.
+func (d *nodeReader) node(data []byte, place Place) (Node, []priority, error) {
+	if err := d.Validate(); err != nil {
+		return Node{}, nil, err
+	}
+	var prios []priority
+	n, err := d.decode(data)
+	if err == nil {
+		d.again = EncodeNode(d.again[:0], n)
+		if !bytes.Equal(d.again, data) { // a prefix not maximal, for one
+			err = memo.ErrNotCanonical
+		}
+	}
+	if err == nil {
+		err = n.check(d.Params, place)
+	}
+	if err == nil {
+		prios, err = n.checkCuts(d.Params, d.prios, place)
+	}
+	if err != nil {
+		return Node{}, nil, fmt.Errorf("tree node: %w", err)
+	}
+	return n, prios, nil
+}
+
+// decode reads a node as far as its bytes alone tell.
+func (d *nodeReader) decode(data []byte) (Node, error) {
 	r := &reader{b: data}
 	r.arrayOf(nodeParts, "a node")
 	if v := r.uint(); v != nodeVersion {
@@ -100,15 +126,15 @@ func decodeNode(p Params, data []byte) (Node, error) {
 	if level > maxLevel {
 		r.fail("level %d, at most %d", level, maxLevel)
 	}
-	n := Node{Level: int(level), Items: make([]Item, r.array(p.M))}
-	keys := make([]byte, 0, keySize*len(n.Items)) // one after the other: one string for all costs one allocation
-	ends := make([]int, len(n.Items))
-	prev := keys
+	n := Node{Level: int(level), Items: make([]Item, r.array(d.M))}
+	d.keys, d.ends = d.keys[:0], d.ends[:0]
+	var prev []byte
 	for i := range n.Items {
 		shared, suffix := r.nodeItem(n.Level, &n.Items[i], len(prev))
-		keys = append(append(keys, prev[:shared]...), suffix...)
-		ends[i] = len(keys)
-		key := keys[len(keys)-shared-len(suffix):]
+		start := len(d.keys)
+		d.keys = append(append(d.keys, prev[:shared]...), suffix...)
+		d.ends = append(d.ends, len(d.keys))
+		key := d.keys[start:]
 		if i > 0 && bytes.Compare(key, prev) <= 0 {
 			r.fail("keys are not strictly ascending at %q", key)
 		}
@@ -117,8 +143,8 @@ func decodeNode(p Params, data []byte) (Node, error) {
 		}
 		prev = key
 	}
-	all, start := string(keys), 0
-	for i, end := range ends {
+	all, start := string(d.keys), 0 // one string for all keys costs one allocation
+	for i, end := range d.ends {
 		n.Items[i].Key, start = all[start:end], end
 	}
 	return n, r.end()

@@ -16,24 +16,23 @@ type page struct {
 
 // pages reads the nodes of a tree when they are first needed.
 type pages struct {
-	p    Params
-	g    BlockGetter
+	*loader
 	root *page
 }
 
 func openPages(p Params, g BlockGetter, root memo.ID) (*pages, error) {
-	s := &pages{p: p, g: g}
+	s := &pages{loader: newLoader(p, g)}
 	var err error
 	s.root, err = s.read(root, Place{})
 	return s, err
 }
 
 func (s *pages) read(id memo.ID, place Place) (*page, error) {
-	n, err := load(s.p, s.g, id, place)
+	n, prios, err := s.load(id, place)
 	if err != nil {
 		return nil, err
 	}
-	q := &page{Node: n, place: place, id: id}
+	q := &page{Node: n, place: place, id: id, prios: prios}
 	if n.Level > 0 {
 		q.below = make([]*page, len(n.Items))
 	}
