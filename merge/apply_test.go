@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -174,6 +175,58 @@ func scanned(t interface{ Fatal(...any) }, p merge.Params, b merge.BlockGetter, 
 	}
 	return m
 }
+
+// Runs that go on for many nodes are where an edit can reach far: every single
+// edit of such trees, and small groups of edits near each other.
+func TestEditsOfLongRuns(t *testing.T) {
+	for seed, c := range []struct{ w, more, d, ground int }{
+		{1, 0, 0, 1}, {1, 1, 1, 1}, {2, 0, 1, 1}, {2, 2, 1, 2}, {2, 1, 2, 1}, {2, 0, 3, 2}, {3, 0, 2, 2}, {3, 3, 2, 3}, {4, 0, 3, 1},
+	} {
+		p := testParams()
+		p.W, p.M, p.D = c.w, 4*c.w+c.more, c.d
+		// Keys without cuts in the first domains, and a few that break the chain.
+		keys := append(chainKeys(p, 60*c.w, c.ground), "ground/000050", "ground/000051+", "ground/000090")
+		m := valued(keys)
+		slices.Sort(keys)
+		root, b := build(t, p, m)
+		check := func(batch map[string][]byte) {
+			t.Helper()
+			want, err := merge.Build(p, entriesOf(after(m, batch)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := merge.Apply(p, b, root, sorted(batch), nil); err != nil || got != want {
+				t.Fatalf("%+v: %v applied makes %s, built %s: %v", c, sorted(batch), got, want, err)
+			}
+		}
+		one := []byte{0x01}
+		for _, k := range keys {
+			check(map[string][]byte{k: nil})
+			check(map[string][]byte{k + "+": one})
+		}
+		r := rand.New(rand.NewPCG(uint64(seed), 5))
+		for range groupsOfEdits {
+			batch := map[string][]byte{}
+			from := r.IntN(len(keys))
+			for range 2 + r.IntN(4) {
+				k := keys[min(from+r.IntN(3*p.M), len(keys)-1)]
+				switch r.IntN(3) {
+				case 0:
+					batch[k] = nil
+				case 1:
+					batch[k] = one
+				case 2:
+					batch[fmt.Sprintf("%s+%d", k, r.IntN(50))] = one
+				}
+			}
+			check(batch)
+		}
+	}
+}
+
+// groupsOfEdits is how many groups each tree meets; a hundred times as many
+// found nothing more.
+const groupsOfEdits = 400
 
 func TestApplyRefuses(t *testing.T) {
 	one := []byte{0x01}

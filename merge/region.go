@@ -175,11 +175,11 @@ func (r *region) recut(c *cutter) (side, error) {
 	return r.cut(c, 0, len(r.items), 0)
 }
 
-// leftHolds tells whether the item at the left end still has the greatest
-// priority of what its window holds of the region, in the domain that cut there.
+// leftHolds tells whether the item at the left end, which a domain up to D cut,
+// still has the greatest priority of what its window holds of the region.
 func (r *region) leftHolds(c *cutter) bool {
 	switch {
-	case r.left.dom == edge || r.head > c.W && r.left.dom <= c.D:
+	case r.left.dom == edge || r.head > c.W:
 		return true
 	case r.left.dom > 0 || r.head == 0 || len(r.items) <= c.W:
 		return false
@@ -191,7 +191,7 @@ func (r *region) leftHolds(c *cutter) bool {
 func (r *region) rightHolds(c *cutter) bool {
 	n := len(r.items)
 	switch {
-	case r.right.dom == edge || r.tail >= c.W && r.right.dom <= c.D:
+	case r.right.dom == edge || r.tail >= c.W:
 		return true
 	case r.right.dom > 0 || n < c.W:
 		return false
