@@ -207,9 +207,9 @@ func TestEditsOfLongRuns(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(seed), 5))
 		for range groupsOfEdits {
 			batch := map[string][]byte{}
-			from := r.IntN(len(keys))
-			for range 2 + r.IntN(4) {
-				k := keys[min(from+r.IntN(3*p.M), len(keys)-1)]
+			from, near := r.IntN(len(keys)), p.M*(1+r.IntN(4))
+			for range 2 + r.IntN(p.M) {
+				k := keys[min(from+r.IntN(near), len(keys)-1)]
 				switch r.IntN(3) {
 				case 0:
 					batch[k] = nil
@@ -219,14 +219,16 @@ func TestEditsOfLongRuns(t *testing.T) {
 					batch[fmt.Sprintf("%s+%d", k, r.IntN(50))] = one
 				}
 			}
+			for i := range r.IntN(p.M) * r.IntN(2) { // and a gap
+				batch[keys[min(from+near/2+i, len(keys)-1)]] = nil
+			}
 			check(batch)
 		}
 	}
 }
 
-// groupsOfEdits is how many groups each tree meets; a hundred times as many
-// found nothing more.
-const groupsOfEdits = 400
+// groupsOfEdits is how many groups each tree meets.
+const groupsOfEdits = 600
 
 func TestApplyRefuses(t *testing.T) {
 	one := []byte{0x01}

@@ -26,9 +26,9 @@ import "bytes"
 //   - c = 0: x is greater than the w items next to it in the region. (Beyond,
 //     either nothing changed or another region tells the same.) These then are
 //     no peaks either, and no window in the region needs to see beyond it.
-//   - 0 < c ≤ D: no key came or went within w of x; no domain below c cuts within
-//     w of it, with the old items beyond in view; and the run of domain c around x
-//     is longer than M, counting w items beyond, which are always there.
+//   - 0 < c ≤ D: no key came or went within w of x, and the run of domain c around
+//     x is longer than M, counting w items beyond, which are always there. With a
+//     cut of a lower domain within w of x it would be no longer than 2w.
 //   - by halving: never, since all of a halved run decides where it is halved.
 //
 // Otherwise the region grows by a page there. Cuts of domain d move within
@@ -248,12 +248,6 @@ func (r *region) cut(c *cutter, lo, hi, dom int) (side, error) {
 			continue
 		}
 		at += lo - len(before)
-		if before != nil && at <= c.W {
-			return left, nil // a lower domain cuts within the window of the left end
-		}
-		if after != nil && at > hi-c.W {
-			return right, nil
-		}
 		if grow, err := r.cut(c, from, at, dom+1); grow != neither || err != nil {
 			return grow, err
 		}
@@ -263,8 +257,9 @@ func (r *region) cut(c *cutter, lo, hi, dom int) (side, error) {
 }
 
 // tooShort tells whether a run that an end of the region was cut from, in
-// domain dom, may be so short now that it is not cut at all. Beyond an end that
-// stays the run has at least w items more, whatever other edits there are.
+// domain dom, may be so short now that it is not cut at all, or not there. Beyond
+// an end that stays the run has at least w items more, whatever other edits there
+// are.
 func (r *region) tooShort(c *cutter, size, dom int, openLeft, openRight bool) side {
 	if openLeft {
 		size += c.W
