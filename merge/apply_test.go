@@ -249,3 +249,60 @@ func TestApplyRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A peer that lies about the domains of nodes, which no reader can check, gets
+// some tree or an error for it.
+func TestApplyToForgedDomains(t *testing.T) {
+	applied := 0
+	rapid.Check(t, func(t *rapid.T) {
+		p := smallParams()
+		keys := keysOf(valued(randomKeys(rapid.Uint64().Draw(t, "seed"), rapid.IntRange(9, 60).Draw(t, "n"))))
+		b := blocks{}
+		root, err := merge.Build(p, entriesOf(valued(keys)), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		top, err := merge.DecodeNode(p, b[root], merge.Place{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range top.Items {
+			top.Items[i].Dom = rapid.IntRange(1, p.D+1).Draw(t, "dom")
+		}
+		forged := merge.EncodeNode(nil, top)
+		b[memo.Sum(forged)] = forged
+		_, err = merge.Apply(p, b, memo.Sum(forged), sorted(changesOf(t, keys)), b)
+		if err == nil {
+			applied++
+		} else if !errors.Is(err, merge.ErrNode) {
+			t.Fatal(err)
+		}
+	})
+	if applied == 0 {
+		t.Error("every forged tree was refused before it was applied to")
+	}
+}
+
+// A block that is missing, or cannot be put, is an error, wherever in the tree.
+func TestApplyPassesErrorsOn(t *testing.T) {
+	p := smallParams()
+	m := valued(randomKeys(1, 200))
+	root, b := build(t, p, m)
+	batch := map[string][]byte{}
+	for i, k := range keysOf(m) {
+		if i%2 == 0 { // some in every leaf
+			batch[k+"+"] = []byte{0x01}
+		}
+	}
+	for id := range b {
+		rest := maps.Clone(b)
+		delete(rest, id)
+		if got, err := merge.Apply(p, rest, root, sorted(batch), rest); err == nil || !got.IsZero() {
+			t.Errorf("applied without node %s: %s, %v", id, got, err)
+		}
+	}
+	broken := errors.New("disk on fire")
+	if got, err := merge.Apply(p, b, root, sorted(batch), putErr{broken}); !errors.Is(err, broken) || !got.IsZero() {
+		t.Errorf("a failed putter: %s, %v", got, err)
+	}
+}
