@@ -1,7 +1,5 @@
 package merge
 
-import "bytes"
-
 // How far an edit reaches. Only keys decide where a level is cut, so a new value
 // or child changes its node alone. For keys that come and go, let x be an item
 // that begins a node, and c the domain that cut there; x is then the greatest in
@@ -201,7 +199,7 @@ func (r *region) rightHolds(c *cutter) bool {
 
 func above(p priority, others []priority) bool {
 	for i := range others {
-		if bytes.Compare(others[i][:], p[:]) >= 0 {
+		if !others[i].less(&p) {
 			return false
 		}
 	}
