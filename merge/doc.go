@@ -55,9 +55,27 @@
 // level are the first keys, digests, counts and domains of the nodes below; the
 // level with one node is the root. No entries make one empty leaf.
 //
-// Get and Scan read a tree through a BlockGetter, which need not be trusted:
-// every block is checked against its digest and against its parent. BuildState
-// and BuildVector make the two trees of a Root.
+// Apply changes a tree by a batch of keys; the result is, byte for byte, what
+// Build makes of the changed entries, but only nodes that change are read and
+// made, and a few neighbours where boundaries move (region.go says which). Diff
+// compares two trees without looking at what they have in common, and Merge
+// joins them at that cost:
+//
+//	root, err = merge.Apply(p, blocks, root, []merge.Change{{Key: "k", Value: v}}, blocks)
+//	for d, err := range merge.Diff(p, blocks, before, root) { … }
+//
+// Get, Scan and Rank read a tree. Prove shows to someone who knows nothing but
+// the root's digest what the tree holds at a key, or that it holds nothing;
+// VerifyProof is their side. All reading is through a BlockGetter, which need
+// not be trusted: every block is checked against its digest and against its
+// parent.
+//
+// # Roots
+//
+// BuildState and BuildVector make the two trees of a Root, a cut and the state
+// at it; ApplyState folds rows into a state. MergeRoot merges both trees: a root
+// is a function of the set of memos, and MergeRoot of two roots is the root of
+// the union, whoever merges and in whatever order.
 //
 // # What this package does not know
 //
