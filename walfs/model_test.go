@@ -19,6 +19,7 @@ type model struct {
 	disk    *walfstest.Disk
 	log     *walfs.Log
 	clock   clock
+	owed    bool          // an interval was promised and has not passed
 	want    []walfs.Entry // by LSN, from 1
 	durable int           // how many of them were promised
 	readers []*modelReader
@@ -41,7 +42,7 @@ func (m *model) entry(rt *rapid.T) (walfs.Entry, bool) {
 
 func (m *model) open(rt *rapid.T) {
 	o := options(m.disk)
-	m.clock.pending = nil
+	m.clock.pending, m.owed = nil, false
 	o.AfterFunc = m.clock.AfterFunc
 	o.SegmentSize = rapid.SampledFrom([]int64{4096, 8192, 40960}).Draw(rt, "segment size")
 	l, err := walfs.Open(crashDir, o)
@@ -116,8 +117,12 @@ func (m *model) append(rt *rapid.T) {
 		}
 		m.want = append(m.want, walfs.Entry{LSN: placed[i].LSN, Pos: placed[i].Pos, Kind: r.Kind, Data: r.Data})
 	}
-	if (d == walfs.Group || d == walfs.Each) && len(recs) > 0 {
+	switch {
+	case len(recs) == 0 || d == walfs.None:
+	case d == walfs.Group || d == walfs.Each:
 		m.durable = len(m.want)
+	default:
+		m.owed = true
 	}
 }
 
@@ -130,12 +135,11 @@ func (m *model) sync(rt *rapid.T) {
 
 // tick lets the intervals pass.
 func (m *model) tick(rt *rapid.T) {
-	owed := len(m.clock.pending) > 0
 	m.clock.tick()
-	if owed && int(m.log.Durable()) != len(m.want) {
+	if m.owed && int(m.log.Durable()) != len(m.want) {
 		rt.Fatalf("the interval has passed, and %d of %d records are durable", m.log.Durable(), len(m.want))
 	}
-	m.durable = int(m.log.Durable())
+	m.durable, m.owed = int(m.log.Durable()), false
 }
 
 // startReading adds a reader at a record, the beginning or the end.

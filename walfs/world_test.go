@@ -22,6 +22,7 @@ type world struct {
 	fault  func(walfstest.Call) walfstest.Fate
 	log    *walfs.Log
 	clock  clock // of the log that is open
+	owed   bool  // an interval was promised and has not passed
 	hist   history
 	made   int     // texts so far: none is used twice, so that dead records are known
 	faulty bool    // operations fail that no step ordered
@@ -63,7 +64,7 @@ func (w *world) broken(format string, args ...any) {
 
 // open opens the log, which makes durable what it shows, and reads it.
 func (w *world) open() {
-	w.log, w.clock.pending = nil, nil
+	w.log, w.clock.pending, w.owed = nil, nil, false
 	fs := walfstest.Faults{FS: w.wrap(w.disk), Decide: func(c walfstest.Call) walfstest.Fate {
 		if w.fault == nil {
 			return walfstest.Fate{}
@@ -112,6 +113,8 @@ func (w *world) append(d walfs.Durability, n, length int) error {
 		w.hist.drop()
 	case d == walfs.Group || d == walfs.Each:
 		w.hist.promised = len(w.hist.texts)
+	case d != walfs.None:
+		w.owed = true
 	}
 	return err
 }
@@ -155,13 +158,13 @@ func (w *world) sync() {
 
 // tick lets the intervals pass.
 func (w *world) tick() {
-	owed := w.clock.pending != nil
 	w.clock.tick()
 	durable := int(w.log.Durable())
-	if owed && durable < int(w.log.Last()) && !w.faulty {
+	if w.owed && durable < int(w.log.Last()) && !w.faulty {
 		w.broken("the interval has passed, and %d of %d records are durable", durable, w.log.Last())
 	}
 	w.hist.promised = max(w.hist.promised, durable)
+	w.owed = false
 }
 
 // reopen closes the log as it should be, and opens it again.
