@@ -40,7 +40,7 @@ func TestSegmentsShrinkToFit(t *testing.T) {
 	const segment, room = 1 << 20, 300_000
 	disk := smallDisk{FS: OS, room: new(int64(room)), made: new([]int64)}
 	dir := filepath.Join(t.TempDir(), "wal")
-	l, err := Open(dir, Options{SegmentSize: segment, FS: disk})
+	l, err := Open(dir, inline(Options{SegmentSize: segment, FS: disk}))
 	if err != nil {
 		t.Fatal(err)
 	}
