@@ -14,10 +14,10 @@ import (
 // BenchmarkPut measures acknowledged single-row writes of 100 bytes, by
 // durability and number of concurrent writers, on a node without a network.
 func BenchmarkPut(b *testing.B) {
-	for _, relaxed := range []bool{false, true} {
+	for _, d := range []node.Durability{node.Group, node.Each, node.None} {
 		for _, writers := range []int{1, 64} {
-			b.Run(fmt.Sprintf("relaxed=%v/writers=%d", relaxed, writers), func(b *testing.B) {
-				n, err := node.Open(b.TempDir(), node.Options{Relaxed: relaxed})
+			b.Run(fmt.Sprintf("%v/writers=%d", d, writers), func(b *testing.B) {
+				n, err := node.Open(b.TempDir(), node.Options{Durability: d})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -52,7 +52,7 @@ type openRun struct {
 }
 
 // commit puts first and the writes that wait behind it into the log, one sync for
-// each run of them.
+// each run of them unless they are relaxed.
 func (o *owner) commit(first *write) {
 	bySpace := map[*Space][]*write{}
 	var order []*Space
@@ -68,10 +68,11 @@ func (o *owner) commit(first *write) {
 			continue
 		}
 		drafts := o.drafts(s, bySpace[s])
-		if o.n.opts.Relaxed {
+		switch o.n.opts.Durability {
+		case Group, Each:
+			o.commitSealed(s, drafts)
+		default:
 			o.commitRelaxed(s, drafts)
-		} else {
-			o.commitGroup(s, drafts)
 		}
 	}
 }
@@ -90,7 +91,8 @@ func (o *owner) queued(first *write) []*write {
 	return ws
 }
 
-// drafts builds the memos of the writes and cuts them into runs. A write that
+// drafts builds the memos of the writes and cuts them into runs, one for each
+// write when each is to have its own sync. A write that
 // breaks a rule is answered at once and leaves no record.
 func (o *owner) drafts(s *Space, ws []*write) []*draft {
 	last, _ := o.n.view.Load().store.All(s.id).Get(o.n.id)
@@ -116,6 +118,10 @@ func (o *owner) drafts(s *Space, ws []*write) []*draft {
 		newest := memos[len(memos)-1]
 		last = memo.Mark{Head: newest.Head(), Time: newest.Time}
 		cur.waiting, cur.heads = append(cur.waiting, w), append(cur.heads, last.Head)
+		if o.n.opts.Durability == Each {
+			out = append(out, cur)
+			cur = new(draft)
+		}
 	}
 	if len(cur.memos) > 0 {
 		out = append(out, cur)
@@ -169,16 +175,16 @@ func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*mem
 	return out, nil
 }
 
-// commitGroup appends each run with its seal and syncs. Only then is it
+// commitSealed appends each run with its seal and syncs. Only then is it
 // projected, acknowledged and sent.
-func (o *owner) commitGroup(s *Space, drafts []*draft) {
+func (o *owner) commitSealed(s *Space, drafts []*draft) {
 	for i, d := range drafts {
 		if err := o.ready(); err != nil {
 			fail(drafts[i:], err, false)
 			return
 		}
 		r := o.sealRun(s, d.memos)
-		placed, err := o.n.store.AppendOwn(Group, d.memos, &r.Seal)
+		placed, err := o.n.store.AppendOwn(o.n.opts.Durability, d.memos, &r.Seal)
 		if err != nil {
 			fail(drafts[i:i+1], err, errors.Is(err, store.ErrUnsure))
 			fail(drafts[i+1:], err, false)
@@ -201,7 +207,7 @@ func (o *owner) commitRelaxed(s *Space, drafts []*draft) {
 		}
 		var placed []store.Placed
 		if err == nil {
-			placed, err = o.n.store.AppendOwn(None, d.memos, nil)
+			placed, err = o.n.store.AppendOwn(o.n.opts.Durability, d.memos, nil)
 		}
 		if err != nil {
 			fail(drafts[i:i+1], err, errors.Is(err, store.ErrUnsure))
@@ -220,8 +226,8 @@ func (o *owner) commitRelaxed(s *Space, drafts []*draft) {
 	}
 }
 
-// sealOpen seals, syncs and sends what durability None left open. What it cannot
-// seal it keeps for the next time; the error is the last one.
+// sealOpen seals, syncs and sends what durabilities None and Interval left open.
+// What it cannot seal it keeps for the next time; the error is the last one.
 func (o *owner) sealOpen() (err error) {
 	o.seal = nil
 	for s, run := range o.open {

@@ -159,7 +159,7 @@ func logged(t testing.TB, s *Space) (out []touched, memos []*memo.Memo) {
 // The feed is the log: filtered, and continued at any of its cursors.
 func TestFeedIsTheLog(t *testing.T) {
 	dir := t.TempDir()
-	n := openNode(t, dir, Options{Relaxed: true})
+	n := openNode(t, dir, Options{Durability: None})
 	s, err := n.CreateSpace("default", Policy{})
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func mixed(t *testing.T, s *Space, k int) {
 // not move until all is written, one ends half-way and goes on by its cursor.
 func TestHundredConsumers(t *testing.T) {
 	const consumers, writes = 100, 150
-	n := openNode(t, t.TempDir(), Options{Relaxed: true, SegmentSize: 1 << 20})
+	n := openNode(t, t.TempDir(), Options{Durability: None, SegmentSize: 1 << 20})
 	s, err := n.CreateSpace("default", Policy{})
 	if err != nil {
 		t.Fatal(err)

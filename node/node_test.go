@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"lightcone/memo"
 )
@@ -29,10 +30,10 @@ func openNode(t testing.TB, dir string, o Options) *Node {
 }
 
 func TestPutGetScanReopen(t *testing.T) {
-	for _, relaxed := range []bool{false, true} {
-		t.Run(fmt.Sprintf("relaxed=%v", relaxed), func(t *testing.T) {
+	for _, d := range []Durability{Group, Each, None, Interval(time.Millisecond)} {
+		t.Run(d.String(), func(t *testing.T) {
 			ctx, dir := context.Background(), t.TempDir()
-			n := openNode(t, dir, Options{Relaxed: relaxed})
+			n := openNode(t, dir, Options{Durability: d})
 			s, err := n.CreateSpace("default", Policy{})
 			if err != nil {
 				t.Fatal(err)
@@ -56,7 +57,7 @@ func TestPutGetScanReopen(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			n = openNode(t, dir, Options{Relaxed: relaxed})
+			n = openNode(t, dir, Options{Durability: d})
 			if s, err = n.OpenSpace("default"); err != nil {
 				t.Fatal(err)
 			}

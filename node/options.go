@@ -11,15 +11,21 @@ import (
 // Durability is when a write is acknowledged.
 type Durability = walfs.Durability
 
-// The durabilities of own writes.
+// The durabilities of own writes; the others are Interval's.
 const (
 	// Group acknowledges after a sync that writers share. It is the default.
-	Group Durability = walfs.Group
+	Group = walfs.Group
+	// Each acknowledges after a sync of the write's own.
+	Each = walfs.Each
 	// None acknowledges once written to the operating system: it survives a
 	// crash of the process, not of the machine. Other peers get the write after
 	// a sync at most sealDelay later.
-	None Durability = walfs.None
+	None = walfs.None
 )
+
+// Interval acknowledges as None does; the sync comes after d, or after sealDelay
+// if that is sooner.
+func Interval(d time.Duration) Durability { return walfs.Interval(d) }
 
 // Bounds of the owner's queues. A full queue makes the caller wait.
 const (
@@ -29,8 +35,8 @@ const (
 )
 
 const (
-	// sealDelay bounds how long an acknowledged write of durability None waits
-	// for the sync and seal that let it leave the replica.
+	// sealDelay bounds how long an acknowledged write of durability None or
+	// Interval waits for the sync and seal that let it leave the replica.
 	sealDelay = 5 * time.Millisecond
 	// sealRetry is when a seal that failed, as on a full disk, is tried again.
 	sealRetry = time.Second
@@ -42,8 +48,8 @@ const (
 
 // Options configures Open. The zero Options is a durable node on the system's clock.
 type Options struct {
-	// Relaxed makes own writes durability None instead of Group.
-	Relaxed bool
+	// Durability of own writes. The zero value is Group.
+	Durability Durability
 	// SegmentSize of the log in bytes; 0 is walfs's default.
 	SegmentSize int64
 	// LogFS is where the files of the log live: the seam through which tests and
@@ -59,6 +65,9 @@ type Options struct {
 func (o Options) Validate() error {
 	if o.SegmentSize < 0 {
 		return fmt.Errorf("node: a segment size of %d bytes; leave it 0 for the default", o.SegmentSize)
+	}
+	if err := o.Durability.Validate(); err != nil {
+		return fmt.Errorf("node: %w", err)
 	}
 	return nil
 }

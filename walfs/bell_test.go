@@ -3,6 +3,7 @@ package walfs
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -67,6 +68,9 @@ func TestCloseWakesAll(t *testing.T) {
 				t.Errorf("wait while the log is closed: %v", err)
 			}
 		})
+	}
+	for l.bell.now.Load() == nil || l.bell.now.Load().sleepers.Load() < 5*fewSleepers {
+		runtime.Gosched()
 	}
 	mustClose(t, l)
 	wg.Wait()

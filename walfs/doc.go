@@ -14,18 +14,25 @@
 //	}
 //
 // Records are numbered 1, 2, 3, … over the whole log (LSN). Append returns once
-// the promise it was asked for holds: None means handed to the operating system,
-// Group means on the disk, by an fdatasync shared with whoever appended at the
-// same time. A failed sync stops the log for good (ErrStopped), because nobody
-// can say afterwards which bytes the disk holds; reading goes on.
+// the promise it was asked for holds:
+//
+//   - None: the operating system has the bytes. A power cut may cost them.
+//   - Interval(d): the same, and the log syncs on its own within d.
+//   - Group, the zero Durability: they are on the disk, by an fdatasync shared with
+//     whoever appended at the same time.
+//   - Each: they are on the disk, by an fdatasync of their own.
+//
+// Appenders that come at once are written together, whatever they ask for. A failed
+// sync stops the log for good (ErrStopped), because nobody can say afterwards which
+// bytes the disk holds; reading goes on.
 //
 // Open repairs what a crash may leave (a torn tail, which it saves beside the
 // log first) and refuses what a crash cannot cause (DamageError): it never
 // overwrites records that were promised.
 //
 // A Log is used by any number of goroutines. A Reader belongs to one. What an
-// Entry shows is the log's own memory, valid as long as the Entry is kept. Two Logs must not be open on one directory; the
-// caller holds a lock against that.
+// Entry shows is the log's own memory, valid as long as the Entry is kept. Two Logs
+// must not be open on one directory; the caller holds a lock against that.
 //
 // The package knows nothing of memos, runs or spaces: a record is a kind and
 // bytes. README.md has the byte tables and the recovery steps.

@@ -2,6 +2,7 @@ package walfs
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -206,4 +207,75 @@ func TestNoneDuringSync(t *testing.T) {
 	}
 	close(release)
 	wg.Wait()
+}
+
+// TestFailedSyncStopsWaiting: those who wait for the next sync, in whatever way,
+// are told when the one under way fails, and so is who comes later.
+func TestFailedSyncStopsWaiting(t *testing.T) {
+	const each = 10
+	eio := errors.New("input/output error")
+	started, release := make(chan struct{}), make(chan struct{})
+	var armed atomic.Bool
+	o := Options{FS: hookFS{OS, func(op, _ string) error {
+		if op == "sync" && armed.CompareAndSwap(true, false) {
+			close(started)
+			<-release
+			return eio
+		}
+		return nil
+	}}}
+	l := mustOpen(t, t.TempDir(), o)
+	armed.Store(true)
+	var wg sync.WaitGroup
+	wantStopped := func(call func() error) {
+		wg.Go(func() {
+			if err := call(); !errors.Is(err, ErrStopped) || !errors.Is(err, eio) {
+				t.Errorf("beside a failed sync: %v, want ErrStopped and its cause", err)
+			}
+		})
+	}
+	group := func() error { _, err := l.Append(Group, records("x")...); return err }
+	wantStopped(group)
+	<-started
+	for range each {
+		wantStopped(group)
+		wantStopped(func() error { _, err := l.Append(Each, records("x")...); return err })
+		wantStopped(l.Sync)
+	}
+	for l.group.count() < 3*each {
+		runtime.Gosched()
+	}
+	close(release)
+	wg.Wait()
+	wantStopped(group)
+	wg.Wait()
+	wantStopped(l.Close)
+	wg.Wait()
+}
+
+// count is how many wait for a sync, without the one that has the role.
+func (g *group) count() (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for a := g.waiting.first; a != nil; a = a.next {
+		n++
+	}
+	return n
+}
+
+// TestRotationBeforeSync: a rotation that comes between an append and its sync has
+// synced and closed the file; nothing fails for it.
+func TestRotationBeforeSync(t *testing.T) {
+	l := mustOpen(t, t.TempDir(), small)
+	mustAppend(t, l, None, numbered(1, 3000)...)
+	l.mu.Lock()
+	before, f := l.tip(), l.file
+	l.mu.Unlock()
+	mustAppend(t, l, None, numbered(1, 3000)...)
+	for _, own := range []bool{true, false} {
+		if err := l.syncTo(before, f, own); err != nil {
+			t.Fatalf("sync of a segment that was rotated away: %v", err)
+		}
+	}
+	mustAppend(t, l, Each, "goes on")
 }

@@ -158,17 +158,22 @@ func (l *Log) syncTip(own bool) (tip, error) {
 	l.mu.Lock()
 	t, f := l.tip(), l.file
 	l.mu.Unlock()
-	err := l.sync(func() error {
-		if t.seg.retired || !own && t.last <= l.Durable() {
-			return nil // a rotation was faster
-		}
-		return f.Sync()
-	})
-	if err != nil {
+	if err := l.syncTo(t, f, own); err != nil {
 		return tip{}, err
 	}
 	l.group.advance(t.last)
 	return t, nil
+}
+
+// syncTo syncs f, the file of t's segment, unless a rotation was faster: that has
+// synced and closed it.
+func (l *Log) syncTo(t tip, f File, own bool) error {
+	return l.sync(func() error {
+		if t.seg.retired || !own && t.last <= l.Durable() {
+			return nil
+		}
+		return f.Sync()
+	})
 }
 
 // writeMark moves the durable mark to t, which has been synced, unless t's segment

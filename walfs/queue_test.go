@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -171,6 +172,23 @@ func TestRoomIsOneBatchsMatter(t *testing.T) {
 		if errors.Is(a.err, full) != (len(large(i)[0]) == 3900) {
 			t.Errorf("batch %d: %v", i, a.err)
 		}
+	}
+}
+
+// TestSpareTooSmall: a batch that needs a segment of its own size gets it, though
+// one of the usual size was made ahead.
+func TestSpareTooSmall(t *testing.T) {
+	l := mustOpen(t, t.TempDir(), inline(small))
+	want := slices.Concat(numbered(1, 2500), numbered(5, 1500), numbered(1, 100))
+	mustAppend(t, l, None, want[0])
+	placed := mustAppend(t, l, None, want[1:6]...)
+	mustAppend(t, l, Group, want[6])
+	if diff := cmp.Diff(want, mustTexts(t, l)); diff != "" {
+		t.Fatal(diff)
+	}
+	segs := *l.segs.Load()
+	if s := segs[1]; s.id != placed[0].Pos.Segment || s.size <= MinSegmentSize || len(segs) != 3 {
+		t.Fatalf("the large batch lies in segment %d of %d bytes, %d segments", placed[0].Pos.Segment, s.size, len(segs))
 	}
 }
 

@@ -47,9 +47,15 @@ type lightNode struct {
 	stopped  chan error
 }
 
-func startLightcone(relaxed bool) func(context.Context, string, int) (swarm, error) {
+// The two durabilities that are compared.
+const (
+	relaxed = node.None
+	durable = node.Group
+)
+
+func startLightcone(d node.Durability) func(context.Context, string, int) (swarm, error) {
 	return func(ctx context.Context, dir string, peers int) (swarm, error) {
-		l := &lightcone{dir: dir, opts: node.Options{Relaxed: relaxed}}
+		l := &lightcone{dir: dir, opts: node.Options{Durability: d}}
 		for range peers {
 			if err := l.join(ctx); err != nil {
 				return nil, errors.Join(err, l.close())

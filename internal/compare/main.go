@@ -30,8 +30,8 @@ var rates = []int{5, 100, 500}
 
 // sides in the order of the table's columns: ratios are the first to the last.
 var sides = []side{
-	{name: "lightcone", start: startLightcone(true), late: lateKeys},
-	{name: "lightcone-durable", start: startLightcone(false)},
+	{name: "lightcone", start: startLightcone(relaxed), late: lateKeys},
+	{name: "lightcone-durable", start: startLightcone(durable)},
 	{name: "go-ds-crdt", start: startDSCRDT, late: lateKeysSlow},
 }
 
