@@ -25,6 +25,11 @@ var (
 	ErrBadPosition = errors.New("position outside the log")
 	// ErrNotFound is returned by Seek for an LSN the log does not hold.
 	ErrNotFound = errors.New("no record with that LSN")
+	// ErrReadOnly is returned by whatever would change a log that was opened
+	// degraded. Open it without Options.Degraded to write.
+	ErrReadOnly = errors.New("the log was opened degraded, for reading only; open it without Degraded to write")
+	// ErrNoDamage is returned by Skip when the last Next did not fail.
+	ErrNoDamage = errors.New("nothing to skip: the reader met no damage")
 	// ErrBadOptions is returned by Validate and Open.
 	ErrBadOptions = errors.New("bad walfs options")
 	// ErrVersion marks a segment written by another version of the format. It is

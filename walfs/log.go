@@ -3,14 +3,15 @@ package walfs
 import (
 	"errors"
 	"fmt"
+	"sort"
 	"sync"
 	"sync/atomic"
 )
 
 // Log is an open write-ahead log. All methods may be called concurrently.
 //
-// Locks are taken in this order: mu, then syncMu, then group.mu. Readers take
-// none of them.
+// Locks are taken in this order: mu, then syncMu, then group.mu; mu, then
+// readers.mu, then a reader's own. Reading takes the last of these only.
 type Log struct {
 	dir    string
 	o      Options
@@ -28,6 +29,8 @@ type Log struct {
 	enc    encoder
 	failed span // of active: bytes a failed write may have left
 
+	readers readers
+
 	syncMu sync.Mutex // one sync at a time: see Log.sync
 	group  group
 }
@@ -35,6 +38,10 @@ type Log struct {
 // Last is the LSN of the last record appended, synced or not; 0 when the log is
 // empty.
 func (l *Log) Last() LSN { return l.last.Load() }
+
+// First is the LSN of the log's first record, present or still to come: 1 unless
+// the log was pruned.
+func (l *Log) First() LSN { return (*l.segs.Load())[0].first }
 
 // Durable is the LSN up to which records are known to be on the disk.
 func (l *Log) Durable() LSN { return l.group.upTo() }
@@ -56,6 +63,9 @@ func (l *Log) Sync() error {
 	if l.closed.Load() {
 		return ErrClosed
 	}
+	if l.o.Degraded {
+		return ErrReadOnly
+	}
 	return l.waitDurable(l.Last())
 }
 
@@ -69,6 +79,10 @@ func (l *Log) Close() error {
 	l.mu.Unlock()
 	if was {
 		return ErrClosed
+	}
+	if l.o.Degraded {
+		l.bell.ring()
+		return nil
 	}
 	err := l.waitDurable(l.Last())
 	l.group.quiet()
@@ -98,9 +112,10 @@ func (l *Log) finish() error {
 // segment returns the segment with that id.
 func (l *Log) segment(id uint64) (*segment, error) {
 	segs := *l.segs.Load()
-	if id < segs[0].id || id > segs[len(segs)-1].id {
+	i := sort.Search(len(segs), func(i int) bool { return segs[i].id >= id })
+	if i == len(segs) || segs[i].id != id {
 		return nil, fmt.Errorf("%w: segment %d, the log has %d to %d", ErrBadPosition,
 			id, segs[0].id, segs[len(segs)-1].id)
 	}
-	return segs[id-segs[0].id], nil
+	return segs[i], nil
 }

@@ -10,7 +10,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Mappings are undone by the collector, on a goroutine of the runtime.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.runCleanups"))
+}
 
 // small makes segments of the least size, so that a few records rotate.
 var small = Options{SegmentSize: MinSegmentSize}

@@ -3,8 +3,6 @@ package walfs
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,15 +32,13 @@ type segment struct {
 	next atomic.Pointer[segment] // set after end has its final value
 
 	header header
+	bad    error // why header says nothing; nil unless the log was opened degraded
+	loose  bool  // first is a lower bound only: what lay before it is not known
 
-	mu     sync.Mutex // guards index, and making mapped
-	index  []indexEntry
-	mapped atomic.Pointer[mapping] // nil until somebody reads
-}
-
-type indexEntry struct {
-	lsn LSN
-	off int64
+	mu      sync.Mutex // guards index and indexed, and making mapped
+	index   []indexEntry
+	indexed bool                    // index covers all records: it is made at the first Seek otherwise
+	mapped  atomic.Pointer[mapping] // nil until somebody reads
 }
 
 func segmentName(id uint64) string {
@@ -57,15 +53,6 @@ func segmentID(name string) (id uint64, ok bool) {
 	}
 	id, err := strconv.ParseUint(digits, 10, 64)
 	return id, err == nil && id > 0
-}
-
-// note remembers that a record starts at off, if the index wants to know.
-func (s *segment) note(lsn LSN, off int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := len(s.index); n == 0 || off-s.index[n-1].off >= indexStride {
-		s.index = append(s.index, indexEntry{lsn, off})
-	}
 }
 
 // view is the segment as memory.
@@ -90,21 +77,11 @@ func (s *segment) view(fsys FS) (*mapping, error) {
 	return m, nil
 }
 
-// before is the last indexed record at or before lsn.
-func (s *segment) before(lsn LSN) indexEntry {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := sort.Search(len(s.index), func(i int) bool { return s.index[i].lsn > lsn })
-	if i == 0 {
-		return indexEntry{s.first, headerSize}
-	}
-	return s.index[i-1]
-}
-
 // prepare makes the file of a segment that holds nothing, under a temporary name.
 func (l *Log) prepare(id uint64, first LSN, size int64) (*segment, File, error) {
 	now := l.o.Now().UnixNano()
-	s := &segment{id: id, path: filepath.Join(l.dir, segmentName(id)), size: size, first: first}
+	s := l.absent(id)
+	s.size, s.first, s.indexed = size, first, true
 	s.header = header{version: headerVersion, created: now, modified: now, mark: headerSize, first: first}
 	s.end.Store(headerSize)
 
