@@ -36,6 +36,13 @@ func (g *group) advance(lsn LSN) {
 	g.turn.Broadcast()
 }
 
+// retreat notes that the log ends at lsn now, all of which is on the disk.
+func (g *group) retreat(lsn LSN) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.durable = lsn
+}
+
 // quiet waits until nobody is syncing.
 func (g *group) quiet() {
 	g.mu.Lock()
@@ -54,6 +61,9 @@ func (l *Log) waitDurable(lsn LSN) error {
 	for g.durable < lsn && err == nil {
 		if g.stopped != nil {
 			return g.stopped
+		}
+		if lsn > l.last.Load() {
+			return nil // Truncate took the record off
 		}
 		if g.busy {
 			g.turn.Wait()

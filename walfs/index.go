@@ -1,7 +1,6 @@
 package walfs
 
 import (
-	"fmt"
 	"io"
 	"sort"
 )
@@ -45,7 +44,7 @@ func (l *Log) Seek(lsn LSN) (Position, error) {
 	last := l.Last()
 	segs := *l.segs.Load()
 	if lsn < segs[0].first || lsn > last+1 {
-		return Position{}, fmt.Errorf("%w: %d, the log holds %d to %d", ErrNotFound, lsn, segs[0].first, last)
+		return Position{}, outside(ErrNotFound, lsn > 0 && lsn <= last, "%d, the log holds %d to %d", lsn, segs[0].first, last)
 	}
 	s := segs[len(segs)-1]
 	for i := len(segs) - 1; s.first > lsn; i-- {

@@ -2,7 +2,6 @@ package walfs
 
 import (
 	"errors"
-	"fmt"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -29,7 +28,9 @@ type Log struct {
 	enc    encoder
 	failed span // of active: bytes a failed write may have left
 
-	readers readers
+	readers  readers
+	trimming sync.Mutex    // one Prune or Truncate at a time; taken before all others
+	kept     atomic.Uint64 // what Checkpoint declared
 
 	syncMu sync.Mutex // one sync at a time: see Log.sync
 	group  group
@@ -114,7 +115,7 @@ func (l *Log) segment(id uint64) (*segment, error) {
 	segs := *l.segs.Load()
 	i := sort.Search(len(segs), func(i int) bool { return segs[i].id >= id })
 	if i == len(segs) || segs[i].id != id {
-		return nil, fmt.Errorf("%w: segment %d, the log has %d to %d", ErrBadPosition,
+		return nil, outside(ErrBadPosition, i == 0 && id > 0, "segment %d, the log has %d to %d",
 			id, segs[0].id, segs[len(segs)-1].id)
 	}
 	return segs[i], nil

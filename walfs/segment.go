@@ -28,8 +28,9 @@ type segment struct {
 	size  int64 // of the file: it rules, whatever Options say now
 	first LSN
 
-	end  atomic.Int64            // where the readable frames end; only grows
+	end  atomic.Int64            // where the readable frames end; only grows: what is cut is replaced
 	next atomic.Pointer[segment] // set after end has its final value
+	gone atomic.Bool             // pruned: the file is deleted, or about to be
 
 	header header
 	bad    error // why header says nothing; nil unless the log was opened degraded
@@ -66,6 +67,9 @@ func (s *segment) view(fsys FS) (*mapping, error) {
 		return m, nil
 	}
 	f, err := fsys.Open(s.path)
+	if err != nil && s.gone.Load() {
+		return nil, ErrPruned
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
