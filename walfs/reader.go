@@ -234,9 +234,10 @@ func (l *Log) ReadAt(p Position) (Entry, error) {
 }
 
 const (
-	errLSN   = frameError("frame carries another record's LSN")
-	errBatch = frameError("frame belongs to another batch")
-	errShort = frameError("the segment ends before the record with which the next one begins")
+	errLSN     = frameError("frame carries another record's LSN")
+	errBatch   = frameError("frame belongs to another batch")
+	errNoFrame = frameError("no frame where a record was promised")
+	errShort   = frameError("the segment ends before the record with which the next one begins")
 )
 
 // readEntry reads the record at off, below end, of s. Bytes that are no record
@@ -256,7 +257,7 @@ func readEntry(s *segment, m *mapping, off, end int64) (Entry, int64, error) {
 // disk are no damage: trying again may help.
 func (s *segment) damage(off int64, err error) error {
 	if err == io.EOF {
-		err = frameError("no frame where a record was promised")
+		err = errNoFrame
 	}
 	if !errors.As(err, new(frameError)) && !errors.Is(err, ErrVersion) {
 		return fmt.Errorf("read %s at offset %d: %w", s.path, off, err)

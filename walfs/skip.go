@@ -5,12 +5,15 @@ import (
 	"fmt"
 )
 
+// unknownLSN is Lost.Last when nobody can tell: one less than 0.
+const unknownLSN = ^LSN(0)
+
 // Lost is what a reader passed over, or Verify found damaged.
 type Lost struct {
 	File     string // the segment
 	From, To int64  // bytes of it, To behind the last; both 0 when the file is missing
 	// First and Last are the records that were there: First is Last+1 when none
-	// was, and Last is 0 when nobody can tell any more.
+	// was, and Last is the greatest uint64 when nobody can tell any more.
 	First, Last LSN
 	// Before counts the records right before First that were appended in one
 	// batch with lost ones. After counts those right behind Last of which that
@@ -22,7 +25,7 @@ type Lost struct {
 func (l Lost) String() string {
 	s := fmt.Sprintf("%s, bytes %d to %d: %v; ", l.File, l.From, l.To, l.Err)
 	switch {
-	case l.Last == 0 && l.First > 0:
+	case l.Last == unknownLSN:
 		s += fmt.Sprintf("records from %d on are lost", l.First)
 	case l.Last < l.First:
 		return s + "no record is lost"
@@ -80,7 +83,7 @@ func (r *Reader) leap(next *segment, why error) (Lost, error) {
 		lost.File, lost.From, lost.To = r.log.absent(r.seg.id+1).path, 0, 0
 	}
 	if next.loose {
-		lost.Last = 0
+		lost.Last = unknownLSN
 	}
 	return lost, r.enter(next)
 }
@@ -106,10 +109,7 @@ func (r *Reader) resume(p site, why error) Lost {
 		lost.Last = lost.First - 1
 	}
 	lost.From = r.off
-	r.off, r.want = lost.To, lost.Last+1
-	if behind == nil && lost.Last == 0 {
-		r.want = 0
-	}
+	r.off, r.want = lost.To, lost.Last+1 // 0 when that is not known
 	if behind == nil && r.seg.bad != nil {
 		lost.To = r.seg.size
 	}
@@ -119,7 +119,7 @@ func (r *Reader) resume(p site, why error) Lost {
 // between tells what is missing between two stretches; nil stands for the ends of
 // the site.
 func (p site) between(a, b *stretch) Lost {
-	lost := Lost{From: p.from, To: p.end, First: p.first}
+	lost := Lost{From: p.from, To: p.end, First: p.first, Last: unknownLSN}
 	if a != nil {
 		lost.From, lost.First = a.to, a.due
 	} else if p.atLeast && b != nil {
