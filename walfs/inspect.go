@@ -30,6 +30,15 @@ type Segment struct {
 	Damage      []Lost
 }
 
+// String names the kinds the store writes.
+func (k Kind) String() string {
+	names := [...]string{KindRun: "run", KindOwnMemo: "own memo", KindOwnSeal: "own seal", KindAdopt: "adopt", KindBlock: "block", KindCheckpoint: "checkpoint"}
+	if int(k) < len(names) && names[k] != "" {
+		return names[k]
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
+
 // Tally is records of one kind.
 type Tally struct {
 	Records uint64

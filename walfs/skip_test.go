@@ -42,7 +42,7 @@ func salvage(t testing.TB, l *Log) (lsns []LSN, lost []Lost) {
 	}
 }
 
-// span12 returns the LSNs from first to last.
+// lsnRange returns the LSNs from first to last.
 func lsnRange(first, last LSN) (all []LSN) {
 	for lsn := first; lsn <= last; lsn++ {
 		all = append(all, lsn)
@@ -292,5 +292,15 @@ func TestManyDamages(t *testing.T) {
 			t.Fatalf("try %d: read %d, lost %v", try, got, lost)
 		}
 		mustClose(t, l)
+	}
+}
+
+// TestMinFrame: nothing the log writes is smaller than what a survey reckons with.
+func TestMinFrame(t *testing.T) {
+	var e encoder
+	e.reset()
+	e.add(1, Record{Kind: 1}, 0)
+	if len(e.frames) < minFrame {
+		t.Fatalf("an empty record takes %d bytes, surveys expect %d at least", len(e.frames), minFrame)
 	}
 }
