@@ -33,7 +33,9 @@ func (s *Store) AppendOwn(d walfs.Durability, memos []*memo.Memo, seal *memo.Sea
 		if err != nil {
 			return nil, err
 		}
-		recs, d = append(recs, rec), walfs.Group
+		if recs = append(recs, rec); d != walfs.Each {
+			d = walfs.Group
+		}
 	}
 	at, err := s.append(d, recs...)
 	if err != nil {

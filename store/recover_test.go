@@ -88,7 +88,7 @@ func fill(t *testing.T, s *Store, w *world, rng *rand.Rand, step func(acked uint
 }
 
 func own(t *testing.T, s *Store, w *world, rng *rand.Rand, acked *uint64) {
-	d := walfs.Durability(rng.IntN(2))
+	d := []walfs.Durability{walfs.None, walfs.Group}[rng.IntN(2)]
 	memos := w.next(0, 1+rng.IntN(3))
 	last := memos[len(memos)-1]
 	seal := w.sign(0, last)

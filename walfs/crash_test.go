@@ -27,7 +27,7 @@ type world struct {
 }
 
 func (w *world) open() {
-	o := small
+	o := inline(small)
 	o.FS = hookFS{w.fs, func(op, name string) error {
 		if w.fail == nil {
 			return nil
@@ -220,7 +220,7 @@ func recoverFrom(t *testing.T, rng *rand.Rand, c crash) {
 
 func reopen(t *testing.T, when string, disk *crashFS) *Log {
 	t.Helper()
-	o := small
+	o := inline(small)
 	o.FS = disk
 	l, err := Open(crashDir, o)
 	if err != nil {

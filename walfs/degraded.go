@@ -13,7 +13,8 @@ const looks = 5
 // look opens a log as it is. It never writes: there is no file open to write to,
 // and group keeps everyone away who would want one.
 func (l *Log) look() error {
-	l.group.stopped = ErrReadOnly
+	readOnly := ErrReadOnly
+	l.group.stopped.Store(&readOnly)
 	for try := 1; ; try++ {
 		names, err := l.fs.List(l.dir)
 		if err != nil {

@@ -128,7 +128,7 @@ func stoppedForGood(t *testing.T, l *Log, cause error) {
 	t.Helper()
 	last, durable := l.Last(), l.Durable()
 	for range 2 {
-		for _, d := range []Durability{None, Group} {
+		for _, d := range []Durability{None, Group, Each, Interval(1)} {
 			if _, err := l.Append(d, records("late")...); !errors.Is(err, ErrStopped) || !errors.Is(err, cause) {
 				t.Fatalf("append to a stopped log: %v", err)
 			}
@@ -186,13 +186,13 @@ func TestNoSyncBesideAFailedOne(t *testing.T) {
 	armed.Store(true)
 	var wg sync.WaitGroup
 	wantStopped := func(d Durability, n int) {
-		if _, err := l.Append(d, records(numbered(n, 3000)...)...); !errors.Is(err, ErrStopped) {
+		if _, err := l.Append(d, records(numbered(n, 1500)...)...); !errors.Is(err, ErrStopped) {
 			t.Errorf("append beside a failed sync: %v, want ErrStopped", err)
 		}
 	}
-	wg.Go(func() { wantStopped(Group, 1) })
+	wg.Go(func() { wantStopped(Group, 1) }) // too little for the next segment to be begun
 	<-started
-	wg.Go(func() { wantStopped(None, 2) })
+	wg.Go(func() { wantStopped(None, 3) })
 	<-rotating
 	close(release)
 	wg.Wait()
@@ -201,27 +201,34 @@ func TestNoSyncBesideAFailedOne(t *testing.T) {
 	}
 }
 
-// TestFullDisk: no space is an error, costs nothing that was there, and appending
-// goes on when there is room again.
+// TestFullDisk: no space for the next segment is nobody's error until it is
+// needed, costs nothing that was there, and appending goes on when there is room.
 func TestFullDisk(t *testing.T) {
-	full := false
-	o := small
+	full, tries := false, 0
+	o := inline(small)
 	o.FS = hookFS{OS, func(op, name string) error {
 		if full && (op == "allocate" || op == "create") {
+			tries++
 			return &fs.PathError{Op: op, Path: name, Err: syscall.ENOSPC}
 		}
 		return nil
 	}}
 	dir := t.TempDir()
 	l := mustOpen(t, dir, o)
-	mustAppend(t, l, Group, numbered(1, 3000)...)
 	full = true
+	mustAppend(t, l, Group, numbered(1, 3000)...)
+	if tries != 1 {
+		t.Fatalf("%d tries to make the next segment ahead, want 1", tries)
+	}
 	for range 2 {
 		if _, err := l.Append(Group, records(numbered(1, 2000)...)...); !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("append to a full disk: %v", err)
 		}
 	}
 	mustAppend(t, l, Group, "fits into the segment")
+	if tries != 3 {
+		t.Fatalf("%d tries to make the next segment, want 1 ahead and 2 when it was needed", tries)
+	}
 	full = false
 	mustAppend(t, l, Group, numbered(2, 2000)[1])
 	want := []string{numbered(1, 3000)[0], "fits into the segment", numbered(2, 2000)[1]}

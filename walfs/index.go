@@ -10,13 +10,19 @@ type indexEntry struct {
 	off int64
 }
 
-// note remembers that a record starts at off, if the index wants to know.
+// note remembers that a record starts at off, if the index wants to know. The
+// first record of a segment needs no entry. Callers hold Log.mu.
 func (s *segment) note(lsn LSN, off int64) {
+	if off-s.noted < indexStride {
+		return
+	}
+	s.noted = off
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.remember(lsn, off)
+	s.index = append(s.index, indexEntry{lsn, off})
 }
 
+// remember is note for those who make the whole index.
 func (s *segment) remember(lsn LSN, off int64) {
 	if n := len(s.index); n == 0 || off-s.index[n-1].off >= indexStride {
 		s.index = append(s.index, indexEntry{lsn, off})

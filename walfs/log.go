@@ -9,8 +9,9 @@ import (
 
 // Log is an open write-ahead log. All methods may be called concurrently.
 //
-// Locks are taken in this order: mu, then syncMu, then group.mu; mu, then
-// readers.mu, then a reader's own. Reading takes the last of these only.
+// Locks are taken in this order: trimming, mu, then syncMu, then group.mu; mu, then
+// readers.mu, then a reader's own. Nothing is locked under queue.mu or timer.mu.
+// Reading takes a reader's own only.
 type Log struct {
 	dir    string
 	o      Options
@@ -22,11 +23,13 @@ type Log struct {
 	last   atomic.Uint64
 	segs   atomic.Pointer[[]*segment] // consecutive ids; replaced as a whole
 
-	mu     sync.Mutex // the one writer path
+	queue  queue      // of appenders
+	mu     sync.Mutex // the files: held by whoever has the writer's role, and by others briefly
 	active *segment   // the last of segs
 	file   File       // of active; closed only after it was sealed or synced
 	enc    encoder
-	failed span // of active: bytes a failed write may have left
+	failed span   // of active: bytes a failed write may have left
+	spare  *spare // the next segment; nil before it is begun
 
 	readers  readers
 	trimming sync.Mutex    // one Prune or Truncate at a time; taken before all others
@@ -34,6 +37,10 @@ type Log struct {
 
 	syncMu sync.Mutex // one sync at a time: see Log.sync
 	group  group
+	timer  timer // of Interval
+
+	flushing atomic.Bool    // a chore syncs
+	chores   sync.WaitGroup // at work aside of the appenders, or waiting for the timer
 }
 
 // Last is the LSN of the last record appended, synced or not; 0 when the log is
@@ -45,7 +52,7 @@ func (l *Log) Last() LSN { return l.last.Load() }
 func (l *Log) First() LSN { return (*l.segs.Load())[0].first }
 
 // Durable is the LSN up to which records are known to be on the disk.
-func (l *Log) Durable() LSN { return l.group.upTo() }
+func (l *Log) Durable() LSN { return l.group.durable.Load() }
 
 // Recovery is what Open found and did.
 func (l *Log) Recovery() Report { return l.report }
@@ -82,21 +89,23 @@ func (l *Log) Close() error {
 		return ErrClosed
 	}
 	if l.o.Degraded {
-		l.bell.ring()
+		l.bell.ringNow()
 		return nil
 	}
-	err := l.waitDurable(l.Last())
-	l.group.quiet()
+	l.timer.stop(l)
+	err := l.endSyncs()
+	l.chores.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	err = errors.Join(err, l.dropSpare())
 	if err == nil {
 		err = l.finish()
 	}
-	l.bell.ring()
+	l.bell.ringNow()
 	return errors.Join(err, l.file.Close())
 }
 
-// finish leaves a log that the next Open finds nothing to do in.
+// finish leaves a log that the next Open finds nothing to do in. Callers hold mu.
 func (l *Log) finish() error {
 	if err := l.repair(); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -65,7 +66,7 @@ func TestAgainstModel(t *testing.T) {
 			}
 			size := rapid.SampledFrom([]int64{4096, 8192, 40960}).Draw(rt, "segment size")
 			var err error
-			if l, err = Open(crashDir, Options{SegmentSize: size, FS: disk}); err != nil {
+			if l, err = Open(crashDir, inline(Options{SegmentSize: size, FS: disk})); err != nil {
 				rt.Fatal(err)
 			}
 		}
@@ -77,7 +78,7 @@ func TestAgainstModel(t *testing.T) {
 				for i, n := range batch {
 					model = append(model, strings.Repeat(string(rune('a'+i)), n))
 				}
-				d := Durability(rapid.IntRange(0, 1).Draw(rt, "durability"))
+				d := rapid.SampledFrom([]Durability{None, Group, Each, Interval(time.Hour)}).Draw(rt, "durability")
 				if _, err := l.Append(d, records(model[len(model)-len(batch):]...)...); err != nil {
 					rt.Fatal(err)
 				}
@@ -149,8 +150,10 @@ func TestRefused(t *testing.T) {
 	if _, err := l.Append(None, Record{0, []byte("x")}); !errors.Is(err, ErrBadRecord) {
 		t.Fatalf("kind 0: %v, want ErrBadRecord", err)
 	}
-	if _, err := l.Append(9, records("x")...); !errors.Is(err, ErrBadOptions) {
-		t.Fatalf("durability 9: %v, want ErrBadOptions", err)
+	for _, d := range []Durability{-9, Interval(0), Interval(-1)} {
+		if _, err := l.Append(d, records("x")...); !errors.Is(err, ErrBadOptions) {
+			t.Fatalf("durability %v: %v, want ErrBadOptions", d, err)
+		}
 	}
 	if p, err := l.Append(Group); p != nil || err != nil {
 		t.Fatalf("empty batch: %v, %v", p, err)

@@ -37,7 +37,6 @@ func Open(dir string, o Options) (*Log, error) {
 	}
 	o = o.withDefaults()
 	l := &Log{dir: dir, o: o, fs: o.FS}
-	l.group.turn.L = &l.group.mu
 	open := l.recover
 	if o.Degraded {
 		open = l.look
@@ -92,7 +91,7 @@ func (l *Log) take(segs []*segment) {
 
 // begin makes the first segment of an empty log.
 func (l *Log) begin() (*segment, error) {
-	s, f, err := l.prepare(1, 1, l.o.SegmentSize)
+	s, f, err := l.prepare(1, 1, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +156,7 @@ func (l *Log) settle() error {
 	if err := l.syncDir(); err != nil {
 		return err
 	}
-	l.group.durable = l.last.Load()
+	l.group.durable.Store(l.last.Load())
 	return l.writeMark(l.tip())
 }
 

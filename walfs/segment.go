@@ -32,9 +32,11 @@ type segment struct {
 	next atomic.Pointer[segment] // set after end has its final value
 	gone atomic.Bool             // pruned: the file is deleted, or about to be
 
-	header header
-	bad    error // why header says nothing; nil unless the log was opened degraded
-	loose  bool  // first is a lower bound only: what lay before it is not known
+	header  header
+	noted   int64 // offset of the newest entry of index; belongs to the holder of Log.mu
+	retired bool  // its file is closed: it was sealed and another follows; guarded by Log.syncMu
+	bad     error // why header says nothing; nil unless the log was opened degraded
+	loose   bool  // first is a lower bound only: what lay before it is not known
 
 	mu      sync.Mutex // guards index and indexed, and making mapped
 	index   []indexEntry
@@ -79,47 +81,6 @@ func (s *segment) view(fsys FS) (*mapping, error) {
 	}
 	s.mapped.Store(m)
 	return m, nil
-}
-
-// prepare makes the file of a segment that holds nothing, under a temporary name.
-func (l *Log) prepare(id uint64, first LSN, size int64) (*segment, File, error) {
-	now := l.o.Now().UnixNano()
-	s := l.absent(id)
-	s.size, s.first, s.indexed = size, first, true
-	s.header = header{version: headerVersion, created: now, modified: now, mark: headerSize, first: first}
-	s.end.Store(headerSize)
-
-	f, err := l.fs.Create(s.path + tempSuffix)
-	if err != nil {
-		return nil, nil, fmt.Errorf("create segment: %w", err)
-	}
-	if err = f.Allocate(size); err == nil {
-		_, err = f.WriteAt(s.header.encode(), 0)
-	}
-	if err == nil {
-		err = l.sync(f.Sync)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("create segment %s: %w", s.path, errors.Join(err, l.discard(s, f)))
-	}
-	return s, f, nil
-}
-
-// discard removes a prepared segment.
-func (l *Log) discard(s *segment, f File) error {
-	return errors.Join(f.Close(), l.fs.Remove(s.path+tempSuffix))
-}
-
-// place gives a prepared segment its name, durably. Header and length were on the
-// disk before, so a segment with an unreadable header is never a crash's work.
-func (l *Log) place(s *segment, f File) error {
-	if err := l.fs.Rename(s.path+tempSuffix, s.path); err != nil {
-		return fmt.Errorf("name segment: %w", errors.Join(err, l.discard(s, f)))
-	}
-	if err := l.syncDir(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	return nil
 }
 
 // writeHeader replaces the header of s on disk, and in memory when that worked.

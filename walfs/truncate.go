@@ -47,22 +47,20 @@ func (l *Log) Truncate(last LSN) error {
 	return l.cutOff(c)
 }
 
-// alone returns when nobody syncs, with mu held. release ends it.
+// alone takes the syncer's role and mu. release gives both back.
 func (l *Log) alone() (release func()) {
-	g := &l.group
-	g.mu.Lock()
-	for g.busy {
-		g.turn.Wait()
-	}
-	g.busy = true
-	g.mu.Unlock()
+	a := newRequest(Each)
+	a.last = l.Last()
+	var me list
+	me.add(a)
+	role := l.awaitSync(me, a) == turnSync // else the log is closed, or stopped
 	l.mu.Lock()
 	return func() {
 		l.mu.Unlock()
-		g.mu.Lock()
-		g.busy = false
-		g.turn.Broadcast()
-		g.mu.Unlock()
+		if role {
+			l.group.leave()
+		}
+		a.release()
 	}
 }
 
@@ -129,10 +127,13 @@ func (l *Log) cutOff(c incision) error {
 	if err != nil {
 		return err
 	}
+	if err := l.dropSpare(); err != nil { // it was to follow what is cut off
+		return errors.Join(err, l.giveBack(c, s, f))
+	}
 	if err := l.replace(c, s, f); err != nil {
 		return l.stop(fmt.Errorf("truncate: %w", err))
 	}
-	old := l.file
+	old, file := l.active, l.file
 	segs := append(slices.Clone(c.segs[:c.at]), s)
 	if c.at > 0 {
 		segs[c.at-1].next.Store(s)
@@ -145,7 +146,7 @@ func (l *Log) cutOff(c incision) error {
 	l.active, l.file = s, f
 	l.last.Store(c.last)
 	l.group.retreat(c.last)
-	return old.Close()
+	return l.retire(old, file)
 }
 
 // prepareCut returns what takes the place of the segment that is cut: that one
@@ -164,10 +165,11 @@ func (l *Log) prepareCut(c incision) (*segment, File, error) {
 		}
 		return s, f, nil
 	}
-	n, f, err := l.prepare(s.id, s.first, s.size)
+	n, f, err := l.create(s.id, s.size)
 	if err != nil {
 		return nil, nil, err
 	}
+	n.first = s.first
 	n.end.Store(c.off)
 	err = m.bytes(headerSize, c.off, func(frames []byte) error {
 		_, err := f.WriteAt(frames, headerSize)
@@ -193,7 +195,18 @@ func (l *Log) prepareCut(c incision) (*segment, File, error) {
 	for len(n.index) > 0 && n.index[len(n.index)-1].off >= c.off {
 		n.index = n.index[:len(n.index)-1]
 	}
+	if len(n.index) > 0 {
+		n.noted = n.index[len(n.index)-1].off
+	}
 	return n, f, nil
+}
+
+// giveBack undoes prepareCut.
+func (l *Log) giveBack(c incision, s *segment, f File) error {
+	if s == c.seg() {
+		return f.Close()
+	}
+	return l.discard(s, f)
 }
 
 // replace removes the segments behind the cut and puts s into the place of the one

@@ -167,7 +167,7 @@ func TestTruncateDiskFails(t *testing.T) {
 	for n := 1; ; n++ {
 		disk, steps := newCrashFS(), 0
 		armed := false
-		o := small
+		o := inline(small)
 		o.FS = hookFS{disk, func(op, name string) error {
 			if armed && op != "open" && op != "map" && op != "read" {
 				if steps++; steps == n {
