@@ -1,12 +1,14 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
+	"lightcone/store"
 )
 
 // write is one edit on its way to the log. edit is nil for a write that only
@@ -59,6 +61,10 @@ func (o *owner) commit(first *write) {
 		bySpace[w.space] = append(bySpace[w.space], w)
 	}
 	for _, s := range order {
+		if err := o.sealLeftovers(s); err != nil {
+			fail([]*draft{{waiting: bySpace[s]}}, err, false)
+			continue
+		}
 		drafts := o.drafts(s, bySpace[s])
 		if o.n.opts.Relaxed {
 			o.commitRelaxed(s, drafts)
@@ -155,11 +161,15 @@ func (o *owner) build(s *Space, last memo.Mark, w *write) ([]*memo.Memo, error) 
 // projected, acknowledged and sent.
 func (o *owner) commitGroup(s *Space, drafts []*draft) {
 	for i, d := range drafts {
+		if err := o.ready(); err != nil {
+			fail(drafts[i:], err, false)
+			return
+		}
 		r := o.sealRun(s, d.memos)
 		placed, err := o.n.store.AppendOwn(Group, d.memos, &r.Seal)
 		if err != nil {
-			fail(drafts[i:i+1], fmt.Errorf("write to the log: %w", err), true)
-			fail(drafts[i+1:], fmt.Errorf("write to the log: %w", err), false)
+			fail(drafts[i:i+1], err, errors.Is(err, store.ErrUnsure))
+			fail(drafts[i+1:], err, false)
 			return
 		}
 		d.answer(o.project(placed))
@@ -171,14 +181,19 @@ func (o *owner) commitGroup(s *Space, drafts []*draft) {
 // and sends them soon.
 func (o *owner) commitRelaxed(s *Space, drafts []*draft) {
 	for i, d := range drafts {
+		err := o.ready()
 		run := o.open[s]
-		if run != nil && (len(run.memos)+len(d.memos) > memo.MaxRunMemos || run.bytes+d.bytes > memo.MaxRunBytes-runOverhead) {
-			o.sealOpen()
-			run = nil
+		if err == nil && run != nil && (len(run.memos)+len(d.memos) > memo.MaxRunMemos || run.bytes+d.bytes > memo.MaxRunBytes-runOverhead) {
+			err = o.sealOpen()
+			run = o.open[s]
 		}
-		placed, err := o.n.store.AppendOwn(None, d.memos, nil)
+		var placed []store.Placed
+		if err == nil {
+			placed, err = o.n.store.AppendOwn(None, d.memos, nil)
+		}
 		if err != nil {
-			fail(drafts[i:], fmt.Errorf("write to the log: %w", err), false)
+			fail(drafts[i:i+1], err, errors.Is(err, store.ErrUnsure))
+			fail(drafts[i+1:], err, false)
 			return
 		}
 		if run == nil {
@@ -193,19 +208,21 @@ func (o *owner) commitRelaxed(s *Space, drafts []*draft) {
 	}
 }
 
-// sealOpen seals, syncs and sends what durability None left open.
-func (o *owner) sealOpen() {
+// sealOpen seals, syncs and sends what durability None left open. What it cannot
+// seal it keeps for the next time; the error is the last one.
+func (o *owner) sealOpen() (err error) {
 	o.seal = nil
 	for s, run := range o.open {
-		delete(o.open, s)
 		r := o.sealRun(s, run.memos)
-		if err := o.n.store.SealOwn(s.id, o.n.id, r.Seal); err != nil {
-			o.n.log.Error("cannot seal own memos; they stay here until the node is reopened", "space", s.name, "err", err)
+		if failed := o.n.store.SealOwn(s.id, o.n.id, r.Seal); failed != nil {
+			o.seal, err = time.After(sealRetry), failed
 			continue
 		}
+		delete(o.open, s)
 		o.publish(o.n.view.Load().lsn)
 		o.step(&gossip.Attached{Space: s.id, Own: []*memo.Run{r}})
 	}
+	return err
 }
 
 func (o *owner) sealRun(s *Space, memos []*memo.Memo) *memo.Run {
@@ -223,6 +240,7 @@ func (d *draft) answer(err error) {
 
 // fail answers every write of the drafts.
 func fail(drafts []*draft, err error, unknown bool) {
+	err = fmt.Errorf("write to the log: %w", classify(err))
 	for _, d := range drafts {
 		for _, w := range d.waiting {
 			w.done <- written{err: err, unknown: unknown}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,8 +77,14 @@ type Session struct {
 
 	mu    sync.Mutex
 	qc    causal.Context
-	taken []causal.Token // not covered here yet, hence not part of qc
+	taken []causal.Token // not covered here yet, hence not part of qc; at most maxTaken
+	over  bool           // a token was taken that found no place there
 }
+
+// maxTaken bounds the tokens of a session that this node does not cover yet, each
+// of up to 2 KiB. A session must not un-know one, so with more of them it refuses
+// everything but local reads.
+const maxTaken = 256
 
 // Session starts a session in s, with an empty context unless From is given.
 func (s *Space) Session(opts ...SessionOption) *Session {
@@ -91,13 +98,42 @@ func (s *Space) Session(opts ...SessionOption) *Session {
 	return x
 }
 
-// Take adds what the token names to the session; it is never un-known.
+// Take adds what the token names to the session; it is never un-known. After more
+// than 256 different tokens that this node does not cover, the session answers
+// with ErrTooManyTokens.
 func (x *Session) Take(t causal.Token) {
+	if t.IsZero() || x.take(t) {
+		return
+	}
+	x.settle(x.space.node.view.Load()) // what came meanwhile makes room
+	if !x.take(t) {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.over = true
+	}
+}
+
+// take keeps t if there is room for it, or it is kept already.
+func (x *Session) take(t causal.Token) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !t.IsZero() {
-		x.taken = append(x.taken, t)
+	same := func(u causal.Token) bool {
+		return t.Space == u.Space && t.Origin == u.Origin && t.Root == u.Root && slices.Equal(t.Heads, u.Heads)
 	}
+	if slices.ContainsFunc(x.taken, same) {
+		return true
+	}
+	if len(x.taken) == maxTaken {
+		return false
+	}
+	x.taken = append(x.taken, t)
+	return true
+}
+
+func (x *Session) overfull() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.over
 }
 
 // See adds a context of this space, read from Space.Context, to the session.
@@ -109,8 +145,11 @@ func (x *Session) See(qc causal.Context) { x.saw(qc.Loose...) }
 // says that this node cannot vouch for the session; keep the one you have.
 func (x *Session) Token() causal.Token {
 	x.mu.Lock()
-	qc, open := x.qc, len(x.taken)
+	qc, open, over := x.qc, len(x.taken), x.over
 	x.mu.Unlock()
+	if over {
+		return causal.Token{}
+	}
 	if open > 0 {
 		if x.settle(x.space.node.view.Load()) != nil {
 			return causal.Token{}
@@ -221,6 +260,9 @@ func partial(h causal.MissingHead) memo.Head {
 func (x *Session) fence(ctx context.Context) error {
 	if x.read.Mode == Local {
 		return nil
+	}
+	if x.overfull() {
+		return ErrTooManyTokens
 	}
 	v := x.space.node.view.Load()
 	behind := x.settle(v)
@@ -376,10 +418,7 @@ func (s *Space) write(ctx context.Context, edit *memo.Edit, heads []memo.Head) (
 	}
 	select {
 	case r := <-w.done:
-		if r.err != nil && r.unknown {
-			return memo.Head{}, &unknownError{r.err}
-		}
-		return r.head, r.err
+		return r.result()
 	case <-ctx.Done():
 		return memo.Head{}, &unknownError{fmt.Errorf("gave up waiting; the write may still be recorded: %w", ctx.Err())}
 	case <-s.node.done:
@@ -387,11 +426,19 @@ func (s *Space) write(ctx context.Context, edit *memo.Edit, heads []memo.Head) (
 	}
 }
 
+// result is what write returns.
+func (r written) result() (memo.Head, error) {
+	if r.err != nil && r.unknown {
+		return memo.Head{}, &unknownError{r.err}
+	}
+	return r.head, r.err
+}
+
 // lastAnswer takes the answer the owner may have given just before it ended.
 func lastAnswer(w *write) (memo.Head, error) {
 	select {
 	case r := <-w.done:
-		return r.head, r.err
+		return r.result()
 	default:
 		return memo.Head{}, ErrClosed
 	}

@@ -16,8 +16,13 @@ type Space struct {
 	node     *Node
 	id       memo.SpaceID
 	name     string
-	admitted map[PeerID]bool // guarded by node.mu
+	admitted map[PeerID]bool // guarded by node.mu; at most maxAdmitted
 }
+
+// maxAdmitted bounds the peers of a space that may take part in its topic as soon
+// as they connect, the same number as the protocol remembers as members. Further
+// ones prove themselves at each connection.
+const maxAdmitted = 4096
 
 // ID returns the digest of the genesis, the same on every peer.
 func (s *Space) ID() memo.SpaceID { return s.id }

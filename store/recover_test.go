@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
 
 	"lightcone/memo"
@@ -146,7 +147,7 @@ func writeIndex(t *testing.T, dir string, o *Options, key string, value []byte) 
 	kv := o.KV
 	if kv == nil {
 		var err error
-		if kv, err = openPebble(filepath.Join(dir, "kv"), o.withDefaults().Logger); err != nil {
+		if kv, err = openPebble(filepath.Join(dir, "kv"), vfs.Default, o.withDefaults().Logger); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -357,7 +358,7 @@ func TestPrunedLogIsRefused(t *testing.T) {
 		if _, err := Open(dir, o); !errors.Is(err, ErrPruned) {
 			t.Fatalf("opened over a pruned log: %v", err)
 		}
-		kv, err := openPebble(filepath.Join(dir, "kv"), o.withDefaults().Logger)
+		kv, err := openPebble(filepath.Join(dir, "kv"), vfs.Default, o.withDefaults().Logger)
 		if err != nil {
 			t.Fatal(err)
 		}

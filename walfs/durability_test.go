@@ -170,7 +170,9 @@ func TestFailedAsideStops(t *testing.T) {
 		if _, err := l.Append(None, records("late")...); !errors.Is(err, ErrStopped) {
 			t.Errorf("%s: append after a failed sync: %v", name, err)
 		}
-		stoppedForGood(t, l, eio)
+		if _, err := l.Append(None, records("late")...); !errors.Is(err, ErrStopped) || !errors.Is(err, eio) {
+			t.Fatalf("append to a stopped log: %v", err)
+		}
 		if n := len(files(t, dir)); n != 1 {
 			t.Errorf("%s: %d files after Close", name, n)
 		}

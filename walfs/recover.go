@@ -150,6 +150,11 @@ func (l *Log) settle() error {
 			return fmt.Errorf("rewrite records above the durable mark: %w", err)
 		}
 	}
+	// So is the header: one that says "sealed" in memory only would be the last of
+	// its kind before a segment that follows.
+	if err := l.writeHeader(f, s, s.header); err != nil {
+		return err
+	}
 	if err := l.sync(f.Sync); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package walfs
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 )
 
 // prepareShare: the next segment is made when 1/prepareShare of the active one is
@@ -104,7 +105,7 @@ func (l *Log) prepare(id uint64, first LSN, need int64) (*segment, File, error) 
 	s, f, ok := l.takeSpare(need)
 	if !ok {
 		var err error
-		if s, f, err = l.create(id, max(l.o.SegmentSize, headerSize+need)); err != nil {
+		if s, f, err = l.reserve(id, headerSize+need); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -120,12 +121,32 @@ func (l *Log) prepare(id uint64, first LSN, need int64) (*segment, File, error) 
 	return s, f, nil
 }
 
+// reserve makes a segment of the size that Options ask for or, on a disk without
+// room for that, of half of them, a quarter and so on, as long as need bytes fit:
+// what is left of a disk is used before it counts as full, and a small one can be
+// used at all.
+func (l *Log) reserve(id uint64, need int64) (*segment, File, error) {
+	size := max(l.o.SegmentSize, need)
+	for {
+		s, f, err := l.create(id, size)
+		size = size / 2 / frameAlign * frameAlign
+		if !NoSpace(err) || size < max(need, MinSegmentSize) {
+			return s, f, err
+		}
+	}
+}
+
 // create makes the file of a segment under a temporary name, without a header.
 func (l *Log) create(id uint64, size int64) (*segment, File, error) {
 	s := l.absent(id)
 	s.size, s.indexed = size, true
 	s.end.Store(headerSize)
 	f, err := l.fs.Create(s.path + tempSuffix)
+	if errors.Is(err, fs.ErrExist) { // one could not be discarded: it holds nothing
+		if err = l.fs.Remove(s.path + tempSuffix); err == nil {
+			f, err = l.fs.Create(s.path + tempSuffix)
+		}
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("create segment: %w", err)
 	}

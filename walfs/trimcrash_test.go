@@ -8,6 +8,46 @@ import (
 	"testing"
 )
 
+// crashDir is where the log lies on a disk in memory.
+const crashDir = "/log"
+
+// disk is what a crash left, and with what luck.
+type disk struct {
+	luck string
+	fs   *crashFS
+}
+
+func disks(c *crashFS, rng *rand.Rand, mixes int) []disk {
+	all := []disk{
+		{"process killed", c.kill()},
+		{"nothing survives", c.powerCut(nothing)},
+		{"everything written", c.powerCut(everything)},
+	}
+	for i := range mixes {
+		all = append(all, disk{fmt.Sprintf("mix %d", i), c.powerCut(random(rng))})
+	}
+	return all
+}
+
+func reopen(t *testing.T, when string, disk *crashFS) *Log {
+	t.Helper()
+	o := inline(small)
+	o.FS = disk
+	l, err := Open(crashDir, o)
+	if err != nil {
+		t.Fatalf("%s: %v", when, err)
+	}
+	return l
+}
+
+func brief(all []string) string {
+	short := make([]string, len(all))
+	for i, s := range all {
+		short[i] = fmt.Sprintf("%s(%d)", strings.TrimLeft(s, "0"), len(s))
+	}
+	return strings.Join(short, " ")
+}
+
 // trimCrash is a moment of Prune or Truncate, what it left, and what may be found.
 type trimCrash struct {
 	when  string
