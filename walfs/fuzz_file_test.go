@@ -143,7 +143,10 @@ func recovers(t *testing.T, image []byte) {
 		t.Fatalf("records end at %d, below the mark at %d, and nobody says so", end, mark)
 	}
 	tail := bytes.TrimRight(image[end:], "\x00")
-	if r := l.Recovery(); r.Torn+r.Stray != int64(len(tail)) || (r.Torn > 0 && !bytes.Equal(disk.ReadFile(r.TornFile), tail)) {
+	if binary.LittleEndian.Uint32(image[40:]) == 2 {
+		tail = nil // behind sealed records nothing was ever written: that is left alone
+	}
+	if r := l.Recovery(); r.Torn != int64(len(tail)) || (r.Torn > 0 && !bytes.Equal(disk.ReadFile(r.TornFile), tail)) {
 		t.Fatalf("a tail of %d bytes is reported as %+v", len(tail), r)
 	}
 	if _, err := l.Append(walfs.Group, walfs.Records("new")...); err != nil {

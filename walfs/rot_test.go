@@ -113,7 +113,7 @@ func (v victim) copy() *rotten {
 // damage may be such that nothing needs to be said: bytes nobody promised are gone.
 func (r *rotten) judge(mute bool) error {
 	r.touched, r.changed = false, false
-	found, report, err := openAndRead(r.disk)
+	found, noticed, err := openAndRead(r.disk)
 	switch {
 	case err != nil && !errors.As(err, new(*walfs.DamageError)):
 		return fmt.Errorf("refused without naming the damage: %w", err)
@@ -125,22 +125,26 @@ func (r *rotten) judge(mute bool) error {
 		return nil
 	case len(found) < r.marked:
 		return fmt.Errorf("%d records are left of %d below the mark, and nobody says so", len(found), r.marked)
-	case !mute && report.Torn == 0 && report.Stray == 0:
-		return fmt.Errorf("unnoticed: %d of %d records, report %+v", len(found), len(r.texts), report)
+	case !mute && !noticed:
+		return fmt.Errorf("unnoticed: %d of %d records", len(found), len(r.texts))
 	}
 	return nil
 }
 
-// openAndRead reads all records, as far as they can be had.
-func openAndRead(fs walfs.FS) ([]string, walfs.Report, error) {
+// openAndRead reads all records, as far as they can be had. noticed tells that Open
+// or Verify found something that no record is harmed by.
+func openAndRead(fs walfs.FS) (found []string, noticed bool, err error) {
 	o := options(fs)
 	l, err := walfs.Open(crashDir, o)
 	if err != nil {
-		return nil, walfs.Report{}, err
+		return nil, false, err
 	}
 	defer l.Close()
-	found, err := readAll(l)
-	return found, l.Recovery(), err
+	if found, err = readAll(l); err != nil {
+		return found, false, err
+	}
+	harmless, err := l.Verify()
+	return found, l.Recovery().Torn > 0 || len(harmless) > 0, err
 }
 
 // parallel calls do for 0 ≤ i < n, in one goroutine per processor, each of which
