@@ -131,20 +131,20 @@ func (r *rotten) judge(mute bool) error {
 	return nil
 }
 
-// openAndRead reads all records, as far as they can be had. noticed tells that Open
-// or Verify found something that no record is harmed by.
-func openAndRead(fs walfs.FS) (found []string, noticed bool, err error) {
-	o := options(fs)
-	l, err := walfs.Open(crashDir, o)
+// openAndRead reads all records, as far as they can be had; noticed tells whether
+// Open took a torn tail off, or Verify finds something.
+func openAndRead(fs walfs.FS) (texts []string, noticed bool, err error) {
+	l, err := walfs.Open(crashDir, options(fs))
 	if err != nil {
-		return nil, false, err
+		return nil, true, err
 	}
 	defer l.Close()
-	if found, err = readAll(l); err != nil {
-		return found, false, err
+	f, err := readAll(l)
+	lost, verifyErr := l.Verify()
+	if err != nil && len(lost) == 0 {
+		return f.texts, true, fmt.Errorf("Verify finds nothing, and reading says %v", err)
 	}
-	harmless, err := l.Verify()
-	return found, l.Recovery().Torn > 0 || len(harmless) > 0, err
+	return f.texts, len(lost) > 0 || l.Recovery().Torn > 0, errors.Join(err, verifyErr)
 }
 
 // parallel calls do for 0 ≤ i < n, in one goroutine per processor, each of which
