@@ -104,7 +104,7 @@ func (l *Log) inspect(s *segment) Segment {
 	l.mu.Lock() // nobody writes the header meanwhile
 	headErr := l.loadHeader(fresh)
 	p, err := l.site(s)
-	writing := s == l.active && !l.o.Degraded
+	writing := s == l.active && !l.o.Degraded && !s.header.sealed
 	l.mu.Unlock()
 
 	seen := Segment{ID: s.id, File: s.path, Size: fresh.size, End: p.end, First: p.first, Last: p.first - 1, Kinds: map[Kind]Tally{}}
