@@ -22,6 +22,11 @@ func checksum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
 // serve is emptied and built anew, once.
 func (s *Store) recover(o Options) error {
 	err := s.catchUp(o)
+	if first := s.log.First(); errors.Is(err, errIndex) && first > 1 {
+		s.logger.Warn("the index cannot be rebuilt", slog.Any("cause", err))
+		return fmt.Errorf("rebuild the index: %w: it begins with record %d; restore the kv directory from a copy that "+
+			"goes with this log, or start with a new directory and fetch everything from peers", ErrPruned, first)
+	}
 	if errors.Is(err, errIndex) {
 		s.logger.Warn("rebuilding the index from the log", slog.Any("cause", err))
 		if err := s.kv.Clear(); err != nil {

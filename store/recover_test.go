@@ -328,3 +328,50 @@ func TestIndexOfAnotherLogIsRebuilt(t *testing.T) {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}
 }
+
+// The store prunes nothing yet, and needs what somebody else pruned: the genesis of
+// each space, and all of the log when the index has to be built. It says so, and
+// leaves the index, which nobody could build again, as it is.
+func TestPrunedLogIsRefused(t *testing.T) {
+	w := newWorld(t, 2)
+	dir := t.TempDir()
+	o := Options{WAL: smallSegments}
+	s := open(t, dir, o)
+	s.AddSpace(w.space)
+	attach(t, s, w.runs[0])
+	for s.log.Size() < 2*MinSegmentSize {
+		attach(t, s, w.run(1, 60))
+	}
+	s.log.Checkpoint(s.log.Last())
+	if first, err := s.log.Prune(s.log.Last()); err != nil || first == 1 {
+		t.Fatal(first, err)
+	}
+	if err := s.Replay(0, func(uint64, *memo.Memo) error { return nil }); !errors.Is(err, ErrPruned) {
+		t.Fatalf("replayed what is not there: %v", err)
+	}
+	closeStore(t, s)
+	for _, ruin := range []func(){
+		func() {},
+		func() { writeIndex(t, dir, &o, stateKey, []byte{99}) },
+	} {
+		ruin()
+		if _, err := Open(dir, o); !errors.Is(err, ErrPruned) {
+			t.Fatalf("opened over a pruned log: %v", err)
+		}
+		kv, err := openPebble(filepath.Join(dir, "kv"), vfs.Default, o.withDefaults().Logger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := 0
+		for range scan(kv, []byte{prefixMemo}) {
+			left++
+		}
+		if err := kv.Close(); err != nil || left == 0 {
+			t.Fatalf("%d memos are left in the index, %v", left, err)
+		}
+	}
+	removeIndex(t, dir)
+	if _, err := Open(dir, o); !errors.Is(err, ErrPruned) {
+		t.Fatalf("opened over a pruned log, without an index: %v", err)
+	}
+}

@@ -34,6 +34,9 @@ func (s *Store) records(after uint64, f func(walfs.Entry) error) error {
 		return nil
 	}
 	from, err := s.log.Seek(after + 1)
+	if errors.Is(err, walfs.ErrPruned) {
+		return fmt.Errorf("%w: %w", ErrPruned, err)
+	}
 	if err != nil {
 		return fmt.Errorf("find record %d: %w", after+1, err)
 	}

@@ -42,7 +42,10 @@ type Placed struct {
 
 // Open opens the store in dir, or makes it. Damage of the log that a crash
 // cannot cause is returned as walfs.DamageError, ErrLogBehind or ErrBadLog, and
-// nothing is changed. ErrFull means that the disk has no room even for opening.
+// nothing of the log is changed. Open meets what it reads: the end of the log and what the
+// index does not have yet; whoever reads older records meets the rest. ErrPruned
+// reports an index that has to be built from records the log has no more. ErrFull
+// means that the disk has no room even for opening.
 func Open(dir string, o Options) (*Store, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err

@@ -23,6 +23,8 @@ func TestFaultsOfTheOriginal(t *testing.T) {
 		"one flipped bit in the middle → opens without error, later records gone, next append overwrites them": flippedBit,
 		"a record with CRC 0 ends the log":                               crcZero,
 		"after recovery a same-size append brings dead records back":     deadRecords,
+		"truncate + append + reopen returns 200 records for 26":          cutAndReopen,
+		"cleanup ignored its own safety predicate":                       cleanup,
 		"reopening with a smaller segment size destroys data":            smallerSegments,
 		"its inspection command cut a log from 40,000 to 16,512 records": inspection,
 		"an oversized put returned an error and was there after restart": oversized,
@@ -64,8 +66,8 @@ func appended(t *testing.T, l *walfs.Log, d walfs.Durability, texts ...string) [
 
 func wantTexts(t *testing.T, l *walfs.Log, want []string) {
 	t.Helper()
-	if got, err := readAll(l); err != nil || !slices.Equal(got, want) {
-		t.Fatalf("the log has %s, %v; want %s", brief(got), err, brief(want))
+	if got, err := readAll(l); err != nil || !slices.Equal(got.texts, want) {
+		t.Fatalf("the log has %s, %v; want %s", brief(got.texts), err, brief(want))
 	}
 }
 
@@ -187,6 +189,70 @@ func smallerSegments(t *testing.T) {
 	wantTexts(t, opened(t, crashDir, options(disk)), want)
 }
 
+// cutAndReopen: what was cut off does not come back behind what is appended there.
+func cutAndReopen(t *testing.T) {
+	disk := walfstest.NewDisk()
+	l := opened(t, crashDir, options(disk))
+	want := distinct(200, 100)
+	for _, text := range want {
+		appended(t, l, walfs.None, text)
+	}
+	if err := l.Truncate(25); err != nil {
+		t.Fatal(err)
+	}
+	want = append(want[:25], "the 26th")
+	appended(t, l, walfs.Group, "the 26th")
+	wantTexts(t, l, want)
+	wantTexts(t, opened(t, crashDir, options(disk.Kill())), want)
+	wantTexts(t, opened(t, crashDir, options(disk.PowerCut(walfstest.Nothing))), want)
+}
+
+// cleanup: neither a record above the checkpoint, nor one a reader has still to
+// read, nor one that was not asked for is deleted.
+func cleanup(t *testing.T) {
+	disk := walfstest.NewDisk()
+	l := opened(t, crashDir, options(disk))
+	for _, text := range distinct(60, 500) {
+		appended(t, l, walfs.None, text)
+	}
+	prune := func(before, most walfs.LSN) walfs.LSN {
+		t.Helper()
+		first, err := l.Prune(before)
+		if err != nil || first > most || first != l.First() {
+			t.Fatalf("pruned before %d: the log begins with %d (%d), want at most %d; %v", before, first, l.First(), most, err)
+		}
+		return first
+	}
+	if first := prune(60, 1); first != 1 {
+		t.Fatal("pruned without a checkpoint")
+	}
+	l.Checkpoint(40)
+	r, err := l.Reader(walfs.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prune(60, 1) // the reader has read nothing yet
+	for range 20 {
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if first := prune(60, 21); first < 10 {
+		t.Fatalf("the reader is at 21, yet the log begins with %d", first)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	prune(30, 30)
+	if first := prune(60, 41); first < 30 {
+		t.Fatalf("the checkpoint is at 40, yet the log begins with %d", first)
+	}
+	f, err := readAll(l)
+	if err != nil || f.end() != 60 {
+		t.Fatalf("%d records are left, %v", len(f.texts), err)
+	}
+}
+
 // inspection: opening a sound log, reading it and closing it loses nothing and
 // moves nothing, however often.
 func inspection(t *testing.T) {
@@ -198,9 +264,14 @@ func inspection(t *testing.T) {
 	}
 	l.Close()
 	before := contents(disk)
-	for range 3 {
-		l := opened(t, crashDir, options(disk))
+	for _, degraded := range []bool{true, true, false, false} {
+		o := options(disk)
+		o.Degraded = degraded
+		l := opened(t, crashDir, o)
 		wantTexts(t, l, want)
+		if err := sound(l); err != nil {
+			t.Fatal(err)
+		}
 		l.Close()
 	}
 	if !maps.Equal(before, contents(disk)) {

@@ -242,9 +242,10 @@ func BenchmarkSeek(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen opens 100,000 records of 1 KB, checking every one.
+// BenchmarkOpen opens a million records of 1 KB, of which the last segment's are
+// checked.
 func BenchmarkOpen(b *testing.B) {
-	dir, l := filled(b, 100_000)
+	dir, l := filled(b, 1_000_000)
 	if err := l.Close(); err != nil {
 		b.Fatal(err)
 	}
@@ -260,11 +261,38 @@ func BenchmarkOpen(b *testing.B) {
 		}
 		b.StartTimer()
 	}
+	b.StopTimer()
+	forgetDir(b, dir)
+}
+
+// BenchmarkFirstSeek makes the index of a full segment and finds its last record.
+func BenchmarkFirstSeek(b *testing.B) {
+	dir, l := filled(b, 20_000)
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		l, err := Open(dir, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, err = l.Seek((*l.segs.Load())[1].first - 1)
+		if err = errors.Join(err, l.Close()); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 // forget frees the disk before the next benchmark fills it.
 func forget(b *testing.B, l *Log, dir string) {
-	if err := errors.Join(l.Close(), os.RemoveAll(dir)); err != nil {
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	forgetDir(b, dir)
+}
+
+func forgetDir(b *testing.B, dir string) {
+	if err := os.RemoveAll(dir); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -28,11 +28,25 @@
 //
 // Open repairs what a crash may leave (a torn tail, which it saves beside the
 // log first) and refuses what a crash cannot cause (DamageError): it never
-// overwrites records that were promised.
+// overwrites records that were promised. It reads the last segment only; damage
+// to the others is met by their readers, who go on behind it if they want to:
+//
+//	e, err := r.Next()
+//	if errors.As(err, &damage) {            // a *DamageError: where, and what
+//		lost, err := r.Skip()           // which bytes and LSNs are lost
+//	}
+//
+// Options.Degraded opens a damaged log for reading, without changing a byte, and
+// Log.Verify and Log.Segments look at every byte of one.
+//
+// A log is shortened at either end: Prune deletes whole segments whose records
+// are kept elsewhere (Checkpoint) and read by all, Truncate cuts off the newest
+// records.
 //
 // A Log is used by any number of goroutines. A Reader belongs to one. What an
-// Entry shows is the log's own memory, valid as long as the Entry is kept. Two Logs
-// must not be open on one directory; the caller holds a lock against that.
+// Entry shows is the log's own memory, valid as long as the Entry is kept. Two
+// Logs must not be open on one directory, unless all but one are degraded; the
+// caller holds a lock against that.
 //
 // The package knows nothing of memos, runs or spaces: a record is a kind and
 // bytes. README.md has the byte tables and the recovery steps.

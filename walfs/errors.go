@@ -26,6 +26,23 @@ var (
 	ErrBadPosition = errors.New("position outside the log")
 	// ErrNotFound is returned by Seek for an LSN the log does not hold.
 	ErrNotFound = errors.New("no record with that LSN")
+	// ErrPruned is wrapped beside ErrNotFound and ErrBadPosition when the record, or
+	// its segment, was there once.
+	ErrPruned = errors.New("the log was pruned and does not reach back so far")
+	// ErrCheckpointed is returned by Truncate for records that somebody has built
+	// upon: he said so by Checkpoint.
+	ErrCheckpointed = errors.New("records up to the checkpoint must stay; truncate above it, or go back to before it where they are kept")
+	// ErrReaderAhead is returned by Truncate while an open Reader has read what
+	// would be cut off. Close it, and undo what it did with that.
+	ErrReaderAhead = errors.New("a reader has read beyond the cut; close it first")
+	// ErrCutsBatch is returned by Truncate for an LSN within a batch, which is
+	// there whole or not at all.
+	ErrCutsBatch = errors.New("the cut would part a batch")
+	// ErrReadOnly is returned by whatever would change a log that was opened
+	// degraded. Open it without Options.Degraded to write.
+	ErrReadOnly = errors.New("the log was opened degraded, for reading only; open it without Degraded to write")
+	// ErrNoDamage is returned by Skip when the last Next did not fail.
+	ErrNoDamage = errors.New("nothing to skip: the reader met no damage")
 	// ErrBadOptions is returned by Validate and Open.
 	ErrBadOptions = errors.New("bad walfs options")
 	// ErrVersion marks a segment written by another version of the format. It is

@@ -148,14 +148,14 @@ func (r *troubled) mayPass() bool {
 // goesOn wants a log that takes records again once the trouble is over, or one that
 // was stopped by a failed sync and stays so until it is opened again.
 func (r *troubled) goesOn() error {
-	if r.log != nil && r.failed == r.log {
+	if r.log != nil && (r.failed == r.log || r.stopped == r.log) {
 		for range 2 {
 			if err := r.append(walfs.Group, 1, 100); !errors.Is(err, walfs.ErrStopped) {
-				return fmt.Errorf("append after a failed sync: %v, want ErrStopped", err)
+				return fmt.Errorf("append to a stopped log: %v, want ErrStopped", err)
 			}
 		}
 		if err := r.log.Close(); err != nil && !errors.Is(err, walfs.ErrStopped) {
-			return fmt.Errorf("close after a failed sync: %w", err)
+			return fmt.Errorf("close a stopped log: %w", err)
 		}
 		r.log = nil
 	}

@@ -70,12 +70,12 @@ func readFrame(file []byte, off, limit int64, trusted bool) (data []byte, size i
 // checkFrame holds the frame b, whose data ends at end, against its checksum,
 // trailer and padding.
 func checkFrame(b []byte, end int64) error {
+	pad := end + int64(len(frameTrailer))
+	if string(b[end:pad]) != frameTrailer { // first, since it costs least
+		return errTrailer
+	}
 	if crc32.Checksum(b[4:end], castagnoli) != binary.LittleEndian.Uint32(b) {
 		return errCRC
-	}
-	pad := end + int64(len(frameTrailer))
-	if string(b[end:pad]) != frameTrailer {
-		return errTrailer
 	}
 	for _, c := range b[pad:] {
 		if c != 0 {

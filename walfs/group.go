@@ -2,6 +2,7 @@ package walfs
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,17 @@ func (g *group) advance(lsn LSN) {
 	for was := g.durable.Load(); was < lsn && !g.durable.CompareAndSwap(was, lsn); {
 		was = g.durable.Load()
 	}
+}
+
+// retreat notes that the log ends at lsn now, all of which is on the disk, and
+// answers all who wait for that, or for a record that is cut off. The caller has
+// the syncer's role.
+func (g *group) retreat(lsn LSN) {
+	g.mu.Lock()
+	g.durable.Store(lsn)
+	done := g.served(math.MaxUint64, nil)
+	g.mu.Unlock()
+	done.tell(turnDone)
 }
 
 // awaitSync lets written requests wait for their sync and, when a is one of them,

@@ -69,7 +69,7 @@ func TestKill9(t *testing.T) {
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
-		texts, err := readAll(l)
+		f, err := readAll(l)
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
@@ -77,7 +77,7 @@ func TestKill9(t *testing.T) {
 			t.Fatal(err)
 		}
 		found, next := map[string]bool{}, map[string]int{}
-		for _, text := range texts {
+		for _, text := range f.texts {
 			f := strings.Fields(text)
 			writer := f[0] + " " + f[1]
 			if f[2] != fmt.Sprint(next[writer]) {

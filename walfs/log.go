@@ -2,15 +2,16 @@ package walfs
 
 import (
 	"errors"
-	"fmt"
+	"sort"
 	"sync"
 	"sync/atomic"
 )
 
 // Log is an open write-ahead log. All methods may be called concurrently.
 //
-// Locks are taken in this order: mu, then syncMu, then group.mu; nothing is locked
-// under queue.mu or timer.mu. Readers take none of them.
+// Locks are taken in this order: trimming, mu, then syncMu, then group.mu; mu, then
+// readers.mu, then a reader's own. Nothing is locked under queue.mu or timer.mu.
+// Reading takes a reader's own only.
 type Log struct {
 	dir    string
 	o      Options
@@ -30,6 +31,10 @@ type Log struct {
 	failed span   // of active: bytes a failed write may have left
 	spare  *spare // the next segment; nil before it is begun
 
+	readers  readers
+	trimming sync.Mutex    // one Prune or Truncate at a time; taken before all others
+	kept     atomic.Uint64 // what Checkpoint declared
+
 	syncMu sync.Mutex // one sync at a time: see Log.sync
 	group  group
 	timer  timer // of Interval
@@ -41,6 +46,10 @@ type Log struct {
 // Last is the LSN of the last record appended, synced or not; 0 when the log is
 // empty.
 func (l *Log) Last() LSN { return l.last.Load() }
+
+// First is the LSN of the log's first record, present or still to come: 1 unless
+// the log was pruned.
+func (l *Log) First() LSN { return (*l.segs.Load())[0].first }
 
 // Durable is the LSN up to which records are known to be on the disk.
 func (l *Log) Durable() LSN { return l.group.durable.Load() }
@@ -62,6 +71,9 @@ func (l *Log) Sync() error {
 	if l.closed.Load() {
 		return ErrClosed
 	}
+	if l.o.Degraded {
+		return ErrReadOnly
+	}
 	return l.waitDurable(l.Last())
 }
 
@@ -75,6 +87,10 @@ func (l *Log) Close() error {
 	l.mu.Unlock()
 	if was {
 		return ErrClosed
+	}
+	if l.o.Degraded {
+		l.bell.ringNow()
+		return nil
 	}
 	l.timer.stop(l)
 	err := l.endSyncs()
@@ -106,9 +122,10 @@ func (l *Log) finish() error {
 // segment returns the segment with that id.
 func (l *Log) segment(id uint64) (*segment, error) {
 	segs := *l.segs.Load()
-	if id < segs[0].id || id > segs[len(segs)-1].id {
-		return nil, fmt.Errorf("%w: segment %d, the log has %d to %d", ErrBadPosition,
+	i := sort.Search(len(segs), func(i int) bool { return segs[i].id >= id })
+	if i == len(segs) || segs[i].id != id {
+		return nil, outside(ErrBadPosition, i == 0 && id > 0, "segment %d, the log has %d to %d",
 			id, segs[0].id, segs[len(segs)-1].id)
 	}
-	return segs[id-segs[0].id], nil
+	return segs[i], nil
 }

@@ -44,7 +44,7 @@ func TestRoundTrip(t *testing.T) {
 	mustClose(t, l)
 	l = mustOpen(t, dir, Options{})
 	check(l)
-	if got, want := l.Recovery(), (Report{Segments: 1, Records: 6}); got != want || l.Size() != size {
+	if got, want := l.Recovery(), (Report{Segments: 1, Records: 6}); !cmp.Equal(got, want) || l.Size() != size {
 		t.Fatalf("recovery %+v, want %+v; size %d, want %d", got, want, l.Size(), size)
 	}
 }

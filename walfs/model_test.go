@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,10 @@ type model struct {
 	clock   clock
 	owed    bool          // an interval was promised and has not passed
 	want    []walfs.Entry // by LSN, from 1
-	durable int           // how many of them were promised
+	ends    []int         // how many records there were at the end of each batch
+	gone    int           // how many were pruned
+	kept    int           // the checkpoint
+	durable int           // how many were promised
 	readers []*modelReader
 	made    int
 }
@@ -34,10 +38,10 @@ type modelReader struct {
 
 // entry draws where the model has a record; false if there is none.
 func (m *model) entry(rt *rapid.T) (walfs.Entry, bool) {
-	if len(m.want) == 0 {
+	if len(m.want) == m.gone {
 		return walfs.Entry{}, false
 	}
-	return m.want[rapid.IntRange(0, len(m.want)-1).Draw(rt, "record")], true
+	return m.want[rapid.IntRange(m.gone, len(m.want)-1).Draw(rt, "record")], true
 }
 
 func (m *model) open(rt *rapid.T) {
@@ -49,7 +53,7 @@ func (m *model) open(rt *rapid.T) {
 	if err != nil {
 		rt.Fatal(err)
 	}
-	m.log, m.durable = l, len(m.want)
+	m.log, m.durable, m.kept = l, len(m.want), 0
 }
 
 // leave ends with the readers of a log that was closed.
@@ -94,8 +98,16 @@ func (m *model) cut(rt *rapid.T) {
 	if last := int(m.log.Last()); last < promised || last > len(m.want) {
 		rt.Fatalf("%d records after a power cut, %d were promised and %d appended", last, promised, len(m.want))
 	}
-	m.want = m.want[:m.log.Last()]
+	m.lose(int(m.log.Last()))
 	m.durable = len(m.want)
+}
+
+// lose forgets the records behind the first n.
+func (m *model) lose(n int) {
+	m.want = m.want[:n]
+	for len(m.ends) > 0 && m.ends[len(m.ends)-1] > n {
+		m.ends = m.ends[:len(m.ends)-1]
+	}
 }
 
 func (m *model) append(rt *rapid.T) {
@@ -117,6 +129,7 @@ func (m *model) append(rt *rapid.T) {
 		}
 		m.want = append(m.want, walfs.Entry{LSN: placed[i].LSN, Pos: placed[i].Pos, Kind: r.Kind, Data: r.Data})
 	}
+	m.ends = append(m.ends, len(m.want))
 	switch {
 	case len(recs) == 0 || d == walfs.None:
 	case d == walfs.Group || d == walfs.Each:
@@ -144,12 +157,12 @@ func (m *model) tick(rt *rapid.T) {
 
 // startReading adds a reader at a record, the beginning or the end.
 func (m *model) startReading(rt *rapid.T) {
-	next := rapid.IntRange(0, len(m.want)).Draw(rt, "from")
+	next := rapid.IntRange(m.gone, len(m.want)).Draw(rt, "from")
 	p, err := m.log.Seek(walfs.LSN(next + 1))
 	if err != nil {
 		rt.Fatal(err)
 	}
-	if next == 0 && rapid.Bool().Draw(rt, "zero") {
+	if next == m.gone && rapid.Bool().Draw(rt, "zero") {
 		p = walfs.Position{}
 	}
 	r, err := m.log.Reader(p)
@@ -200,8 +213,61 @@ func (m *model) seek(rt *rapid.T) {
 			rt.Fatalf("Seek(%d): %v, %v; want %v", want.LSN, p, err, want.Pos)
 		}
 	}
+	if m.gone > 0 {
+		old := m.want[rapid.IntRange(0, m.gone-1).Draw(rt, "pruned")]
+		_, seekErr := m.log.Seek(old.LSN)
+		_, readErr := m.log.ReadAt(old.Pos)
+		if !errors.Is(seekErr, walfs.ErrPruned) || !errors.Is(readErr, walfs.ErrPruned) {
+			rt.Fatalf("record %d was pruned: Seek %v, ReadAt %v", old.LSN, seekErr, readErr)
+		}
+	}
 	if _, err := m.log.Seek(walfs.LSN(len(m.want) + 2)); !errors.Is(err, walfs.ErrNotFound) {
 		rt.Fatalf("Seek behind the end: %v, want ErrNotFound", err)
+	}
+}
+
+// prune deletes below a point, whatever readers and checkpoint allow.
+func (m *model) prune(rt *rapid.T) {
+	m.kept = max(m.kept, rapid.IntRange(0, len(m.want)).Draw(rt, "checkpoint"))
+	m.log.Checkpoint(walfs.LSN(m.kept))
+	before := rapid.IntRange(0, len(m.want)+2).Draw(rt, "before")
+	first, err := m.log.Prune(walfs.LSN(before))
+	gone := int(first) - 1
+	if err != nil || first != m.log.First() || gone < m.gone || gone > max(m.gone, min(before-1, m.kept)) {
+		rt.Fatalf("Prune(%d), checkpoint %d: the log begins with %d (was %d), %v", before, m.kept, first, m.gone+1, err)
+	}
+	for _, r := range m.readers {
+		if r.next < gone {
+			rt.Fatalf("Prune took record %d, a reader has still to read it", r.next+1)
+		}
+	}
+	m.gone = gone
+}
+
+// truncate cuts the end off, unless something forbids it.
+func (m *model) truncate(rt *rapid.T) {
+	last := rapid.IntRange(m.gone, len(m.want)).Draw(rt, "last")
+	var why []error
+	if last < m.kept {
+		why = append(why, walfs.ErrCheckpointed)
+	}
+	if last > m.gone && !slices.Contains(m.ends, last) {
+		why = append(why, walfs.ErrCutsBatch)
+	}
+	for _, r := range m.readers {
+		if r.next > last {
+			why = append(why, walfs.ErrReaderAhead)
+		}
+	}
+	err := m.log.Truncate(walfs.LSN(last))
+	if len(why) == 0 || last == len(m.want) {
+		if err != nil {
+			rt.Fatalf("Truncate(%d): %v", last, err)
+		}
+		m.lose(last)
+		m.durable = min(m.durable, last)
+	} else if !slices.ContainsFunc(why, func(e error) bool { return errors.Is(err, e) }) {
+		rt.Fatalf("Truncate(%d): %v, want one of %v", last, err, why)
 	}
 }
 
@@ -239,15 +305,17 @@ func TestModel(t *testing.T) {
 			"read":    m.read,
 			"readAt":  m.readAt,
 			"seek":    m.seek,
+			"prune":   m.prune,
+			"cut off": m.truncate,
 			"refused": m.refused,
 			"":        m.check,
 		})
 		all, err := readAll(m.log)
-		if err != nil || len(all) != len(m.want) {
-			rt.Fatalf("%d records, want %d: %v", len(all), len(m.want), err)
+		if err != nil || all.end() != len(m.want) {
+			rt.Fatalf("%d records, want %d: %v", all.end(), len(m.want), err)
 		}
-		for i, text := range all {
-			if text != string(m.want[i].Data) {
+		for i, text := range all.texts {
+			if text != string(m.want[m.gone+i].Data) {
 				rt.Fatalf("record %d is not what was appended", i+1)
 			}
 		}

@@ -77,11 +77,18 @@ type Options struct {
 	// SegmentSize is the size in bytes of segments made from now on; existing
 	// ones keep their own. Default DefaultSegmentSize.
 	SegmentSize int64
-	// FS is where the files live. Default OS.
+	// FS is where the files live. Default OS, or OSReadOnly when Degraded.
 	FS FS
 	// Now stamps segment headers. The stamps are information for people only:
 	// nothing is decided by them. Default time.Now.
 	Now func() time.Time
+	// Degraded opens a log as it is, damaged or not, to read what can be read.
+	// Nothing is changed on disk, not one byte, and nothing can be appended
+	// (ErrReadOnly). Report.Damage lists what is wrong, as far as opening met it;
+	// Log.Verify finds the rest. Records keep what LSNs they have, and a Reader
+	// stops at each gap, which Skip passes over. It is safe beside a process that
+	// writes the log; what that appends after Open is not seen.
+	Degraded bool
 	// AfterFunc calls f after d, unless stop is called before: it returns whether
 	// it came in time. It tells Interval when to sync. Default time.AfterFunc.
 	AfterFunc func(d time.Duration, f func()) (stop func() bool)
@@ -102,6 +109,9 @@ func (o Options) Validate() error {
 func (o Options) withDefaults() Options {
 	if o.SegmentSize == 0 {
 		o.SegmentSize = DefaultSegmentSize
+	}
+	if o.FS == nil && o.Degraded {
+		o.FS = OSReadOnly
 	}
 	if o.FS == nil {
 		o.FS = OS

@@ -20,7 +20,20 @@ const zeroChunk = 1 << 20
 // OS is the FS of the operating system.
 var OS FS = osFS{}
 
+// OSReadOnly is OS for those who only look: it opens files for reading, and fails
+// with ErrReadOnly where something would change.
+var OSReadOnly FS = osReadOnly{}
+
 type osFS struct{}
+
+type osReadOnly struct{ osFS }
+
+func (osReadOnly) MkdirAll(string) error          { return ErrReadOnly }
+func (osReadOnly) Open(name string) (File, error) { return openOS(name, os.O_RDONLY) }
+func (osReadOnly) Create(string) (File, error)    { return nil, ErrReadOnly }
+func (osReadOnly) Rename(string, string) error    { return ErrReadOnly }
+func (osReadOnly) Remove(string) error            { return ErrReadOnly }
+func (osReadOnly) SyncDir(string) error           { return ErrReadOnly }
 
 func (f osFS) MkdirAll(dir string) error {
 	err := os.Mkdir(dir, dirMode)

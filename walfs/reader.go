@@ -2,20 +2,29 @@ package walfs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // Reader reads records in order, across segments, while others append. It sees
 // records as soon as they are appended; Log.Durable tells which of them are on
 // the disk already. It is used by one goroutine at a time. Closing the log does
 // not wait for its readers.
+//
+// Until it is closed, a Reader keeps the segment that holds its next record, and
+// all behind that, from being pruned, and the records it has read from being cut
+// off by Truncate.
 type Reader struct {
-	log    *Log
+	log *Log
+
+	mu     sync.Mutex // Truncate moves readers, Prune looks where they are
 	seg    *segment
 	memory *mapping // of seg
-	off    int64    // of the next frame
+	off    int64    // of the next frame; 0 before a header that says nothing
 	want   LSN      // of the next record; 0 when not known
+	stuck  error    // what the last Next failed with, for Skip
 	closed bool
 }
 
@@ -25,21 +34,37 @@ func (l *Log) Reader(from Position) (*Reader, error) {
 	if l.closed.Load() {
 		return nil, ErrClosed
 	}
+	l.readers.mu.Lock() // segments stay while the reader takes its place among them
+	defer l.readers.mu.Unlock()
 	r := &Reader{log: l}
-	if from == (Position{}) {
-		return r, r.enter((*l.segs.Load())[0])
-	}
-	s, err := l.locate(from)
-	if err != nil {
-		return nil, err
+	s := (*l.segs.Load())[0]
+	if from != (Position{}) {
+		var err error
+		if s, err = l.locate(from); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.enter(s); err != nil {
 		return nil, err
 	}
-	if r.off = int64(from.Offset); r.off != headerSize {
-		r.want = 0
+	if from != (Position{}) && from.Offset != headerSize {
+		r.off, r.want = int64(from.Offset), 0
 	}
+	l.readers.add(r)
 	return r, nil
+}
+
+// readers are the open ones. Its lock is taken after Log.mu and before a reader's.
+type readers struct {
+	mu   sync.Mutex
+	open map[*Reader]struct{}
+}
+
+func (rs *readers) add(r *Reader) {
+	if rs.open == nil {
+		rs.open = map[*Reader]struct{}{}
+	}
+	rs.open[r] = struct{}{}
 }
 
 // locate checks that p can be where a frame starts or ends.
@@ -58,19 +83,36 @@ func (l *Log) locate(p Position) (*segment, error) {
 // enter goes to the beginning of s.
 func (r *Reader) enter(s *segment) error {
 	m, err := s.view(r.log.fs)
-	if err != nil {
+	if err != nil && s.bad == nil {
 		return err
 	}
 	r.seg, r.memory, r.off, r.want = s, m, headerSize, s.first
+	if s.bad != nil {
+		r.off = 0
+	}
+	if s.loose {
+		r.want = 0
+	}
 	return nil
 }
 
 // Next returns the next record, or ErrNoNewData at the live end. A DamageError
-// is returned again by the next call: the reader does not skip records.
+// is returned again by the next call: the reader skips no records by itself.
 func (r *Reader) Next() (Entry, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e, err := r.next()
+	r.stuck = err
+	return e, err
+}
+
+func (r *Reader) next() (Entry, error) {
 	for {
 		if r.closed || r.log.closed.Load() {
 			return Entry{}, ErrClosed
+		}
+		if r.off == 0 {
+			return Entry{}, r.seg.damage(0, r.seg.bad)
 		}
 		if end := r.seg.end.Load(); r.off < end {
 			return r.read(end)
@@ -82,10 +124,24 @@ func (r *Reader) Next() (Entry, error) {
 		if r.off < r.seg.end.Load() {
 			continue // appended between the two looks; end is final now
 		}
+		if err := r.joins(next); err != nil {
+			return Entry{}, err
+		}
 		if err := r.enter(next); err != nil {
 			return Entry{}, err
 		}
 	}
+}
+
+// joins reports what is missing between the end of the reader's segment and next.
+func (r *Reader) joins(next *segment) error {
+	if next.id != r.seg.id+1 {
+		return r.log.absent(r.seg.id+1).damage(0, errMissing)
+	}
+	if r.want != 0 && r.want != next.first && next.bad == nil {
+		return r.seg.damage(r.off, errShort)
+	}
+	return nil
 }
 
 func (r *Reader) read(end int64) (Entry, error) {
@@ -138,6 +194,8 @@ func (r *Reader) sleep(ctx context.Context) error {
 
 // ready reports whether there is a record ahead, maybe behind empty segments.
 func (r *Reader) ready() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	s, off := r.seg, r.off
 	for off >= s.end.Load() {
 		next := s.next.Load()
@@ -154,9 +212,14 @@ func (r *Reader) ready() bool {
 
 // Close lets go of the segment. Entries read stay valid.
 func (r *Reader) Close() error {
+	r.log.readers.mu.Lock()
+	defer r.log.readers.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.closed {
 		return ErrClosed
 	}
+	delete(r.log.readers.open, r)
 	r.closed, r.seg, r.memory = true, nil, nil
 	return nil
 }
@@ -182,46 +245,11 @@ func (l *Log) ReadAt(p Position) (Entry, error) {
 	return e, err
 }
 
-// Seek returns the position of the record with that LSN, or of the live end for
-// Last()+1. It wraps ErrNotFound for any other LSN.
-func (l *Log) Seek(lsn LSN) (Position, error) {
-	if l.closed.Load() {
-		return Position{}, ErrClosed
-	}
-	last := l.Last()
-	segs := *l.segs.Load()
-	if lsn < segs[0].first || lsn > last+1 {
-		return Position{}, fmt.Errorf("%w: %d, the log holds %d to %d", ErrNotFound, lsn, segs[0].first, last)
-	}
-	s := segs[len(segs)-1]
-	for i := len(segs) - 1; s.first > lsn; i-- {
-		s = segs[i-1]
-	}
-	m, err := s.view(l.fs)
-	if err != nil {
-		return Position{}, err
-	}
-	off, err := seekIn(s, m, lsn)
-	return Position{s.id, uint64(off)}, err
-}
-
-// seekIn hops from frame to frame, from the nearest indexed record.
-func seekIn(s *segment, m *mapping, lsn LSN) (int64, error) {
-	end := s.end.Load()
-	at := s.before(lsn)
-	for ; at.lsn < lsn && at.off < end; at.lsn++ {
-		_, size, err := readEntry(s, m, at.off, end)
-		if err != nil {
-			return 0, err
-		}
-		at.off += size
-	}
-	return at.off, nil
-}
-
 const (
-	errLSN   = frameError("frame carries another record's LSN")
-	errBatch = frameError("frame belongs to another batch")
+	errLSN     = frameError("frame carries another record's LSN")
+	errBatch   = frameError("frame belongs to another batch")
+	errNoFrame = frameError("no frame where a record was promised")
+	errShort   = frameError("the segment ends before the record with which the next one begins")
 )
 
 // readEntry reads the record at off, below end, of s. Bytes that are no record
@@ -241,9 +269,9 @@ func readEntry(s *segment, m *mapping, off, end int64) (Entry, int64, error) {
 // disk are no damage: trying again may help.
 func (s *segment) damage(off int64, err error) error {
 	if err == io.EOF {
-		err = frameError("no frame where a record was promised")
+		err = errNoFrame
 	}
-	if _, bad := err.(frameError); !bad {
+	if !errors.As(err, new(frameError)) && !errors.Is(err, ErrVersion) {
 		return fmt.Errorf("read %s at offset %d: %w", s.path, off, err)
 	}
 	return &DamageError{s.path, off, err}

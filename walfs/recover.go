@@ -1,7 +1,6 @@
 package walfs
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,21 +21,27 @@ type Report struct {
 	// segment, 0 when there was none; TornFile is where it was saved.
 	Torn     int64
 	TornFile string
-	// Stray counts bytes that are not zero behind the end of sealed segments. No
-	// record ever lay there: the disk, or somebody, wrote them.
-	Stray int64
+	// Damage is what a degraded Open met and went on in spite of.
+	Damage []*DamageError
 }
 
 // Open opens the log in dir, making both when they are missing, and recovers
 // from whatever a crash left (README.md, "Recovery"). It fails with a
 // DamageError, and changes nothing, when bytes are missing that were durable.
+// Records of full segments it does not read: damage to those is for their reader,
+// and for Verify, to find. With Options.Degraded it opens whatever there is, and
+// changes nothing either.
 func Open(dir string, o Options) (*Log, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	o = o.withDefaults()
 	l := &Log{dir: dir, o: o, fs: o.FS}
-	if err := l.recover(); err != nil {
+	open := l.recover
+	if o.Degraded {
+		open = l.look
+	}
+	if err := open(); err != nil {
 		if l.file != nil {
 			err = errors.Join(err, l.file.Close())
 		}
@@ -53,20 +58,9 @@ func (l *Log) recover() error {
 	if err != nil {
 		return err
 	}
-	ids := segmentIDs(names)
-	segs := make([]*segment, 0, len(ids)+1)
-	for i, id := range ids {
-		if id != uint64(i+1) {
-			return &DamageError{filepath.Join(l.dir, segmentName(uint64(i+1))), 0, frameError("the file is missing")}
-		}
-		s, err := l.load(id, i == len(ids)-1)
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			segs[i-1].next.Store(s)
-		}
-		segs = append(segs, s)
+	segs, err := l.load(segmentIDs(names))
+	if err != nil {
+		return err
 	}
 	// Every segment has been found sound: only now anything may be changed.
 	if err := l.removeTemps(names); err != nil {
@@ -79,10 +73,20 @@ func (l *Log) recover() error {
 		}
 		segs = append(segs, s)
 	}
+	l.take(segs)
+	if l.file == nil {
+		if l.file, err = l.fs.Open(l.active.path); err != nil {
+			return fmt.Errorf("open segment: %w", err)
+		}
+	}
+	return l.settle()
+}
+
+// take makes segs the log.
+func (l *Log) take(segs []*segment) {
 	l.active = segs[len(segs)-1]
 	l.segs.Store(&segs)
-	l.report.Segments, l.report.Records = len(segs), l.last.Load()
-	return l.settle()
+	l.report.Segments, l.report.Records = len(segs), l.last.Load()+1-segs[0].first
 }
 
 // begin makes the first segment of an empty log.
@@ -122,104 +126,6 @@ func (l *Log) removeTemps(names []string) error {
 		}
 	}
 	return nil
-}
-
-// load reads a segment, checks everything that was promised to be in it, and
-// advances l.last over its records. It changes nothing on disk.
-func (l *Log) load(id uint64, isLast bool) (*segment, error) {
-	s := &segment{id: id, path: filepath.Join(l.dir, segmentName(id))}
-	f, err := l.fs.Open(s.path)
-	if err != nil {
-		return nil, fmt.Errorf("open segment: %w", err)
-	}
-	if isLast {
-		l.file = f
-	} else {
-		defer f.Close()
-	}
-	if err := l.loadHeader(f, s, isLast); err != nil {
-		return nil, err
-	}
-	m, err := s.view(l.fs)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.scan(s, m, s.header.mark); err != nil {
-		return nil, s.damage(s.end.Load(), err)
-	}
-	switch found := l.last.Load() + 1 - s.first; {
-	case s.end.Load() != s.header.mark:
-		return nil, s.damage(s.end.Load(), io.EOF)
-	case found != s.header.count:
-		return nil, s.damage(0, frameError(fmt.Sprintf("header counts %d records, there are %d", s.header.count, found)))
-	}
-	if s.header.sealed {
-		n, err := lastNonZero(m, s.end.Load(), s.size)
-		l.report.Stray += n
-		return s, err
-	}
-	// Above the mark nothing was promised to be found: the first bytes that are
-	// no frame are the torn tail of a crash.
-	if err := l.scan(s, m, s.size); err != nil && !errors.As(err, new(frameError)) {
-		return nil, s.damage(s.end.Load(), err)
-	}
-	return s, nil
-}
-
-func (l *Log) loadHeader(f File, s *segment, isLast bool) error {
-	var err error
-	if s.size, err = f.Size(); err != nil {
-		return err
-	}
-	if s.size < headerSize {
-		return s.damage(0, frameError("file is shorter than a header"))
-	}
-	b := make([]byte, headerSize)
-	if _, err := f.ReadAt(b, 0); err != nil {
-		return s.damage(0, err)
-	}
-	if s.header, err = decodeHeader(b, s.size); err != nil {
-		return &DamageError{s.path, 0, err}
-	}
-	s.first = s.header.first
-	if want := l.last.Load() + 1; s.first != want {
-		return s.damage(0, frameError(fmt.Sprintf("first record is %d, want %d: records are missing or twice there", s.first, want)))
-	}
-	if !isLast && !s.header.sealed {
-		return s.damage(0, frameError("segment is not sealed, yet another follows"))
-	}
-	s.end.Store(headerSize)
-	return nil
-}
-
-// scan walks the frames from s.end up to limit and moves s.end and l.last over
-// those that are sound and carry the LSN that is due, batch by batch: one whose
-// end is missing was never promised. A frame with another LSN is no frame of this
-// place: an old file's bytes, or a record that was wiped. The error says what
-// stopped the scan, nil when the frames simply end.
-func (l *Log) scan(s *segment, m *mapping, limit int64) error {
-	var left uint32 // of the batch under way, which starts at s.end
-	for off, due := s.end.Load(), l.last.Load()+1; ; due++ {
-		r, size, err := m.record(off, limit)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		switch {
-		case r.lsn != due:
-			return errLSN
-		case left != 0 && r.left != left-1:
-			return errBatch
-		}
-		off += size
-		if left = r.left; left == 0 {
-			s.note(l.last.Load()+1, s.end.Load())
-			s.end.Store(off)
-			l.last.Store(r.lsn)
-		}
-	}
 }
 
 // settle makes the last segment safe to append to: what lies behind the records
@@ -289,17 +195,6 @@ func rewrite(f File, from, to int64) error {
 		from += int64(len(b))
 	}
 	return nil
-}
-
-// lastNonZero returns how many bytes from off on, up to limit, it takes to cover
-// all that are not zero.
-func lastNonZero(m *mapping, off, limit int64) (int64, error) {
-	covered := int64(0)
-	err := m.bytes(off, limit, func(b []byte) error {
-		covered = int64(len(bytes.TrimRight(b, "\x00")))
-		return nil
-	})
-	return covered, err
 }
 
 // saveTorn copies n bytes at off of s to a file of its own, durably. It never

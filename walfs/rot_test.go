@@ -113,7 +113,7 @@ func (v victim) copy() *rotten {
 // damage may be such that nothing needs to be said: bytes nobody promised are gone.
 func (r *rotten) judge(mute bool) error {
 	r.touched, r.changed = false, false
-	found, report, err := openAndRead(r.disk)
+	found, noticed, err := openAndRead(r.disk)
 	switch {
 	case err != nil && !errors.As(err, new(*walfs.DamageError)):
 		return fmt.Errorf("refused without naming the damage: %w", err)
@@ -125,22 +125,26 @@ func (r *rotten) judge(mute bool) error {
 		return nil
 	case len(found) < r.marked:
 		return fmt.Errorf("%d records are left of %d below the mark, and nobody says so", len(found), r.marked)
-	case !mute && report.Torn == 0 && report.Stray == 0:
-		return fmt.Errorf("unnoticed: %d of %d records, report %+v", len(found), len(r.texts), report)
+	case !mute && !noticed:
+		return fmt.Errorf("unnoticed: %d of %d records", len(found), len(r.texts))
 	}
 	return nil
 }
 
-// openAndRead reads all records, as far as they can be had.
-func openAndRead(fs walfs.FS) ([]string, walfs.Report, error) {
-	o := options(fs)
-	l, err := walfs.Open(crashDir, o)
+// openAndRead reads all records, as far as they can be had; noticed tells whether
+// Open took a torn tail off, or Verify finds something.
+func openAndRead(fs walfs.FS) (texts []string, noticed bool, err error) {
+	l, err := walfs.Open(crashDir, options(fs))
 	if err != nil {
-		return nil, walfs.Report{}, err
+		return nil, true, err
 	}
 	defer l.Close()
-	found, err := readAll(l)
-	return found, l.Recovery(), err
+	f, err := readAll(l)
+	lost, verifyErr := l.Verify()
+	if err != nil && len(lost) == 0 {
+		return f.texts, true, fmt.Errorf("Verify finds nothing, and reading says %v", err)
+	}
+	return f.texts, len(lost) > 0 || l.Recovery().Torn > 0, errors.Join(err, verifyErr)
 }
 
 // parallel calls do for 0 ≤ i < n, in one goroutine per processor, each of which

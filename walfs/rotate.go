@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 )
 
 // prepareShare: the next segment is made when 1/prepareShare of the active one is
@@ -139,7 +138,8 @@ func (l *Log) reserve(id uint64, need int64) (*segment, File, error) {
 
 // create makes the file of a segment under a temporary name, without a header.
 func (l *Log) create(id uint64, size int64) (*segment, File, error) {
-	s := &segment{id: id, path: filepath.Join(l.dir, segmentName(id)), size: size}
+	s := l.absent(id)
+	s.size, s.indexed = size, true
 	s.end.Store(headerSize)
 	f, err := l.fs.Create(s.path + tempSuffix)
 	if errors.Is(err, fs.ErrExist) { // one could not be discarded: it holds nothing

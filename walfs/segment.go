@@ -3,7 +3,6 @@ package walfs
 import (
 	"errors"
 	"fmt"
-	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,21 +28,20 @@ type segment struct {
 	size  int64 // of the file: it rules, whatever Options say now
 	first LSN
 
-	end  atomic.Int64            // where the readable frames end; only grows
+	end  atomic.Int64            // where the readable frames end; only grows: what is cut is replaced
 	next atomic.Pointer[segment] // set after end has its final value
+	gone atomic.Bool             // pruned: the file is deleted, or about to be
 
 	header  header
 	noted   int64 // offset of the newest entry of index; belongs to the holder of Log.mu
 	retired bool  // its file is closed: it was sealed and another follows; guarded by Log.syncMu
+	bad     error // why header says nothing; nil unless the log was opened degraded
+	loose   bool  // first is a lower bound only: what lay before it is not known
 
-	mu     sync.Mutex // guards index, and making mapped
-	index  []indexEntry
-	mapped atomic.Pointer[mapping] // nil until somebody reads
-}
-
-type indexEntry struct {
-	lsn LSN
-	off int64
+	mu      sync.Mutex // guards index and indexed, and making mapped
+	index   []indexEntry
+	indexed bool                    // index covers all records: it is made at the first Seek otherwise
+	mapped  atomic.Pointer[mapping] // nil until somebody reads
 }
 
 func segmentName(id uint64) string {
@@ -60,18 +58,6 @@ func segmentID(name string) (id uint64, ok bool) {
 	return id, err == nil && id > 0
 }
 
-// note remembers that a record starts at off, if the index wants to know. The
-// first record of a segment needs no entry. Callers hold Log.mu.
-func (s *segment) note(lsn LSN, off int64) {
-	if off-s.noted < indexStride {
-		return
-	}
-	s.noted = off
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.index = append(s.index, indexEntry{lsn, off})
-}
-
 // view is the segment as memory.
 func (s *segment) view(fsys FS) (*mapping, error) {
 	if m := s.mapped.Load(); m != nil {
@@ -83,6 +69,9 @@ func (s *segment) view(fsys FS) (*mapping, error) {
 		return m, nil
 	}
 	f, err := fsys.Open(s.path)
+	if err != nil && s.gone.Load() {
+		return nil, ErrPruned
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
@@ -92,17 +81,6 @@ func (s *segment) view(fsys FS) (*mapping, error) {
 	}
 	s.mapped.Store(m)
 	return m, nil
-}
-
-// before is the last indexed record at or before lsn.
-func (s *segment) before(lsn LSN) indexEntry {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := sort.Search(len(s.index), func(i int) bool { return s.index[i].lsn > lsn })
-	if i == 0 {
-		return indexEntry{s.first, headerSize}
-	}
-	return s.index[i-1]
 }
 
 // writeHeader replaces the header of s on disk, and in memory when that worked.

@@ -16,19 +16,21 @@ const crashDir = "/log"
 
 // world is a log under way on a disk that may lose power, and what was asked of it.
 type world struct {
-	disk   *walfstest.Disk
-	watch  func(walfstest.Call)    // told of each step on whatever disk it is
-	wrap   func(walfs.FS) walfs.FS // puts something before every disk a log is opened on
-	fault  func(walfstest.Call) walfstest.Fate
-	log    *walfs.Log
-	clock  clock // of the log that is open
-	owed   bool  // an interval was promised and has not passed
-	hist   history
-	made   int     // texts so far: none is used twice, so that dead records are known
-	faulty bool    // operations fail that no step ordered
-	told   int     // how often the log refused something
-	errs   []error // the refusals that nobody ordered
-	wrong  error   // the first promise it broke while it was open
+	disk    *walfstest.Disk
+	watch   func(walfstest.Call)    // told of each step on whatever disk it is
+	wrap    func(walfs.FS) walfs.FS // puts something before every disk a log is opened on
+	fault   func(walfstest.Call) walfstest.Fate
+	log     *walfs.Log
+	clock   clock // of the log that is open
+	owed    bool  // an interval was promised and has not passed
+	hist    history
+	kept    int        // checkpoint of the log that is open
+	made    int        // texts so far: none is used twice, so that dead records are known
+	faulty  bool       // operations fail that no step ordered
+	told    int        // how often the log refused something
+	stopped *walfs.Log // the one that said it takes no more records
+	errs    []error    // the refusals that nobody ordered
+	wrong   error      // the first promise it broke while it was open
 }
 
 func asIs(fs walfs.FS) walfs.FS { return fs }
@@ -49,10 +51,18 @@ func options(fs walfs.FS) walfs.Options {
 // expect notes an error. Unless faults were ordered, nobody expects one.
 func (w *world) expect(what string, err error) (ok bool) {
 	if err != nil {
-		w.told++
+		w.refused(err)
 		w.errs = append(w.errs, fmt.Errorf("%s: %w", what, err))
 	}
 	return err == nil
+}
+
+// refused notes that the log did not do something, maybe for good.
+func (w *world) refused(err error) {
+	w.told++
+	if errors.Is(err, walfs.ErrStopped) {
+		w.stopped = w.log
+	}
 }
 
 // broken notes a broken promise.
@@ -64,7 +74,7 @@ func (w *world) broken(format string, args ...any) {
 
 // open opens the log, which makes durable what it shows, and reads it.
 func (w *world) open() {
-	w.log, w.clock.pending, w.owed = nil, nil, false
+	w.log, w.clock.pending, w.owed, w.kept = nil, nil, false, 0
 	fs := walfstest.Faults{FS: w.wrap(w.disk), Decide: func(c walfstest.Call) walfstest.Fate {
 		if w.fault == nil {
 			return walfstest.Fate{}
@@ -78,16 +88,16 @@ func (w *world) open() {
 		return
 	}
 	w.log = l
-	found, err := readAll(l)
+	f, err := readAll(l)
 	if !w.expect("read", err) {
-		found = w.hist.texts[:min(int(l.Last()), len(w.hist.texts))]
+		f.texts = w.hist.texts[f.before:min(int(l.Last()), len(w.hist.texts))]
 	}
-	if err := w.hist.judge(l, found); err != nil {
+	if err := w.hist.judge(l, f); err != nil {
 		w.broken("opened: %w", err)
 		return
 	}
-	w.hist.promised = len(found)
-	w.hist.lose(len(found))
+	w.hist.lose(f.end())
+	w.hist.promised, w.hist.gone, w.hist.pruned = f.end(), f.before, f.before
 }
 
 // text makes a text of that length nobody has seen before.
@@ -105,7 +115,7 @@ func (w *world) append(d walfs.Durability, n, length int) error {
 	w.hist.add(batch)
 	_, err := w.log.Append(d, walfs.Records(batch...)...)
 	if err != nil {
-		w.told++
+		w.refused(err)
 	}
 	switch {
 	case errors.Is(err, walfs.ErrStopped): // they may be there, or not
@@ -148,6 +158,9 @@ var alphabet = []step{
 	{"short", failedWrite(walfstest.Fate{Err: syscall.EIO, Short: true})},
 	{"late", failedWrite(walfstest.Fate{Err: syscall.EIO, Late: true})},
 	{"full", (*world).fullDisk},
+	{"prune", (*world).prune},
+	{"chop", (*world).chop},
+	{"empty", (*world).empty},
 }
 
 func (w *world) sync() {
@@ -198,14 +211,6 @@ func (w *world) move(to *walfstest.Disk) {
 	w.disk.Watch(w.watch)
 }
 
-// lose forgets the records behind the first n: a power cut took them.
-func (h *history) lose(n int) {
-	h.texts = h.texts[:n]
-	for len(h.ends) > 0 && h.ends[len(h.ends)-1] > n {
-		h.ends = h.ends[:len(h.ends)-1]
-	}
-}
-
 // failedWrite appends a batch whose write fails, and then a record that takes the
 // place of its first.
 func failedWrite(fate walfstest.Fate) func(w *world) {
@@ -239,4 +244,52 @@ func (w *world) fullDisk() {
 	}
 	w.fault = nil
 	w.expect("append once there is room", w.append(walfs.Group, 2, 1400))
+}
+
+// prune deletes what it can: all records are kept elsewhere.
+func (w *world) prune() {
+	last := w.log.Last()
+	w.log.Checkpoint(last)
+	w.kept = int(last)
+	w.hist.pruned = max(w.hist.pruned, int(last)-1)
+	first, err := w.log.Prune(last)
+	if w.expect("prune", err) {
+		w.hist.gone = int(first) - 1
+	}
+	if w.log.First() != first {
+		w.broken("pruned to %d, yet the log begins with %d", first, w.log.First())
+	}
+}
+
+// chop takes the last batch back.
+func (w *world) chop() {
+	if n := len(w.hist.ends); n > 0 {
+		w.truncate(w.hist.whole(n - 1))
+	}
+}
+
+// empty takes all of them back.
+func (w *world) empty() { w.truncate(w.hist.gone) }
+
+func (w *world) truncate(last int) {
+	if last < w.kept || last < w.hist.gone {
+		err := w.log.Truncate(walfs.LSN(last))
+		if !errors.Is(err, walfs.ErrCheckpointed) && !errors.Is(err, walfs.ErrNotFound) && !w.faulty {
+			w.broken("cut to %d, the checkpoint is at %d: %v", last, w.kept, err)
+		}
+		return
+	}
+	before := w.hist.clone()
+	w.hist.promised, w.hist.marked = min(before.promised, last), min(before.marked, last)
+	err := w.log.Truncate(walfs.LSN(last))
+	switch {
+	case w.expect("truncate", err):
+		w.hist.lose(last)
+		w.hist.promised = last
+	case errors.Is(err, walfs.ErrStopped): // some of it may have been cut off
+	case int(w.log.Last()) == last:
+		w.hist.lose(last)
+	default: // nothing was changed
+		w.hist = before
+	}
 }

@@ -40,7 +40,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newDemoCommand(), a.newInitCommand(), a.newUpCommand(), a.newStatusCommand(),
 		a.newPeersCommand(), a.newTicketCommand(), a.newJoinCommand(),
 		a.newPutCommand(), a.newIncrCommand(), a.newSetCommand(), a.newGetCommand(), a.newDelCommand(), a.newScanCommand(), a.newWatchCommand(),
-		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(),
+		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(), a.newWalCommand(),
 		a.newVersionCommand(),
 	)
 	return root

@@ -27,8 +27,9 @@ var layers = map[string][]string{
 	// FS down.
 	"node":     {"memo", "merge", "context", "beacon", "walfs", "store", "projection", "p2p/gossip"},
 	"node/api": {"memo", "merge", "context", "node"},
-	// cmd/lightcone sees projection for the demo's check that tampering shows.
-	"cmd/lightcone": {"memo", "merge", "context", "projection", "p2p/gossip", "p2p", "node", "node/api"},
+	// cmd/lightcone sees projection for the demo's check that tampering shows, and
+	// walfs for `lightcone wal`, which looks at files that no node can open.
+	"cmd/lightcone": {"memo", "merge", "context", "walfs", "projection", "p2p/gossip", "p2p", "node", "node/api"},
 	"simulations": {
 		"memo", "merge", "context", "beacon", "walfs", "store", "projection",
 		"p2p/gossip", "node", "simulations/calib",
