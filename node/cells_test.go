@@ -67,10 +67,10 @@ func done(t testing.TB) func(node.Receipt, error) {
 // No increment and no element is lost, however the owner puts them together, also
 // when the row is cleared in between and the node is opened again.
 func TestSessionsOfOneNodeShareItsNumbers(t *testing.T) {
-	for _, relaxed := range []bool{false, true} {
-		t.Run(fmt.Sprintf("relaxed=%v", relaxed), func(t *testing.T) {
+	for _, durability := range []node.Durability{node.Group, node.None} {
+		t.Run(durability.String(), func(t *testing.T) {
 			dir, ctx := t.TempDir(), context.Background()
-			n, err := node.Open(dir, node.Options{Relaxed: relaxed})
+			n, err := node.Open(dir, node.Options{Durability: durability})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +107,7 @@ func TestSessionsOfOneNodeShareItsNumbers(t *testing.T) {
 			if err := n.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if n, err = node.Open(dir, node.Options{Relaxed: relaxed}); err != nil {
+			if n, err = node.Open(dir, node.Options{Durability: durability}); err != nil {
 				t.Fatal(err)
 			}
 			defer n.Close()

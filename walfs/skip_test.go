@@ -266,20 +266,16 @@ func trojan(first LSN, n int) string {
 	return string(tail)
 }
 
-// falseRecords is data with frames that do not touch each other, one for each LSN
-// from first to last.
+// falseRecords is data with frames, one for each LSN from first to last.
 func falseRecords(first, last LSN) string {
 	var b []byte
 	for lsn := first; lsn <= last; lsn++ {
 		var e encoder
 		e.reset()
 		e.add(lsn, Record{KindBlock, []byte("false")}, 0)
-		b = append(append(b, e.frames...), "no frame"...)
+		b = append(b, e.frames...)
 	}
-	for len(b)%frameAlign != 4 { // data begins 4 bytes behind a place for a frame
-		b = append([]byte{0}, b...)
-	}
-	return string(b)
+	return string(b) + "no frame"
 }
 
 // ruined makes ten records, the third of which holds data, and lets damage the
