@@ -20,7 +20,7 @@ func openWALFS(dir string, o logOptions) (recordLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &walfsLog{Log: l}
+	w := &walfsLog{Log: l, durability: walfs.None}
 	if o.synced {
 		w.durability = walfs.Group
 	}
