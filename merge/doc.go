@@ -11,10 +11,30 @@
 //
 // Join is commutative, associative and idempotent, so the order, the duplicates
 // and the detours by which memos arrive cannot change a state (package
-// merge/mergetest proves it). Per cell the write with the greatest Stamp wins;
-// a row tombstone drops every write with a smaller stamp, and the writes of its
-// own memo stay. Row.Includes recognises what a row already holds without any
-// history. Rows are immutable values that share memory.
+// merge/mergetest proves it). A row tombstone drops every atom with a smaller
+// stamp, and the atoms of its own memo stay. Row.Includes recognises what a row
+// already holds without any history. Rows are immutable values that share memory.
+//
+// A cell is known by its field and type; types never join. Row.Shown says which
+// cell of a field a reader sees.
+//
+//	register  the write with the greatest Stamp
+//	multi     every value that no later writer had seen; to write is to resolve
+//	counter   the sum of what each author added; who clears the row, clears what
+//	          authors add who did not know of it
+//	set       every element that was added and whose addition nobody removed: of
+//	          concurrent additions and removals of an element, additions win
+//
+// Multis and sets are observed-remove sets of atoms, each named by a dot: its
+// author and a number k that counts the author's additions to the cell. A delta
+// says which dots it adds and which it removes. A state remembers every dot it has
+// seen, in one span an author, and thus tells an atom that was removed from one it
+// has not heard of. A counter's delta holds its author's sums, not a step, so
+// that it may arrive twice (delta-state CRDTs: Almeida, Shoker, Baquero 2018).
+//
+// An author who is forked may give one number to two memos. The state still
+// converges: of counts the one with the greater digest stays, of atoms none.
+// Writer makes the deltas of authors who are not.
 //
 // Row.Encode gives the row state, the same bytes on every peer, with a table of
 // the memos that every value came from. DecodeRow is strict.

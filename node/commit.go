@@ -10,10 +10,12 @@ import (
 )
 
 // write is one edit on its way to the log. edit is nil for a write that only
-// gathers its causes into one own memo.
+// gathers its causes into one own memo. draft is set when the edit has cells whose
+// deltas go on from the node's earlier ones; the owner builds it anew.
 type write struct {
 	space *Space
 	edit  *memo.Edit
+	draft *draftEdit
 	deps  []memo.Head
 	done  chan written // buffered, answered exactly once
 }
@@ -88,12 +90,15 @@ func (o *owner) drafts(s *Space, ws []*write) []*draft {
 	last, _ := o.n.view.Load().store.All(s.id).Get(o.n.id)
 	cur := new(draft)
 	var out []*draft
+	own := &ownState{o: o, space: s}
+	defer own.close()
 	for _, w := range ws {
-		memos, err := o.build(s, last, w)
+		memos, err := o.build(s, last, w, own)
 		if err != nil {
 			w.done <- written{err: err}
 			continue
 		}
+		own.drafted = append(own.drafted, memos...)
 		for _, m := range memos {
 			size := memoSize(m)
 			if len(cur.memos) == memo.MaxRunMemos || cur.bytes+size > memo.MaxRunBytes-runOverhead {
@@ -120,7 +125,14 @@ func memoSize(m *memo.Memo) int {
 
 // build makes the memos of one write: its edit and, when it has more causes than
 // one memo may name, join memos that gather them first.
-func (o *owner) build(s *Space, last memo.Mark, w *write) ([]*memo.Memo, error) {
+func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*memo.Memo, error) {
+	edit := w.edit
+	if w.draft != nil {
+		var err error
+		if edit, err = w.draft.build(o.n.id, own.row); err != nil {
+			return nil, err
+		}
+	}
 	parts := slices.Collect(slices.Chunk(w.deps, memo.MaxDeps))
 	if last.Seq == 0 { // an author's first memo depends on the genesis
 		g, ok := o.n.view.Load().store.Genesis(s.id)
@@ -135,8 +147,8 @@ func (o *owner) build(s *Space, last memo.Mark, w *write) ([]*memo.Memo, error) 
 	out := make([]*memo.Memo, len(parts))
 	for i, deps := range parts {
 		var body memo.Body = memo.Join{}
-		if i == len(parts)-1 && w.edit != nil {
-			body = w.edit
+		if i == len(parts)-1 && edit != nil {
+			body = edit
 		}
 		ms := uint64(o.n.opts.Now().UnixMilli())
 		m, err := memo.New(memo.Memo{

@@ -222,9 +222,11 @@ func (s step) change(at Cursor) Change {
 		Topic: s.topic, Key: string(s.row.Row), Tombstone: s.row.Tombstone, Fields: Fields{},
 	}
 	for _, d := range s.row.Deltas {
-		if d.Op.Set {
+		switch {
+		case d.Type != memo.Register: // what it did shows in the row
+		case d.Op.Set:
 			c.Fields[d.Field] = d.Op.Value
-		} else {
+		default:
 			c.Deleted = append(c.Deleted, d.Field)
 		}
 	}

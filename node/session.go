@@ -120,7 +120,7 @@ func (x *Session) Token() causal.Token {
 		x.mu.Unlock()
 	}
 	if len(qc.Loose) > causal.MaxTokenHeads {
-		head, err := x.space.write(context.Background(), nil, qc.Loose)
+		head, err := x.space.write(context.Background(), &write{done: make(chan written, 1)}, qc.Loose)
 		if err != nil {
 			x.space.node.log.Warn("cannot gather a context for its token", "err", err)
 			return causal.Token{}
@@ -290,6 +290,22 @@ func (x *Session) Delete(ctx context.Context, topic, row string, fields ...strin
 	return x.Update(ctx, func(tx *Tx) error { return tx.Delete(topic, row, fields...) })
 }
 
+// PutMulti writes fields that keep concurrent values, in place of those that this
+// node shows.
+func (x *Session) PutMulti(ctx context.Context, topic, row string, fields Fields) (Receipt, error) {
+	return x.Update(ctx, func(tx *Tx) error { return tx.PutMulti(topic, row, fields) })
+}
+
+// Add adds n, which may be negative, to a counter.
+func (x *Session) Add(ctx context.Context, topic, row, field string, n int64) (Receipt, error) {
+	return x.Update(ctx, func(tx *Tx) error { return tx.Add(topic, row, field, n) })
+}
+
+// Change adds elements to a set and removes others.
+func (x *Session) Change(ctx context.Context, topic, row, field string, add, remove []memo.Value) (Receipt, error) {
+	return x.Update(ctx, func(tx *Tx) error { return tx.Change(topic, row, field, add, remove) })
+}
+
 // Scan yields the rows of q from one snapshot, whose whole context the session
 // takes in: what a scan does not show is knowledge too.
 func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
@@ -335,14 +351,21 @@ func (x *Session) Update(ctx context.Context, f func(*Tx) error) (Receipt, error
 	if err := f(tx); err != nil {
 		return Receipt{Outcome: NotCommitted}, err
 	}
-	edit := tx.edit.build()
+	edit, err := tx.edit.build(tx.self(), tx.edit.seenRows)
+	if err != nil {
+		return Receipt{Outcome: NotCommitted}, err
+	}
 	if edit == nil {
 		return Receipt{Outcome: NotCommitted, Token: x.Token()}, nil
 	}
 	x.mu.Lock()
 	heads := x.qc.Loose
 	x.mu.Unlock()
-	head, err := x.space.write(ctx, edit, heads)
+	w := &write{edit: edit, done: make(chan written, 1)}
+	if tx.edit.typed() {
+		w.draft = tx.edit
+	}
+	head, err := x.space.write(ctx, w, heads)
 	if err != nil {
 		var unknown *unknownError
 		if errors.As(err, &unknown) {
@@ -359,9 +382,9 @@ type unknownError struct{ error }
 
 func (e *unknownError) Unwrap() error { return e.error }
 
-// write hands an edit with its causes to the owner and waits for the outcome.
-func (s *Space) write(ctx context.Context, edit *memo.Edit, heads []memo.Head) (memo.Head, error) {
-	w := &write{space: s, edit: edit, done: make(chan written, 1)}
+// write hands w with its causes to the owner and waits for the outcome.
+func (s *Space) write(ctx context.Context, w *write, heads []memo.Head) (memo.Head, error) {
+	w.space = s
 	for _, h := range heads {
 		if h.Author != s.node.id { // the own chain is linked by prev
 			w.deps = append(w.deps, h)

@@ -45,6 +45,22 @@ func (s *Space) Put(ctx context.Context, topic, row string, fields Fields) (Rece
 	return s.Session().Put(ctx, topic, row, fields)
 }
 
+// PutMulti writes fields that keep concurrent values, in place of those that this
+// node shows.
+func (s *Space) PutMulti(ctx context.Context, topic, row string, fields Fields) (Receipt, error) {
+	return s.Session().PutMulti(ctx, topic, row, fields)
+}
+
+// Add adds n, which may be negative, to a counter.
+func (s *Space) Add(ctx context.Context, topic, row, field string, n int64) (Receipt, error) {
+	return s.Session().Add(ctx, topic, row, field, n)
+}
+
+// Change adds elements to a set and removes others.
+func (s *Space) Change(ctx context.Context, topic, row, field string, add, remove []memo.Value) (Receipt, error) {
+	return s.Session().Change(ctx, topic, row, field, add, remove)
+}
+
 // Delete removes the named fields of a row, or the whole row when none is named.
 func (s *Space) Delete(ctx context.Context, topic, row string, fields ...string) (Receipt, error) {
 	return s.Session().Delete(ctx, topic, row, fields...)

@@ -1,7 +1,7 @@
 package mergetest
 
 import (
-	"fmt"
+	"slices"
 
 	"pgregory.net/rapid"
 
@@ -21,43 +21,129 @@ const (
 	authors   = 3
 	seqs      = 4
 	times     = 5
-	fields    = 4
+	fields    = 2
 	maxWrites = 8
 )
 
-// Histories generates the writes of a few authors to one row, in arrival order.
-// Equal stamps mean equal writes, as digests promise.
-func Histories() *rapid.Generator[[]Write] {
-	return rapid.SliceOfN(writes(), 0, maxWrites)
+// CellTypes are the types of cells that histories write.
+var CellTypes = []memo.CellType{memo.Register, memo.Multi, memo.Counter, memo.Set}
+
+// Histories generates the writes of a few authors to one row, in arrival order,
+// to cells of the given types, of all without one. Equal stamps mean equal writes,
+// as digests promise. Beyond that, and the rules of validity, anything goes:
+// authors are forked, number their operations as they like, and remove what they
+// cannot have seen.
+func Histories(types ...memo.CellType) *rapid.Generator[[]Write] {
+	if len(types) == 0 {
+		types = CellTypes
+	}
+	return rapid.Custom(func(t *rapid.T) []Write {
+		var ws []Write
+		for range rapid.IntRange(0, maxWrites).Draw(t, "writes") {
+			ws = append(ws, drawWrite(t, types, ws))
+		}
+		return ws
+	})
 }
 
-func writes() *rapid.Generator[Write] {
-	return rapid.Custom(func(t *rapid.T) Write {
-		w := Write{
-			Stamp: merge.Stamp{
-				Time:   memo.Time(rapid.Uint64Range(0, times).Draw(t, "time")),
-				Author: Author(rapid.IntRange(1, authors).Draw(t, "author")),
-				Seq:    rapid.Uint64Range(1, seqs).Draw(t, "seq"),
-			},
-			Edit: memo.RowEdit{Row: "row", Tombstone: rapid.IntRange(0, 3).Draw(t, "tombstone") == 0},
-		}
-		for i := range fields {
-			switch rapid.IntRange(0, 3).Draw(t, "delta") {
-			case 0, 1:
+// drawWrite draws a write that comes after those of past, not always knowing them.
+func drawWrite(t *rapid.T, types []memo.CellType, past []Write) Write {
+	w := Write{
+		Stamp: merge.Stamp{
+			Time:   memo.Time(rapid.Uint64Range(0, times).Draw(t, "time")),
+			Author: Author(rapid.IntRange(1, authors).Draw(t, "author")),
+			Seq:    rapid.Uint64Range(1, seqs).Draw(t, "seq"),
+		},
+		Edit: memo.RowEdit{Row: "row", Tombstone: rapid.IntRange(0, 3).Draw(t, "tombstone") == 0},
+	}
+	for i := range fields {
+		for _, of := range types {
+			if rapid.IntRange(0, 2).Draw(t, "delta") == 0 {
 				continue
-			case 2:
-				w.Edit.Deltas = append(w.Edit.Deltas, memo.Delta{Field: field(i)})
-			case 3:
-				op := memo.Op{Set: true, Value: Values().Draw(t, "value")}
-				w.Edit.Deltas = append(w.Edit.Deltas, memo.Delta{Field: field(i), Op: op})
 			}
+			d := memo.Delta{Field: field(i), Type: of}
+			switch of {
+			case memo.Register:
+				if rapid.Bool().Draw(t, "set") {
+					d.Op = memo.Op{Set: true, Value: Values().Draw(t, "value")}
+				}
+			case memo.Counter:
+				d.Op.Operands = drawCount(t, w, past)
+			default:
+				d.Op.Operands = drawChange(t, of, w.Stamp.Author)
+			}
+			w.Edit.Deltas = append(w.Edit.Deltas, d)
 		}
-		if len(w.Edit.Deltas) == 0 {
-			w.Edit.Tombstone = true
+	}
+	if len(w.Edit.Deltas) == 0 {
+		w.Edit.Tombstone = true
+	}
+	w.seal()
+	return w
+}
+
+// seal gives w its digest, which depends on all that w says.
+func (w *Write) seal() {
+	data, err := memo.Marshal([]any{w.Stamp.Time, w.Stamp.Author, w.Stamp.Seq, w.Edit})
+	if err != nil {
+		panic(err) // an edit of plain values always encodes
+	}
+	w.Stamp.ID = memo.Sum(data)
+}
+
+// drawCount draws a count with any base that is earlier than the memo.
+func drawCount(t *rapid.T, w Write, past []Write) *memo.Count {
+	few := rapid.OneOf(rapid.Uint64Range(0, 3), rapid.Uint64Range(0, memo.MaxCount))
+	c := &memo.Count{
+		K:    rapid.OneOf(rapid.Uint64Range(1, 3), rapid.Uint64Range(1, memo.MaxCount)).Draw(t, "k"),
+		Plus: few.Draw(t, "plus"), Minus: few.Draw(t, "minus"),
+	}
+	if w.Edit.Tombstone {
+		c.Base.Own = true
+		return c
+	}
+	bases := []memo.Base{{}}
+	for _, p := range past {
+		if p.Stamp.Time < w.Stamp.Time {
+			bases = append(bases, memo.Base{Time: p.Stamp.Time, Author: p.Stamp.Author, ID: p.Stamp.ID})
 		}
-		w.Stamp.ID = memo.Sum(fmt.Appendf(nil, "%d %v %d %v", w.Stamp.Time, w.Stamp.Author, w.Stamp.Seq, w.Edit))
-		return w
-	})
+	}
+	c.Base = rapid.SampledFrom(bases).Draw(t, "base")
+	return c
+}
+
+// drawChange draws additions and removals of a multi or set by author.
+func drawChange(t *rapid.T, of memo.CellType, author memo.Author) *memo.Change {
+	dots := rapid.OneOf(rapid.Uint64Range(1, 6), rapid.Uint64Range(1, memo.MaxCount-4))
+	c := &memo.Change{}
+	most := 3
+	if of == memo.Multi {
+		most = 1
+	}
+	few := rapid.OneOf(rapid.Map(rapid.Int64Range(0, 3), memo.Int), Values())
+	c.Add = rapid.SliceOfN(few, 0, most).Draw(t, "add")
+	slices.SortFunc(c.Add, memo.Value.Compare)
+	c.Add = slices.Compact(c.Add)
+	if len(c.Add) > 0 {
+		c.K = dots.Draw(t, "k")
+	}
+	for i := range authors {
+		ks := rapid.SliceOfN(dots, 0, 3).Draw(t, "removed")
+		of := Author(i + 1)
+		if of == author {
+			of = memo.Author{}
+			ks = slices.DeleteFunc(ks, func(k uint64) bool { return c.K > 0 && k >= c.K })
+		}
+		slices.Sort(ks)
+		if ks = slices.Compact(ks); len(ks) > 0 {
+			c.Remove = append(c.Remove, memo.Dots{Author: of, Ks: ks})
+		}
+	}
+	slices.SortFunc(c.Remove, func(a, b memo.Dots) int { return a.Author.Compare(b.Author) })
+	if len(c.Add) == 0 && len(c.Remove) == 0 {
+		c.Remove = []memo.Dots{{Ks: []uint64{1}}}
+	}
+	return c
 }
 
 // Author returns the n-th author of the tests.
