@@ -136,15 +136,16 @@ func (c *Change) checkRemove() error {
 		if len(r.Ks) == 0 {
 			return fmt.Errorf("%w: an author of removed dots without a dot", ErrInvalid)
 		}
-		last := r.Ks[len(r.Ks)-1]
-		for j, k := range r.Ks {
-			if k == 0 || j > 0 && r.Ks[j-1] >= k {
-				return fmt.Errorf("%w: removed dots are not strictly ascending from 1 at %d", ErrInvalid, k)
-			}
-		}
 		own := r.Author == (Author{})
-		if last > MaxCount || own && c.K > 0 && last >= c.K {
-			return fmt.Errorf("%w: removes dot %d, which cannot have been seen", ErrInvalid, last)
+		for j, k := range r.Ks {
+			switch {
+			case k == 0 || j > 0 && r.Ks[j-1] >= k:
+				return fmt.Errorf("%w: removed dots are not strictly ascending from 1 at %d", ErrInvalid, k)
+			case k > MaxCount:
+				return fmt.Errorf("%w: removes dot %d, the greatest is %d", ErrInvalid, k, uint64(MaxCount))
+			case own && k >= c.K && k < c.K+uint64(len(c.Add)):
+				return fmt.Errorf("%w: removes dot %d, which it adds", ErrInvalid, k)
+			}
 		}
 		removed += len(r.Ks)
 	}

@@ -10,7 +10,6 @@ import (
 const (
 	minAtom = 1 + 1 + 1 + 1 // a value or element of one byte
 	minSeen = 1 + 1 + 1     // the dots of one author
-	minGap  = 1 + 1         // in them
 )
 
 // baseIsTombstone says that a tally began with the row's tombstone.
@@ -211,13 +210,12 @@ func (r *reader) seen(table []Stamp) AuthorSeen {
 		s.Author = r.indexed(table).Author
 	}
 	last, from := r.count(), uint64(1)
-	gaps := (parts - 2) / minGap
-	if r.err != nil || parts < 2 || parts%2 != 0 || last == 0 || gaps > len(r.b)/minGap {
+	if r.err != nil || parts < 2 || parts%2 != 0 || last == 0 {
 		r.fail("what was seen of an author is [author, last k, from, to, …]")
 		return s
 	}
-	s.Spans = make([]Span, 0, gaps+1)
-	for i := range gaps {
+	s.Spans = make([]Span, 0, parts/2)
+	for i := range parts/2 - 1 {
 		lo, hi := r.count(), r.count()
 		if lo < from || lo > hi || hi >= last || lo == from && i > 0 {
 			r.fail("gap %d from %d to %d", i, lo, hi)

@@ -23,13 +23,17 @@ type AuthorSeen struct {
 // Span is the numbers from From to To, both included; From is 1 at least.
 type Span struct{ From, To uint64 }
 
-// Last returns the greatest k of author's dots, 0 when there is none.
-func (s Seen) Last(author memo.Author) uint64 {
-	spans := s.of(author)
-	if len(spans) == 0 {
-		return 0
+// free returns the first of n numbers in a row of which author has no dot in s.
+// They follow author's last one, unless somebody removed what author never added.
+func (s Seen) free(author memo.Author, n int) uint64 {
+	k := uint64(1)
+	for _, span := range s.of(author) {
+		if k+uint64(n) <= span.From {
+			break
+		}
+		k = span.To + 1
 	}
-	return spans[len(spans)-1].To
+	return k
 }
 
 // of returns author's spans.

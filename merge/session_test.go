@@ -279,6 +279,37 @@ func TestWriterOfAnOlderView(t *testing.T) {
 	}
 }
 
+// Somebody who removes what an author has not added yet cannot keep the author from
+// adding: numbers that were never used are left, whatever was removed.
+func TestRemovalsInAdvance(t *testing.T) {
+	of := mergetest.Author(1)
+	remove := func(ks ...uint64) memo.Delta {
+		return memo.Delta{Field: "s", Type: memo.Set, Op: memo.Op{Operands: &memo.Change{Remove: []memo.Dots{{Author: of, Ks: ks}}}}}
+	}
+	row := write(t, merge.Row{}, 1, 1, change(t, merge.Row{}, 1, []memo.Value{text("a")}, nil))
+	row = write(t, row, 2, 2, remove(4, memo.MaxCount))
+	var want []string
+	for i, add := range [][]string{{"b", "c"}, {"d", "e"}, {"f"}} { // 2 and 3, 5 and 6, 7
+		var vs []memo.Value
+		for _, s := range add {
+			vs = append(vs, text(s))
+		}
+		want = append(want, add...)
+		row = write(t, row, memo.Time(3+i), 1, change(t, row, 1, vs, nil))
+	}
+	if diff := cmp.Diff(append([]string{"a"}, want...), viewOf(row).Set); diff != "" {
+		t.Error(diff)
+	}
+	last := row.Cell("s", memo.Set).Atoms.Live[5]
+	if last.Value != text("f") || last.K != 7 {
+		t.Errorf("the last element is %v with k %d, want f with 7", last.Value, last.K)
+	}
+	row = write(t, row, 9, 1, change(t, row, 1, nil, []memo.Value{text("e")}))
+	if got := viewOf(row).Set; len(got) != 5 {
+		t.Errorf("after a removal: %v", got)
+	}
+}
+
 // There is nothing to do where nothing is there.
 func TestWriterOfNothing(t *testing.T) {
 	empty := by(merge.Row{}, 1)

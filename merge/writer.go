@@ -108,7 +108,7 @@ func (w Writer) change(field string, t memo.CellType, add []memo.Value, gone []A
 	if len(add) > 0 {
 		c.K = 1
 		if cell := w.Own.Cell(field, t); cell != nil {
-			c.K += cell.Atoms.Seen.Last(w.Author)
+			c.K = cell.Atoms.Seen.free(w.Author, len(add))
 		}
 	}
 	for _, a := range gone { // ascending by author and k

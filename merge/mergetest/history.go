@@ -132,7 +132,7 @@ func drawChange(t *rapid.T, of memo.CellType, author memo.Author) *memo.Change {
 		of := Author(i + 1)
 		if of == author {
 			of = memo.Author{}
-			ks = slices.DeleteFunc(ks, func(k uint64) bool { return c.K > 0 && k >= c.K })
+			ks = slices.DeleteFunc(ks, func(k uint64) bool { return k >= c.K && k < c.K+uint64(len(c.Add)) })
 		}
 		slices.Sort(ks)
 		if ks = slices.Compact(ks); len(ks) > 0 {

@@ -12,6 +12,7 @@ import (
 
 	causal "lightcone/context"
 	"lightcone/memo"
+	"lightcone/merge"
 	"lightcone/node"
 )
 
@@ -132,6 +133,7 @@ var kinds = []struct {
 	{node.ErrNoNetwork, Unreachable, http.StatusServiceUnavailable, ""},
 	{node.ErrLocked, Locked, http.StatusLocked, ""},
 	{node.ErrDamaged, Damaged, http.StatusInternalServerError, ""},
+	{merge.ErrCounterFull, TooLarge, http.StatusRequestEntityTooLarge, ""},
 	{node.ErrClosed, Closed, http.StatusServiceUnavailable, "start it again with `lightcone up`"},
 	{node.ErrContextUnavailable, ContextUnavailable, http.StatusConflict, ""},
 	{node.ErrUnsupported, Unsupported, http.StatusNotImplemented, ""},
