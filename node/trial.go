@@ -180,12 +180,14 @@ func (h *hearing) lose(l Lost, f store.Found, o *ordering) (err error) {
 	return nil
 }
 
-// removes finds the lost edits that d, of the memo f, took atoms of.
+// removes finds the lost edits that d, of the memo f, took atoms of. Where several
+// did, the one with the greatest stamp is named, so that all replicas say the same.
 func (t *trial) removes(h *hearing, d *memo.Delta, f store.Found) error {
 	c, ok := d.Op.Operands.(*memo.Change)
 	if !ok {
 		return nil
 	}
+	by := merge.StampOf(f.Memo)
 	for _, r := range c.Remove {
 		author := r.Author
 		if author == (memo.Author{}) {
@@ -193,11 +195,11 @@ func (t *trial) removes(h *hearing, d *memo.Delta, f store.Found) error {
 		}
 		for i := range h.why.Lost {
 			l := &h.why.Lost[i]
-			if l.Author != author || l.Delta == nil || l.Delta.Type != d.Type || !l.added(r.Ks) || l.Stamp.Compare(t.state.Tombstone) < 0 {
+			if l.Author != author || l.Delta == nil || l.Delta.Type != d.Type || !l.added(r.Ks) || by.Compare(l.To) < 0 || l.Stamp.Compare(t.state.Tombstone) < 0 {
 				continue
 			}
 			var err error
-			l.To = merge.StampOf(f.Memo)
+			l.To = by
 			if l.Order, err = t.order.seenBy(l.Stamp, f); err != nil {
 				return err
 			}

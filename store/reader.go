@@ -23,13 +23,23 @@ type Found struct {
 	Memo *memo.Memo
 }
 
-// Reader reads single memos of a View. It keeps the record it read last, so that
-// the memos of one run cost one decoding when they are read in a row. It is used
-// by one goroutine at a time.
+// readerRecords is how many records a Reader keeps: as many chains can be read
+// side by side at the cost of one decoding a record.
+const readerRecords = 8
+
+// Reader reads single memos of a View. It keeps the records it read last, so that
+// the memos of one run cost one decoding when they are read one after the other.
+// It is used by one goroutine at a time.
 type Reader struct {
-	view  *View
-	pos   walfs.Position // of the record kept
-	lsn   uint64         // 0: none is kept
+	view *View
+	kept [readerRecords]record
+	next int // of kept, to be replaced
+}
+
+// record is a record of the log and its memos.
+type record struct {
+	pos   walfs.Position
+	lsn   uint64 // 0: none
 	memos []*memo.Memo
 	bytes int
 }
@@ -46,34 +56,38 @@ func (r *Reader) Memo(space memo.SpaceID, author memo.Author, seq uint64) (f Fou
 	if err != nil {
 		return Found{}, false, err
 	}
-	f, err = r.at(p)
+	f, _, err = r.at(p)
 	return f, err == nil, err
 }
 
-// at returns the memo that an index entry points at.
-func (r *Reader) at(p place) (Found, error) {
-	if err := r.load(p.pos); err != nil {
-		return Found{}, err
+// at returns the memo that an index entry points at, and the length of its record.
+func (r *Reader) at(p place) (Found, int, error) {
+	rec, err := r.load(p.pos)
+	if err != nil {
+		return Found{}, 0, err
 	}
-	if p.index >= uint64(len(r.memos)) || r.memos[p.index].ID() != p.id {
-		return Found{}, fmt.Errorf("%w: record %d is not the memo %s", errIndex, r.lsn, p.id)
+	if p.index >= uint64(len(rec.memos)) || rec.memos[p.index].ID() != p.id {
+		return Found{}, 0, fmt.Errorf("%w: record %d is not the memo %s", errIndex, rec.lsn, p.id)
 	}
-	return Found{Place{r.lsn, p.index}, r.memos[p.index]}, nil
+	return Found{Place{rec.lsn, p.index}, rec.memos[p.index]}, rec.bytes, nil
 }
 
-// load keeps the memos of the record at pos.
-func (r *Reader) load(pos walfs.Position) error {
-	if r.lsn != 0 && r.pos == pos {
-		return nil
+// load returns the record at pos.
+func (r *Reader) load(pos walfs.Position) (*record, error) {
+	for i := range r.kept {
+		if rec := &r.kept[i]; rec.lsn != 0 && rec.pos == pos {
+			return rec, nil
+		}
 	}
 	e, err := r.view.log.ReadAt(pos)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	memos, err := memosOf(e)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.pos, r.lsn, r.memos, r.bytes = pos, e.LSN, memos, len(e.Data)
-	return nil
+	rec := &r.kept[r.next]
+	*rec, r.next = record{pos, e.LSN, memos, len(e.Data)}, (r.next+1)%len(r.kept)
+	return rec, nil
 }

@@ -159,11 +159,11 @@ func (s *Store) load(entry []byte) (*memo.Memo, int, error) {
 		return nil, 0, err
 	}
 	r := Reader{view: &View{log: s.log}}
-	f, err := r.at(p)
+	f, size, err := r.at(p)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", errIndex, err)
 	}
-	return f.Memo, r.bytes, nil
+	return f.Memo, size, nil
 }
 
 // replayIndex takes in the records after applied.

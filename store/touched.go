@@ -47,7 +47,7 @@ func (s *Store) touched(m *memo.Memo, index int, at walfs.Placed) {
 
 // RowMemos yields the memos that edit a row, from one place to another, both
 // included, in the order of the log. to.LSN must be one that the index reaches.
-// What it costs depends on them, not on the log; it holds one record at a time.
+// What it costs depends on them, not on the log; it holds a few records at a time.
 func (v *View) RowMemos(space memo.SpaceID, topic, row string, from, to Place) iter.Seq2[Found, error] {
 	return func(yield func(Found, error) bool) {
 		prefix := touchedKey(space, topic, row)
@@ -100,13 +100,14 @@ func (v *View) touchedPage(from, to []byte) (page []touch, err error) {
 // read returns the memo of t; ok is false when it edits another row whose key has
 // the same digest.
 func (t touch) read(r *Reader, space memo.SpaceID, topic, row string) (f Found, ok bool, err error) {
-	if err := r.load(t.pos); err != nil {
+	rec, err := r.load(t.pos)
+	if err != nil {
 		return Found{}, false, err
 	}
-	if r.lsn != t.at.LSN || t.at.Index >= uint64(len(r.memos)) {
-		return Found{}, false, fmt.Errorf("%w: record %d is not record %d", errIndex, r.lsn, t.at.LSN)
+	if rec.lsn != t.at.LSN || t.at.Index >= uint64(len(rec.memos)) {
+		return Found{}, false, fmt.Errorf("%w: record %d is not record %d", errIndex, rec.lsn, t.at.LSN)
 	}
-	m := r.memos[t.at.Index]
+	m := rec.memos[t.at.Index]
 	_, ok = m.Edits(topic, row)
 	return Found{t.at, m}, ok && m.Space == space, nil
 }

@@ -151,7 +151,7 @@ func (v *View) ownRun(space memo.SpaceID, author memo.Author, first, last uint64
 		if err != nil {
 			return nil, err
 		}
-		f, err := in.at(p)
+		f, _, err := in.at(p)
 		if err != nil {
 			return nil, err
 		}
