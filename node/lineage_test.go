@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -293,4 +294,114 @@ func (d *drawn) lost(name string, winner, tombstone merge.Stamp, written bool) (
 		}
 	}
 	return out
+}
+
+// Behind more memos than the bound the answer is that it is not known, not a
+// guess; what was met before the bound is known all the same.
+func TestBoundOfTheWalk(t *testing.T) {
+	s, ctx := newSpace(t), t.Context()
+	far := foreign(t, s, 1, "r")
+	deliver(t, s.node, far)
+	a := newAuthor(1)
+	for range maxWalk/memo.MaxRunMemos + 1 {
+		deliver(t, s.node, a.run(t, s, memo.MaxRunMemos))
+	}
+	near := foreign(t, s, 2, "r")
+	deliver(t, s.node, near)
+	x := s.Session()
+	x.saw(a.last.Head, near.Head()) // and not far
+	if _, err := x.Put(ctx, "t", "r", Fields{"by": memo.Int(0)}); err != nil {
+		t.Fatal(err)
+	}
+	var last HistoryEntry
+	for e, err := range s.History(ctx, "t", "r", HistoryQuery{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = e
+	}
+	if !last.Undecided || !slices.Equal(last.Causes, []memo.Head{near.Head()}) {
+		t.Errorf("undecided %v, causes %v", last.Undecided, last.Causes)
+	}
+	if diff := cmp.Diff([]Apart{{far.Head(), 1}}, last.Concurrent); diff != "" {
+		t.Errorf("concurrent (-want +got):\n%s", diff)
+	}
+	for left, want := range map[int]Order{maxTrial: WasConcurrent, maxWalk: OrderUnknown} {
+		m, _, err := x.begin(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		state, _, err := m.snap.Get(s.id, "t", "r")
+		if err != nil {
+			t.Fatal(err)
+		}
+		trial := newTrial(&history{space: s, view: m.view.store, upTo: m.snap.LSN(), topic: "t", row: "r"}, state, nil)
+		trial.order.left = left
+		if err := trial.run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if lost := trial.verdicts()[0].Lost; len(lost) != 2 || lost[0].Order != want || lost[1].Order != HappenedBefore {
+			t.Errorf("with %d memos to read: %+v, want %s and before", left, lost, want)
+		}
+	}
+}
+
+// An explanation lists as many losers as its bound says, and keeps those that
+// what won had not seen.
+func TestBoundOfTheLost(t *testing.T) {
+	s, ctx := newSpace(t), t.Context()
+	apart := foreign(t, s, 1, "r")
+	deliver(t, s.node, apart)
+	for i := range maxLost + 2 {
+		if _, err := s.Put(ctx, "t", "r", Fields{"by": memo.Int(int64(i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, err := s.Why(ctx, "t", "r", "by")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := e.Fields[0]
+	if len(f.Lost) != maxLost || f.More != 2 || f.Lost[0].ID != apart.Head().ID || f.Lost[0].Order != WasConcurrent {
+		t.Errorf("%d lost and %d more, the first is %+v", len(f.Lost), f.More, f.Lost[0])
+	}
+}
+
+// What a session read of a history, and of an explanation, it has seen.
+func TestHistoryAndWhyAreSeen(t *testing.T) {
+	s, ctx := newSpace(t), t.Context()
+	one, two := foreign(t, s, 1, "r"), foreign(t, s, 2, "r")
+	deliver(t, s.node, one, two)
+	if _, err := s.Delete(ctx, "t", "r", "by"); err != nil {
+		t.Fatal(err)
+	}
+	x, y := s.Session(), s.Session()
+	for _, err := range x.History(ctx, "t", "r", HistoryQuery{Limit: 1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := y.Why(ctx, "t", "r"); err != nil {
+		t.Fatal(err)
+	}
+	if !x.qc.Covers(one.Head()) || x.qc.Covers(two.Head()) {
+		t.Errorf("the history's session has %v", x.qc.Loose)
+	}
+	if !y.qc.Covers(one.Head()) || !y.qc.Covers(two.Head()) || !y.qc.Covers(memo.Head{Author: s.node.id, Seq: 2}) {
+		t.Errorf("the explanation's session has %v", y.qc.Loose)
+	}
+	if _, err := ParseHistoryCursor("AAAA"); !errors.Is(err, ErrBadCursor) {
+		t.Errorf("a bad cursor: %v", err)
+	}
+	stale := s.Session(From(stale(s)), Read{Wait: -1})
+	for _, err := range stale.History(ctx, "t", "r", HistoryQuery{}) {
+		var behind *BehindError
+		if !errors.As(err, &behind) {
+			t.Errorf("a history under a context that is not covered: %v", err)
+		}
+	}
+	if _, err := stale.Why(ctx, "t", "r"); err == nil {
+		t.Error("an explanation under a context that is not covered")
+	}
 }

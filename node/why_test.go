@@ -45,14 +45,14 @@ func told(e node.Explanation, names map[memo.ID]string) (out []string) {
 	return out
 }
 
-// Two replicas do all there is to do to a row, apart; whoever explains it then
-// names the rule of each type, the shares, and what lost to what.
-func TestWhyOfEveryType(t *testing.T) {
-	rs := swarm(t, 2, p2p.Options{})
-	ctx, names := context.Background(), map[memo.ID]string{}
+// writeApart lets two replicas do all there is to do to rows, the second last by
+// the clock, and meet again. It returns the names of their memos.
+func writeApart(t *testing.T, rs []*replica) map[memo.ID]string {
+	t.Helper()
+	names := map[memo.ID]string{}
 	write := func(name string, s *node.Space, f func(tx *node.Tx) error) {
 		t.Helper()
-		r, err := s.Update(ctx, f)
+		r, err := s.Update(context.Background(), f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,6 +86,15 @@ func TestWhyOfEveryType(t *testing.T) {
 		t.Fatal(err)
 	}
 	converge(t, rs)
+	return names
+}
+
+// Two replicas do all there is to do to a row, apart; whoever explains it then
+// names the rule of each type, the shares, and what lost to what.
+func TestWhyOfEveryType(t *testing.T) {
+	rs := swarm(t, 2, p2p.Options{})
+	ctx, names := context.Background(), writeApart(t, rs)
+	a, b := rs[0].space, rs[1].space
 	for i, s := range []*node.Space{a, b} {
 		row, err := s.Why(ctx, "t", "r")
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"iter"
 
 	"lightcone/memo"
-	"lightcone/merge"
 	"lightcone/walfs"
 )
 
@@ -15,10 +14,15 @@ import (
 // index is held while its caller works.
 const touchedPage = 256
 
-// touchedKey begins the keys of all memos that edit a row.
+// touchedSize is the length of the keys of touchedKey, with room for a place.
+const touchedSize = 1 + 8 + 8 + 1
+
+// touchedKey begins the keys of all memos that edit a row. It has room for a place.
 func touchedKey(space memo.SpaceID, topic, row string) []byte {
-	digest := sha256.Sum256(append(space[:], merge.RowKey(topic, row)...))
-	return prefixed(prefixTouched, 18, digest[:8])
+	var room [len(space) + memo.MaxTopic + 1 + memo.MaxRow]byte
+	name := append(append(append(append(room[:0], space[:]...), topic...), 0), row...)
+	digest := sha256.Sum256(name)
+	return prefixed(prefixTouched, touchedSize, digest[:8])
 }
 
 func (p Place) appendTo(key []byte) []byte {
@@ -37,10 +41,10 @@ func (s *Store) touched(m *memo.Memo, index int, at walfs.Placed) {
 	if !ok {
 		return
 	}
-	where := appendPosition(nil, at.Pos)
+	where, place := appendPosition(nil, at.Pos), Place{at.LSN, uint64(index)}
 	for _, t := range e.Topics {
 		for _, r := range t.Rows {
-			s.set(Place{at.LSN, uint64(index)}.appendTo(touchedKey(m.Space, t.Topic, string(r.Row))), where)
+			s.set(place.appendTo(touchedKey(m.Space, t.Topic, string(r.Row))), where)
 		}
 	}
 }
