@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,6 +58,7 @@ func writeApart(t *testing.T, rs []*replica) map[memo.ID]string {
 			t.Fatal(err)
 		}
 		names[r.ID] = name
+		time.Sleep(2 * time.Millisecond) // a clock's tick: what comes next is later
 	}
 	a, b := rs[0].space, rs[1].space
 	write("a1", a, func(tx *node.Tx) error {
