@@ -326,6 +326,15 @@ func TestBoundOfTheWalk(t *testing.T) {
 	if diff := cmp.Diff([]Apart{{far.Head(), 1}}, last.Concurrent); diff != "" {
 		t.Errorf("concurrent (-want +got):\n%s", diff)
 	}
+	// What rests on that is not known either.
+	if _, err := x.Put(ctx, "t", "r", Fields{"other": memo.Int(0)}); err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range s.History(ctx, "t", "r", HistoryQuery{After: last.Cursor}) {
+		if err != nil || !e.Undecided || len(e.Concurrent) != 1 {
+			t.Errorf("the next edit: undecided %v, concurrent %v, %v", e.Undecided, e.Concurrent, err)
+		}
+	}
 	for left, want := range map[int]Order{maxTrial: WasConcurrent, maxWalk: OrderUnknown} {
 		m, _, err := x.begin(ctx)
 		if err != nil {
@@ -336,7 +345,7 @@ func TestBoundOfTheWalk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		trial := newTrial(&history{space: s, view: m.view.store, upTo: m.snap.LSN(), topic: "t", row: "r"}, state, nil)
+		trial := newTrial(&history{space: s, view: m.view.store, upTo: m.snap.LSN(), topic: "t", row: "r"}, state, []string{"by"})
 		trial.order.left = left
 		if err := trial.run(ctx); err != nil {
 			t.Fatal(err)

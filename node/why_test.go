@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,9 +33,14 @@ func told(e node.Explanation, names map[memo.ID]string) (out []string) {
 			shown = f.Value.String()
 		}
 		out = append(out, fmt.Sprintf("%s: %s by %s", f.Field, shown, f.Rule))
-		for _, s := range f.From {
-			out = append(out, fmt.Sprintf("  %s %s +%d-%d", name(s.Stamp), s.Value, s.Plus, s.Minus))
+		from := make([]string, len(f.From))
+		for i, s := range f.From {
+			from[i] = fmt.Sprintf("  %s %s +%d-%d", name(s.Stamp), s.Value, s.Plus, s.Minus)
 		}
+		if f.Type == memo.Counter { // by authors, whose keys are random
+			slices.Sort(from)
+		}
+		out = append(out, from...)
 		for _, l := range f.Lost {
 			what := "field"
 			if l.Delta == nil {
@@ -65,6 +71,7 @@ func writeApart(t *testing.T, rs []*replica) map[memo.ID]string {
 		return errors.Join(
 			tx.Add("t", "r", "counter", 10), tx.Change("t", "r", "set", texts("x", "y"), nil), tx.Put("t", "r", node.Fields{"plain": memo.Int(1)}),
 			tx.PutMulti("t", "r", node.Fields{"multi": memo.Int(0)}), tx.Add("t", "gone", "counter", 1), tx.Put("t", "gone", node.Fields{"plain": memo.Int(1)}),
+			tx.Add("t", "late", "counter", 1),
 		)
 	})
 	converge(t, rs)
@@ -74,13 +81,14 @@ func writeApart(t *testing.T, rs []*replica) map[memo.ID]string {
 	write("a2", a, func(tx *node.Tx) error {
 		return errors.Join(
 			tx.Add("t", "r", "counter", -3), tx.Change("t", "r", "set", nil, texts("x", "y")), tx.Put("t", "r", node.Fields{"plain": memo.Int(2)}),
-			tx.PutMulti("t", "r", node.Fields{"multi": memo.Int(1)}),
+			tx.PutMulti("t", "r", node.Fields{"multi": memo.Int(1)}), tx.Delete("t", "late"),
 		)
 	})
 	write("b1", b, func(tx *node.Tx) error {
 		return errors.Join(
 			tx.Add("t", "r", "counter", 5), tx.Change("t", "r", "set", texts("x"), nil), tx.Put("t", "r", node.Fields{"plain": memo.Int(3)}),
 			tx.PutMulti("t", "r", node.Fields{"multi": memo.Int(2)}), tx.Add("t", "gone", "counter", 1), tx.Put("t", "gone", node.Fields{"plain": memo.Int(2)}),
+			tx.Add("t", "late", "counter", 1),
 		)
 	})
 	write("a3", a, func(tx *node.Tx) error { return tx.Delete("t", "gone") })
@@ -106,6 +114,10 @@ func TestWhyOfEveryType(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		late, err := s.Why(ctx, "t", "late")
+		if err != nil {
+			t.Fatal(err)
+		}
 		// Of what a and b did apart, b's came later by the clock. Both replaced what
 		// the first write left in multi and set; b's transaction thereby saw it.
 		want := map[string][]string{
@@ -120,7 +132,8 @@ func TestWhyOfEveryType(t *testing.T) {
 				"plain: nothing by row tombstone", "  a3 null +0-0", "  lost field a1, before a3", "  lost field b1, concurrent a3",
 			},
 		}
-		got := map[string][]string{"row": told(row, names), "gone": told(gone, names)}
+		want["late"] = []string{"counter: nothing by row tombstone", "  a2 null +0-0", "  lost field a1, before a2", "  lost field b1, concurrent a2"}
+		got := map[string][]string{"late": told(late, names), "row": told(row, names), "gone": told(gone, names)}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("replica %d (-want +got):\n%s", i, diff)
 		}
