@@ -130,7 +130,7 @@ func (c *Counter) after(tombstone Stamp) *Counter {
 }
 
 // includes reports whether joining d, under the tombstone of c's row, leaves c as
-// it is. c may be nil.
+// it is.
 func (c *Counter) includes(d *Counter, tombstone Stamp) bool {
 	for i := range d.Tallies {
 		t := &d.Tallies[i]

@@ -115,10 +115,10 @@ func TestMemoryIsBounded(t *testing.T) {
 		start := append([]byte{0x83, 0x81}, cbor(t, prov(stamp(2, 1)))...)
 		return claim(append(append(start, 0xf6), head...)...)
 	}
-	wide := func(parts ...byte) []byte { // the same, where the cell itself has as many parts as may fit
+	wide := func(n uint32, parts ...byte) []byte { // the same, where the cell itself has n parts
 		data := cell()
 		at := len(data) - size - 2
-		binary.BigEndian.PutUint32(data[at-4:], size/4)
+		binary.BigEndian.PutUint32(data[at-4:], n)
 		return slices.Replace(data, at, at+2, parts...)
 	}
 	rowOf := func(data []byte) error { _, err := merge.DecodeRow(data); return err }
@@ -131,8 +131,9 @@ func TestMemoryIsBounded(t *testing.T) {
 	}{
 		"row of many cells":      {claim(), rowOf, row},
 		"row of many causes":     {claim(0x82), rowOf, row},
-		"cell of many tallies":   {wide(0x40, 0x02), rowOf, row},
-		"cell of many atoms":     {wide(0x40, 0x03, 0x81, 0x00, 0x81, 0x82, 0x00, 0x01), rowOf, row},
+		"cell of many tallies":   {wide(size, 0x40, 0x02), rowOf, row},
+		"cell of many atoms":     {wide(size/4, 0x40, 0x03, 0x81, 0x00, 0x81, 0x82, 0x00, 0x01), rowOf, row},
+		"cell of more than fit":  {wide(size, 0x40, 0x03, 0x81, 0x00, 0x81, 0x82, 0x00, 0x01), rowOf, row},
 		"cell of many writers":   {cell(0x84, 0x40, 0x03), rowOf, row},
 		"cell that saw many":     {cell(0x84, 0x40, 0x03, 0x81, 0x00), rowOf, row},
 		"cell of many gaps":      {cell(0x84, 0x40, 0x03, 0x81, 0x00, 0x81), rowOf, row},

@@ -104,34 +104,32 @@ func Join(a, b Row) Row {
 	}
 	x, y := a.Cells, b.Cells
 	for len(x) > 0 || len(y) > 0 {
-		var c Cell
 		switch order := compareHeads(x, y); {
 		case order < 0:
-			c, x = x[0], x[1:]
+			out.Cells, x = append(out.Cells, x[0]), x[1:]
 		case order > 0:
-			c, y = y[0], y[1:]
+			out.Cells, y = append(out.Cells, y[0]), y[1:]
 		default:
-			c = x[0].join(&y[0])
+			out.Cells = append(out.Cells, x[0])
+			out.Cells[len(out.Cells)-1].join(&y[0])
 			x, y = x[1:], y[1:]
 		}
-		if c.after(out.Tombstone) {
-			out.Cells = append(out.Cells, c)
+		if last := len(out.Cells) - 1; !out.Cells[last].after(out.Tombstone) {
+			out.Cells = out.Cells[:last]
 		}
 	}
 	return out
 }
 
-// join returns the join of two states of one cell.
-func (c *Cell) join(o *Cell) Cell {
+// join makes c, which nobody else shows, its join with another state of the cell.
+func (c *Cell) join(o *Cell) {
 	switch {
 	case c.Counter != nil:
-		return Cell{Field: c.Field, Type: c.Type, Counter: c.Counter.join(o.Counter)}
+		c.Counter = c.Counter.join(o.Counter)
 	case c.Atoms != nil:
-		return Cell{Field: c.Field, Type: c.Type, Atoms: c.Atoms.join(o.Atoms)}
+		c.Atoms = c.Atoms.join(o.Atoms)
 	case o.Register.compare(&c.Register) > 0:
-		return *o
-	default:
-		return *c
+		c.Register = o.Register
 	}
 }
 
@@ -162,7 +160,7 @@ func (r Row) Includes(d Row) bool {
 		for len(cells) > 0 && cells[0].compareKey(c) < 0 {
 			cells = cells[1:]
 		}
-		held := &Cell{}
+		var held *Cell
 		if len(cells) > 0 && cells[0].compareKey(c) == 0 {
 			held = &cells[0]
 		}
@@ -174,23 +172,28 @@ func (r Row) Includes(d Row) bool {
 }
 
 // includes reports whether joining d, under the tombstone of c's row, leaves c as
-// it is. The zero Cell stands for one that the row does not have.
+// it is. Nil stands for a cell that the row does not have.
 func (c *Cell) includes(d *Cell, tombstone Stamp) bool {
 	switch {
-	case d.Counter != nil:
-		return c.Counter.includes(d.Counter, tombstone)
 	case d.Atoms != nil:
-		return c.Atoms != nil && c.Atoms.includes(d.Atoms)
-	case d.Register.droppedBy(tombstone):
-		return true
+		return c != nil && c.Atoms.includes(d.Atoms)
+	case d.Counter == nil:
+		return c != nil && c.Register.compare(&d.Register) >= 0 || d.Register.droppedBy(tombstone)
+	case c == nil:
+		return d.Counter.after(tombstone) == nil
 	default:
-		return !c.Register.Stamp.IsZero() && c.Register.compare(&d.Register) >= 0
+		return c.Counter.includes(d.Counter, tombstone)
 	}
 }
 
 // Live reports whether the row exists for a reader: it has a live cell.
 func (r Row) Live() bool {
-	return slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Live() })
+	for i := range r.Cells {
+		if r.Cells[i].Live() {
+			return true
+		}
+	}
+	return false
 }
 
 // Live reports whether the cell has a value to show: a register that is set, a

@@ -46,10 +46,6 @@ func (tx *Tx) row(topic, key string, state merge.Row) Row {
 		field := s.Cell.Field
 		cell := Cell{Type: s.Cell.Type, Others: s.Others}
 		switch s.Cell.Type {
-		case memo.Register:
-			if s.Cell.Register.Set {
-				out.Fields[field] = s.Cell.Register.Value
-			}
 		case memo.Counter:
 			out.Fields[field] = memo.Int(s.Cell.Counter.Value())
 		case memo.Multi:
@@ -61,6 +57,10 @@ func (tx *Tx) row(topic, key string, state merge.Row) Row {
 			}
 		case memo.Set:
 			cell.Elements = s.Cell.Atoms.Elements()
+		default: // a register
+			if s.Cell.Register.Set {
+				out.Fields[field] = s.Cell.Register.Value
+			}
 		}
 		if cell.Type == memo.Register && len(cell.Others) == 0 {
 			continue

@@ -177,7 +177,7 @@ func (tx *Tx) deleteField(topic, row, name string) error {
 			r.multis[name] = draftMulti{delete: true}
 		case memo.Set:
 			r.change(name, nil, c.Atoms.Elements())
-		case memo.Counter:
+		default: // a counter
 			if err := r.add(name, -c.Counter.Value()); err != nil {
 				return err
 			}

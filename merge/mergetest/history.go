@@ -34,9 +34,6 @@ var CellTypes = []memo.CellType{memo.Register, memo.Multi, memo.Counter, memo.Se
 // authors are forked, number their operations as they like, and remove what they
 // cannot have seen.
 func Histories(types ...memo.CellType) *rapid.Generator[[]Write] {
-	if len(types) == 0 {
-		types = CellTypes
-	}
 	return rapid.Custom(func(t *rapid.T) []Write {
 		var ws []Write
 		for range rapid.IntRange(0, maxWrites).Draw(t, "writes") {
@@ -54,32 +51,51 @@ func drawWrite(t *rapid.T, types []memo.CellType, past []Write) Write {
 			Author: Author(rapid.IntRange(1, authors).Draw(t, "author")),
 			Seq:    rapid.Uint64Range(1, seqs).Draw(t, "seq"),
 		},
-		Edit: memo.RowEdit{Row: "row", Tombstone: rapid.IntRange(0, 3).Draw(t, "tombstone") == 0},
 	}
-	for i := range fields {
-		for _, of := range types {
-			if rapid.IntRange(0, 2).Draw(t, "delta") == 0 {
-				continue
-			}
-			d := memo.Delta{Field: field(i), Type: of}
-			switch of {
-			case memo.Register:
-				if rapid.Bool().Draw(t, "set") {
-					d.Op = memo.Op{Set: true, Value: Values().Draw(t, "value")}
-				}
-			case memo.Counter:
-				d.Op.Operands = drawCount(t, w, past)
-			default:
-				d.Op.Operands = drawChange(t, of, w.Stamp.Author)
-			}
-			w.Edit.Deltas = append(w.Edit.Deltas, d)
+	var seen []merge.Stamp
+	for _, p := range past {
+		if p.Stamp.Time < w.Stamp.Time {
+			seen = append(seen, p.Stamp)
 		}
 	}
-	if len(w.Edit.Deltas) == 0 {
-		w.Edit.Tombstone = true
-	}
+	w.Edit = Edits(w.Stamp.Author, seen, types...).Draw(t, "edit")
 	w.seal()
 	return w
+}
+
+// Edits generates what a memo of author may do to cells of the given types, of all
+// without one, in the row "row". Counters begin at one of the stamps in seen, which
+// are earlier than the memo, or at none.
+func Edits(author memo.Author, seen []merge.Stamp, types ...memo.CellType) *rapid.Generator[memo.RowEdit] {
+	if len(types) == 0 {
+		types = CellTypes
+	}
+	return rapid.Custom(func(t *rapid.T) memo.RowEdit {
+		e := memo.RowEdit{Row: "row", Tombstone: rapid.IntRange(0, 3).Draw(t, "tombstone") == 0}
+		for i := range fields {
+			for _, of := range types {
+				if rapid.IntRange(0, 2).Draw(t, "delta") == 0 {
+					continue
+				}
+				d := memo.Delta{Field: field(i), Type: of}
+				switch of {
+				case memo.Register:
+					if rapid.Bool().Draw(t, "set") {
+						d.Op = memo.Op{Set: true, Value: Values().Draw(t, "value")}
+					}
+				case memo.Counter:
+					d.Op.Operands = drawCount(t, e.Tombstone, seen)
+				default:
+					d.Op.Operands = drawChange(t, of, author)
+				}
+				e.Deltas = append(e.Deltas, d)
+			}
+		}
+		if len(e.Deltas) == 0 {
+			e.Tombstone = true
+		}
+		return e
+	})
 }
 
 // seal gives w its digest, which depends on all that w says.
@@ -91,24 +107,21 @@ func (w *Write) seal() {
 	w.Stamp.ID = memo.Sum(data)
 }
 
-// drawCount draws a count with any base that is earlier than the memo.
-func drawCount(t *rapid.T, w Write, past []Write) *memo.Count {
+// drawCount draws a count that begins at its own memo, if that clears the row, else
+// at one of those seen or at none.
+func drawCount(t *rapid.T, clears bool, seen []merge.Stamp) *memo.Count {
 	few := rapid.OneOf(rapid.Uint64Range(0, 3), rapid.Uint64Range(0, memo.MaxCount))
 	c := &memo.Count{
 		K:    rapid.OneOf(rapid.Uint64Range(1, 3), rapid.Uint64Range(1, memo.MaxCount)).Draw(t, "k"),
 		Plus: few.Draw(t, "plus"), Minus: few.Draw(t, "minus"),
 	}
-	if w.Edit.Tombstone {
+	if clears {
 		c.Base.Own = true
 		return c
 	}
-	bases := []memo.Base{{}}
-	for _, p := range past {
-		if p.Stamp.Time < w.Stamp.Time {
-			bases = append(bases, memo.Base{Time: p.Stamp.Time, Author: p.Stamp.Author, ID: p.Stamp.ID})
-		}
+	if i := rapid.IntRange(-1, len(seen)-1).Draw(t, "base"); i >= 0 {
+		c.Base = memo.Base{Time: seen[i].Time, Author: seen[i].Author, ID: seen[i].ID}
 	}
-	c.Base = rapid.SampledFrom(bases).Draw(t, "base")
 	return c
 }
 
