@@ -13,7 +13,7 @@ import (
 var (
 	// ErrBadCursor reports a cursor that says nothing here.
 	ErrBadCursor = errors.New("cursor cannot be used; start again with `start` or `now`: " +
-		"a feed's cursor is good on the node and space that gave it, a scan's for the same scan")
+		"a feed's or history's cursor is good on the node and space that gave it, a scan's for the same scan")
 	// ErrGap reports a cursor below what is left of the log. This version prunes
 	// nothing and so never returns it.
 	ErrGap = errors.New("changes after the cursor are no longer in the log; scan the rows, then watch from now")
@@ -24,8 +24,9 @@ const maxCursor = 2 << 10
 
 // The first item of a cursor's CBOR says what it is and in which version.
 const (
-	feedCursorV1 = 1
-	scanCursorV1 = 2
+	feedCursorV1    = 1
+	scanCursorV1    = 2
+	historyCursorV1 = 3
 )
 
 // Cursor is a place in a node's change feed: behind one change and before the

@@ -32,6 +32,14 @@
 // LSN of a record and how many of its changes are behind. It also carries the
 // context of that place, with which a consumer starts anew on another node.
 //
+// # History and reasons
+//
+// Space.History yields the memos that touched a row, causes first, each with the
+// earlier edits its author had seen and those it had not. Space.Why tells of each
+// field which memos it is from, by which rule, and which edits lost to what. Both
+// decide what came before what by the links between memos alone; where a walk
+// along them would be too long they say so.
+//
 // # The network
 //
 // *Node satisfies p2p.Core without knowing libp2p: p2p.Serve(ctx, n, …) connects

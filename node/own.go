@@ -2,8 +2,6 @@ package node
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"lightcone/memo"
 	"lightcone/merge"
@@ -34,7 +32,7 @@ func (s *ownState) row(topic, row string) (merge.Row, error) {
 		return merge.Row{}, fmt.Errorf("read %s/%s: %w", topic, row, err)
 	}
 	for _, m := range s.drafted {
-		e, ok := rowEdit(m, topic, row)
+		e, ok := m.Edits(topic, row)
 		if !ok {
 			continue
 		}
@@ -45,24 +43,6 @@ func (s *ownState) row(topic, row string) (merge.Row, error) {
 		state = merge.Join(state, delta)
 	}
 	return state, nil
-}
-
-// rowEdit returns what m does to a row.
-func rowEdit(m *memo.Memo, topic, row string) (memo.RowEdit, bool) {
-	e, ok := m.Body.(*memo.Edit)
-	if !ok {
-		return memo.RowEdit{}, false
-	}
-	t, ok := slices.BinarySearchFunc(e.Topics, topic, func(t memo.TopicEdit, topic string) int { return strings.Compare(t.Topic, topic) })
-	if !ok {
-		return memo.RowEdit{}, false
-	}
-	rows := e.Topics[t].Rows
-	r, ok := slices.BinarySearchFunc(rows, row, func(r memo.RowEdit, row string) int { return strings.Compare(string(r.Row), row) })
-	if !ok {
-		return memo.RowEdit{}, false
-	}
-	return rows[r], true
 }
 
 func (s *ownState) close() {

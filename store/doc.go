@@ -26,6 +26,7 @@
 //	v := s.View()                        // what other goroutines read
 //	err = s.Replay(lsn, f)               // attached memos, to rebuild a projection
 //	f, err := v.Feed(lsn)                // attached memos, as they come
+//	v.RowMemos(id, topic, row, from, to) // those that edit one row
 //
 // One goroutine, the replica's owner, calls the methods that write. View may be
 // called by anybody at any time; a View never changes.

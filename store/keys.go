@@ -19,9 +19,12 @@ import (
 //	m space author seq           segment u, offset u, index in the run u, digest
 //	r space author seq-of-head   order u, first seq u, segment u, offset u
 //	p number                     encoded run that waits, numbered in order of arrival
+//	t row LSN index              segment u, offset u: this memo of that record edits the row
 //
 // m points at the run's record or the own memo's record; r at the run's record
-// or the own seal's, whose LSN is its order.
+// or the own seal's, whose LSN is its order. In t, row is the first 8 bytes of the
+// SHA-256 of space, topic, 0 and row: rows may share them, readers look into the
+// memo. Its LSN has 8 bytes, big endian; its index in the run has one.
 const (
 	stateKey      = "s"
 	prefixGenesis = 'g'
@@ -30,11 +33,12 @@ const (
 	prefixMemo    = 'm'
 	prefixRun     = 'r'
 	prefixPending = 'p'
+	prefixTouched = 't'
 )
 
 // indexVersion is raised whenever the table above changes: an index of another
 // version is rebuilt.
-const indexVersion = 1
+const indexVersion = 2
 
 func prefixed(prefix byte, n int, parts ...[]byte) []byte {
 	key := append(make([]byte, 0, n), prefix)

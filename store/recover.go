@@ -163,11 +163,12 @@ func (s *Store) load(entry []byte) (*memo.Memo, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	m, size, err := readMemo(s.log, p)
+	r := Reader{view: &View{log: s.log}}
+	f, size, err := r.at(p)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", errIndex, err)
 	}
-	return m, size, nil
+	return f.Memo, size, nil
 }
 
 // replayIndex takes in the records after applied.

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"fmt"
-
 	"lightcone/memo"
 	"lightcone/walfs"
 )
@@ -47,6 +45,7 @@ func (s *Store) tookRun(r *memo.Run, at walfs.Placed) {
 			continue // given back: its place stays where the log has it first
 		}
 		s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, uint64(i), m.ID()}.encode())
+		s.touched(m, i, at)
 	}
 	s.tookGenesis(sp, r.Memos[0])
 	if t := sp.tails[head.Author]; t != nil {
@@ -59,6 +58,7 @@ func (s *Store) tookRun(r *memo.Run, at walfs.Placed) {
 func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 	sp := s.space(m.SpaceID())
 	s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, 0, m.ID()}.encode())
+	s.touched(m, 0, at)
 	s.tookGenesis(sp, m)
 	t := sp.tails[m.Author]
 	if t == nil {
@@ -112,29 +112,4 @@ func (t *tail) drop(seq uint64) {
 	for len(t.memos) > 0 && t.memos[0].Seq <= seq {
 		t.memos = t.memos[1:]
 	}
-}
-
-// readMemo returns the memo at p.
-func readMemo(log *walfs.Log, p place) (*memo.Memo, int, error) {
-	e, err := log.ReadAt(p.pos)
-	if err != nil {
-		return nil, 0, err
-	}
-	var m *memo.Memo
-	switch e.Kind {
-	case walfs.KindOwnMemo:
-		m, err = memo.Decode(e.Data)
-	case walfs.KindRun:
-		var r *memo.Run
-		if r, err = memo.DecodeRun(e.Data); err == nil && p.index < uint64(len(r.Memos)) {
-			m = r.Memos[p.index]
-		}
-	}
-	switch {
-	case err != nil:
-		return nil, 0, fmt.Errorf("record %d: %w", e.LSN, err)
-	case m == nil || m.ID() != p.id:
-		return nil, 0, fmt.Errorf("%w: record %d is not the memo %s", errIndex, e.LSN, p.id)
-	}
-	return m, len(e.Data), nil
 }

@@ -91,15 +91,8 @@ func (v *View) ID(space memo.SpaceID, author memo.Author, seq uint64) (memo.ID, 
 
 // Memo returns the memo in the author's place seq, if All(space) covers it.
 func (v *View) Memo(space memo.SpaceID, author memo.Author, seq uint64) (*memo.Memo, bool, error) {
-	if seq == 0 || !v.space(space).all.Covers(author, seq) {
-		return nil, false, nil
-	}
-	p, err := v.place(space, author, seq)
-	if err != nil {
-		return nil, false, err
-	}
-	m, _, err := readMemo(v.log, p)
-	return m, err == nil, err
+	f, ok, err := v.Reader().Memo(space, author, seq)
+	return f.Memo, ok, err
 }
 
 // NextRun finds the run that holds the author's first memo after seq, if
@@ -152,17 +145,17 @@ func (v *View) ownRun(space memo.SpaceID, author memo.Author, first, last uint64
 	if err := memo.Unmarshal(e.Data, &seal); err != nil {
 		return nil, fmt.Errorf("seal in record %d: %w", e.LSN, err)
 	}
-	r := &memo.Run{Space: space, Seal: seal.Seal}
+	r, in := &memo.Run{Space: space, Seal: seal.Seal}, v.Reader()
 	for seq := first; seq <= last; seq++ {
 		p, err := v.place(space, author, seq)
 		if err != nil {
 			return nil, err
 		}
-		m, _, err := readMemo(v.log, p)
+		f, _, err := in.at(p)
 		if err != nil {
 			return nil, err
 		}
-		r.Memos = append(r.Memos, m)
+		r.Memos = append(r.Memos, f.Memo)
 	}
 	return r.Encode()
 }

@@ -115,11 +115,7 @@ func shownFields(row api.Row) (t table) {
 				t.add(plain(name), show(memo.Value(v.Value)))
 			}
 		case len(c.Elements) > 0:
-			texts := make([]string, len(c.Elements))
-			for i, e := range c.Elements {
-				texts[i] = show(memo.Value(e))
-			}
-			t.add(plain(name), "{"+strings.Join(texts, ", ")+"}")
+			t.add(plain(name), showSet(c.Elements))
 		default:
 			t.add(plain(name), show(row.Fields[name]))
 		}

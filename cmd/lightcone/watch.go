@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"lightcone/memo"
 	"lightcone/node/api"
 )
 
@@ -77,8 +75,7 @@ func (a *app) watch(ctx context.Context, q api.Query, from string, r api.Read) e
 }
 
 func changeLine(w io.Writer, c api.Change) error {
-	at := time.UnixMilli(int64(memo.Time(c.Time).Millis())).UTC().Format("2006-01-02T15:04:05.000Z")
-	line := at + "\t" + c.Author + "\t" + plain(c.Topic+"/"+string(c.Key))
+	line := clock(c.Time) + "\t" + c.Author + "\t" + plain(c.Topic+"/"+string(c.Key))
 	if c.Tombstone {
 		line += "\t-*"
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,9 +88,7 @@ func (c *Client) Update(ctx context.Context, space string, u Update) (r Receipt,
 
 // Row reads a row, or only the named fields of it.
 func (c *Client) Row(ctx context.Context, space, topic, key string, fields []string, r Read) (row Row, err error) {
-	q := r.values()
-	q.Set("topic", topic)
-	set(q, "row", Name(key).Escape())
+	q := rowValues(topic, key, r)
 	for _, f := range fields {
 		q.Add("field", Name(f).Escape())
 	}
@@ -142,39 +141,43 @@ func (c *Client) Stop(ctx context.Context) error {
 
 // Scan calls each for every row of q, until it returns an error. The End tells
 // what the reader has seen then.
-func (c *Client) Scan(ctx context.Context, space string, q Query, r Read, each func(Row) error) (End, error) {
-	resp, err := c.send(ctx, http.MethodGet, spacePath(space, "scan"), q.values(r), nil)
+func (c *Client) Scan(ctx context.Context, space string, q Query, r Read, each func(Row) error) (end End, err error) {
+	err = c.lines(ctx, spacePath(space, "scan"), q.values(r), &end, func(line []byte) error {
+		var row Row
+		if err := json.Unmarshal(line, &row); err != nil {
+			return fmt.Errorf("%w: a line of a scan: %w", ErrNoAnswer, err)
+		}
+		return each(row)
+	})
+	return end, err
+}
+
+// lines reads a stream of lines. The last one, which begins with the member end,
+// goes to end.
+func (c *Client) lines(ctx context.Context, path string, q url.Values, end any, each func(line []byte) error) error {
+	resp, err := c.send(ctx, http.MethodGet, path, q, nil)
 	if err != nil {
-		return End{}, err
+		return err
 	}
 	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
-		var line struct {
-			Row
-			end
-			Error *Problem `json:"error"`
-		}
-		switch err := json.Unmarshal(lines.Bytes(), &line); {
-		case err != nil:
-			return End{}, fmt.Errorf("%w: a line of a scan: %w", ErrNoAnswer, err)
-		case line.Error != nil:
-			return End{}, line.Error
-		case line.End:
+		switch line := lines.Bytes(); {
+		case bytes.HasPrefix(line, []byte(`{"end":`)):
 			_, err := io.Copy(io.Discard, resp.Body) // so that the connection is used again
-			return End{End: true, Rows: line.Rows, Next: line.Next, Token: line.Token, Behind: line.Behind}, err
-		}
-		if err := each(line.Row); err != nil {
-			return End{}, err
+			return errors.Join(json.Unmarshal(line, end), err)
+		case bytes.HasPrefix(line, []byte(`{"error":`)):
+			var f failure
+			if err := json.Unmarshal(line, &f); err != nil {
+				return fmt.Errorf("%w: a line of a stream: %w", ErrNoAnswer, err)
+			}
+			return f.Error
+		default:
+			if err := each(line); err != nil {
+				return err
+			}
 		}
 	}
-	return End{}, fmt.Errorf("the scan was cut off: %w", errors.Join(ErrNoAnswer, lines.Err()))
-}
-
-// end is what the last line of a scan has that a row has not.
-type end struct {
-	End  bool   `json:"end"`
-	Rows int    `json:"rows"`
-	Next string `json:"next"`
+	return fmt.Errorf("the stream was cut off: %w", errors.Join(ErrNoAnswer, lines.Err()))
 }

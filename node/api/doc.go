@@ -25,8 +25,8 @@
 // come back exactly. Names of rows and fields are bytes: one that is not UTF-8
 // is written "$bytes:" and base64url, see Name.
 //
-// A scan is a stream of lines, one row each, whose last line is
-// {"end":true,…}: a cut stream is noticed. A watch is a stream of server-sent
+// A scan or a history is a stream of lines, one row or edit each, whose last line
+// is {"end":true,…}: a cut stream is noticed. A watch is a stream of server-sent
 // events whose ids are cursors: who connects again with Last-Event-ID goes on
 // behind the last one. Errors are problem+json (RFC 9457)
 // with a type "urn:lightcone:…", a cause and a fix, see Problem.

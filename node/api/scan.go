@@ -40,11 +40,40 @@ func (s *service) scan(ctx context.Context, in *rangeInput) (*huma.StreamRespons
 	if err != nil {
 		return nil, ProblemOf(err)
 	}
-	limit := q.Limit
-	if limit > 0 {
+	l := &lines[node.Row]{
+		limit: q.Limit, cursor: func(r node.Row) string { return r.Cursor().String() },
+		line: func(r node.Row) any {
+			return Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r)}
+		},
+	}
+	if q.Limit > 0 {
 		q.Limit++ // one more tells whether there are more
 	}
-	next, stop := iter.Pull2(x.Scan(ctx, q))
+	return l.respond(x.Scan(ctx, q), func(first node.Row) (any, string) {
+		end := End{End: true, Rows: l.sent, Next: l.next, Token: x.Token().String(), Behind: behindOf(first.Behind)}
+		return end, end.Token
+	})
+}
+
+// lines writes what an iterator yields, a line each. After an error of the
+// connection it does nothing.
+type lines[T any] struct {
+	limit  int            // lines at most; 0: all
+	line   func(T) any    // what is written
+	cursor func(T) string // the place behind it
+
+	enc  *json.Encoder
+	rc   *http.ResponseController
+	sent int
+	next string // cursor behind the line that reached the limit, if there was another
+	err  error  // of the connection
+}
+
+// respond answers with the lines of all and a last one, which it asks end for, with
+// its token, when all are written. An error in place of the first line is the
+// operation's.
+func (l *lines[T]) respond(all iter.Seq2[T, error], end func(first T) (line any, token string)) (*huma.StreamResponse, error) {
+	next, stop := iter.Pull2(all)
 	first, err, ok := next()
 	if ok && err != nil {
 		stop()
@@ -56,44 +85,35 @@ func (s *service) scan(ctx context.Context, in *rangeInput) (*huma.StreamRespons
 		w.Header().Set("Content-Type", linesType)
 		w.Header().Set("Trailer", contextHeader)
 		w.WriteHeader(http.StatusOK)
-		l := lines{limit: limit, enc: json.NewEncoder(w), rc: http.NewResponseController(w)}
+		l.enc, l.rc = json.NewEncoder(w), http.NewResponseController(w)
 		l.enc.SetEscapeHTML(false)
 		if l.send(first, ok, next) {
-			end := End{End: true, Rows: l.rows, Next: l.next, Token: x.Token().String(), Behind: behindOf(first.Behind)}
-			l.put(end)
-			w.Header().Set(contextHeader, end.Token)
+			stop() // what was read is part of the session's context from here on
+			line, token := end(first)
+			l.put(line)
+			w.Header().Set(contextHeader, token)
 		}
 		l.rc.SetWriteDeadline(time.Time{}) // the connection's next response has its own time
 	}}, nil
 }
 
-// lines writes a scan. After an error of the connection it does nothing.
-type lines struct {
-	enc   *json.Encoder
-	rc    *http.ResponseController
-	limit int // rows at most; 0: all
-	rows  int
-	next  string // cursor behind the row that reached the limit, if there was another
-	err   error  // of the connection
-}
-
-// send writes r, if ok, and what follows it. It reports whether that was all; if
+// send writes v, if ok, and what follows it. It reports whether that was all; if
 // not, the last line says why, or nobody listens any more.
-func (l *lines) send(r node.Row, ok bool, next func() (node.Row, error, bool)) bool {
-	var last node.ScanCursor
+func (l *lines[T]) send(v T, ok bool, next func() (T, error, bool)) bool {
+	var last T
 	for ok && l.err == nil {
-		if l.limit > 0 && l.rows == l.limit {
-			l.next = last.String()
+		if l.limit > 0 && l.sent == l.limit {
+			l.next = l.cursor(last)
 			break
 		}
-		if l.rows%flushEvery == 0 {
+		if l.sent%flushEvery == 0 {
 			l.flush()
 		}
-		l.rows++
-		last = r.Cursor()
-		l.put(Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r)})
+		l.sent++
+		last = v
+		l.put(l.line(v))
 		var err error
-		if r, err, ok = next(); ok && err != nil {
+		if v, err, ok = next(); ok && err != nil {
 			l.put(failure{ProblemOf(err)})
 			return false
 		}
@@ -101,14 +121,14 @@ func (l *lines) send(r node.Row, ok bool, next func() (node.Row, error, bool)) b
 	return l.err == nil
 }
 
-func (l *lines) put(v any) {
+func (l *lines[T]) put(v any) {
 	if l.err == nil {
 		l.err = l.enc.Encode(v)
 	}
 }
 
 // flush sends what was written and allows the reader lineTimeout for what follows.
-func (l *lines) flush() {
+func (l *lines[T]) flush() {
 	l.rc.SetWriteDeadline(time.Now().Add(lineTimeout)) // not all connections have deadlines
 	if l.err == nil {
 		l.err = l.rc.Flush()
