@@ -1,4 +1,4 @@
-package walfs
+package walfs_test
 
 import (
 	"errors"
@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"lightcone/walfs"
+	"lightcone/walfs/walfstest"
 )
 
 // sizes of the records the benchmarks append.
@@ -55,13 +58,13 @@ func BenchmarkBareSync(b *testing.B) {
 type bare struct {
 	b   *testing.B
 	dir string
-	f   File
+	f   walfs.File
 	n   int
 	off int64
 }
 
 func (w *bare) write(data []byte) {
-	if w.f == nil || w.off+int64(len(data)) > DefaultSegmentSize {
+	if w.f == nil || w.off+int64(len(data)) > walfs.DefaultSegmentSize {
 		w.rotate()
 	}
 	if _, err := w.f.WriteAt(data, w.off); err != nil {
@@ -76,8 +79,8 @@ func (w *bare) rotate() {
 		w.f.Close()
 	}
 	var err error
-	if w.f, err = OS.Create(filepath.Join(w.dir, fmt.Sprint(w.n))); err == nil {
-		err = w.f.Allocate(DefaultSegmentSize)
+	if w.f, err = walfs.OS.Create(filepath.Join(w.dir, fmt.Sprint(w.n))); err == nil {
+		err = w.f.Allocate(walfs.DefaultSegmentSize)
 	}
 	if err != nil {
 		w.b.Fatal(err)
@@ -92,17 +95,17 @@ func (w *bare) sync() {
 }
 
 // BenchmarkAppendNone includes the rotations, which sync.
-func BenchmarkAppendNone(b *testing.B) { benchAppend(b, None) }
+func BenchmarkAppendNone(b *testing.B) { benchAppend(b, walfs.None) }
 
-func BenchmarkAppendEach(b *testing.B) { benchAppend(b, Each) }
+func BenchmarkAppendEach(b *testing.B) { benchAppend(b, walfs.Each) }
 
 // benchAppend appends from one goroutine.
-func benchAppend(b *testing.B, d Durability) {
+func benchAppend(b *testing.B, d walfs.Durability) {
 	each(b, func(b *testing.B, data []byte) {
 		dir := b.TempDir()
-		l := mustOpen(b, dir, Options{})
+		l := walfs.MustOpen(b, dir, walfs.Options{})
 		for b.Loop() {
-			if _, err := l.Append(d, Record{KindBlock, data}); err != nil {
+			if _, err := l.Append(d, walfs.Record{walfs.KindBlock, data}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -113,15 +116,15 @@ func benchAppend(b *testing.B, d Durability) {
 
 // BenchmarkAppendBatch appends 64 records at once; the time is per batch.
 func BenchmarkAppendBatch(b *testing.B) {
-	l := mustOpen(b, b.TempDir(), Options{})
-	batch := make([]Record, 64)
+	l := walfs.MustOpen(b, b.TempDir(), walfs.Options{})
+	batch := make([]walfs.Record, 64)
 	for i := range batch {
-		batch[i] = Record{KindBlock, make([]byte, 1<<10)}
+		batch[i] = walfs.Record{walfs.KindBlock, make([]byte, 1<<10)}
 	}
 	b.SetBytes(64 << 10)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := l.Append(None, batch...); err != nil {
+		if _, err := l.Append(walfs.None, batch...); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -130,26 +133,26 @@ func BenchmarkAppendBatch(b *testing.B) {
 // BenchmarkWriters appends 1 KB from many goroutines at once, and reports how
 // many records a write and a sync serve.
 func BenchmarkWriters(b *testing.B) {
-	for _, d := range []Durability{None, Interval(50 * time.Millisecond), Group, Each} {
+	for _, d := range []walfs.Durability{walfs.None, walfs.Interval(50 * time.Millisecond), walfs.Group, walfs.Each} {
 		for _, writers := range []int{1, 16, 64, 256} {
 			b.Run(fmt.Sprintf("%v/%d", d, writers), func(b *testing.B) { benchWriters(b, d, writers) })
 		}
 	}
 }
 
-func benchWriters(b *testing.B, d Durability, writers int) {
+func benchWriters(b *testing.B, d walfs.Durability, writers int) {
 	var syncs, writes atomic.Int64
-	o := Options{FS: hookFS{OS, func(op, _ string) error {
+	o := walfs.Options{FS: hook(func(op walfstest.Op, _ string) error {
 		switch op {
-		case "sync":
+		case walfstest.Sync:
 			syncs.Add(1)
-		case "write":
+		case walfstest.Write:
 			writes.Add(1)
 		}
 		return nil
-	}}}
+	})}
 	dir := b.TempDir()
-	l := mustOpen(b, dir, o)
+	l := walfs.MustOpen(b, dir, o)
 	data := make([]byte, 1<<10)
 	var left atomic.Int64
 	left.Store(int64(b.N))
@@ -162,7 +165,7 @@ func benchWriters(b *testing.B, d Durability, writers int) {
 	for range writers {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
-				if _, err := l.Append(d, Record{KindBlock, data}); err != nil {
+				if _, err := l.Append(d, walfs.Record{walfs.KindBlock, data}); err != nil {
 					b.Error(err)
 				}
 			}
@@ -178,15 +181,15 @@ func benchWriters(b *testing.B, d Durability, writers int) {
 }
 
 // filled makes a log of n records of 1 KB.
-func filled(b *testing.B, n int) (dir string, l *Log) {
+func filled(b *testing.B, n int) (dir string, l *walfs.Log) {
 	dir = b.TempDir()
-	l = mustOpen(b, dir, Options{})
-	batch := make([]Record, 100)
+	l = walfs.MustOpen(b, dir, walfs.Options{})
+	batch := make([]walfs.Record, 100)
 	for i := range batch {
-		batch[i] = Record{KindBlock, make([]byte, 1<<10)}
+		batch[i] = walfs.Record{walfs.KindBlock, make([]byte, 1<<10)}
 	}
 	for range n / len(batch) {
-		if _, err := l.Append(None, batch...); err != nil {
+		if _, err := l.Append(walfs.None, batch...); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -195,7 +198,7 @@ func filled(b *testing.B, n int) (dir string, l *Log) {
 
 func BenchmarkReadSequential(b *testing.B) {
 	_, l := filled(b, 50_000)
-	r, err := l.Reader(Position{})
+	r, err := l.Reader(walfs.Position{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -203,9 +206,9 @@ func BenchmarkReadSequential(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_, err := r.Next()
-		if errors.Is(err, ErrNoNewData) {
+		if errors.Is(err, walfs.ErrNoNewData) {
 			r.Close()
-			r, err = l.Reader(Position{})
+			r, err = l.Reader(walfs.Position{})
 		}
 		if err != nil {
 			b.Fatal(err)
@@ -216,8 +219,8 @@ func BenchmarkReadSequential(b *testing.B) {
 
 func BenchmarkReadAt(b *testing.B) {
 	_, l := filled(b, 10_000)
-	var at []Position
-	for lsn := LSN(1); lsn <= l.Last(); lsn += 97 {
+	var at []walfs.Position
+	for lsn := walfs.LSN(1); lsn <= l.Last(); lsn += 97 {
 		p, err := l.Seek(lsn)
 		if err != nil {
 			b.Fatal(err)
@@ -235,7 +238,7 @@ func BenchmarkReadAt(b *testing.B) {
 func BenchmarkSeek(b *testing.B) {
 	_, l := filled(b, 10_000)
 	b.ReportAllocs()
-	for i := LSN(0); b.Loop(); i++ {
+	for i := walfs.LSN(0); b.Loop(); i++ {
 		if _, err := l.Seek(i*4973%l.Last() + 1); err != nil {
 			b.Fatal(err)
 		}
@@ -251,7 +254,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		l, err := Open(dir, Options{})
+		l, err := walfs.Open(dir, walfs.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -268,15 +271,16 @@ func BenchmarkOpen(b *testing.B) {
 // BenchmarkFirstSeek makes the index of a full segment and finds its last record.
 func BenchmarkFirstSeek(b *testing.B) {
 	dir, l := filled(b, 20_000)
+	last := segmentsOf(b, l)[0].Last
 	if err := l.Close(); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		l, err := Open(dir, Options{})
+		l, err := walfs.Open(dir, walfs.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}
-		_, err = l.Seek((*l.segs.Load())[1].first - 1)
+		_, err = l.Seek(last)
 		if err = errors.Join(err, l.Close()); err != nil {
 			b.Fatal(err)
 		}
@@ -284,7 +288,7 @@ func BenchmarkFirstSeek(b *testing.B) {
 }
 
 // forget frees the disk before the next benchmark fills it.
-func forget(b *testing.B, l *Log, dir string) {
+func forget(b *testing.B, l *walfs.Log, dir string) {
 	if err := l.Close(); err != nil {
 		b.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package walfs
+package walfs_test
 
 import (
 	"errors"
@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"lightcone/walfs"
+	"lightcone/walfs/walfstest"
 )
 
 // picture is a directory as a camera sees it: contents, and when they changed.
 func picture(t testing.TB, dir string) map[string]string {
 	t.Helper()
-	all := files(t, dir)
+	all := walfs.Files(t, dir)
 	for name := range all {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
@@ -33,21 +36,23 @@ func picture(t testing.TB, dir string) map[string]string {
 
 // looked opens a log degraded, on a file system that refuses to be changed, and
 // lets f look at it.
-func looked(t *testing.T, dir string, f func(l *Log)) {
+func looked(t *testing.T, dir string, f func(l *walfs.Log)) {
 	t.Helper()
 	before := picture(t, dir)
-	o := Options{Degraded: true, FS: hookFS{OS, func(op, name string) error {
-		if op != "open" && op != "read" && op != "map" {
+	o := walfs.Options{Degraded: true, FS: hook(func(op walfstest.Op, name string) error {
+		switch op {
+		case walfstest.List, walfstest.Open, walfstest.Size, walfstest.Read, walfstest.Map, walfstest.Close:
+		default:
 			t.Errorf("%s of %s", op, name)
 		}
 		return nil
-	}}}
-	l, err := Open(dir, o)
+	})}
+	l, err := walfs.Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f(l)
-	mustClose(t, l)
+	walfs.MustClose(t, l)
 	if diff := cmp.Diff(before, picture(t, dir)); diff != "" {
 		t.Fatalf("looking changed something (-before +after):\n%s", diff)
 	}
@@ -58,17 +63,18 @@ func looked(t *testing.T, dir string, f func(l *Log)) {
 func four(t *testing.T) string {
 	t.Helper()
 	live := t.TempDir()
-	l := mustOpen(t, live, small)
-	for _, s := range numbered(8, 1500) {
-		mustAppend(t, l, None, s)
+	l := walfs.MustOpen(t, live, walfs.Small)
+	var last walfs.Placed
+	for _, s := range walfs.Numbered(8, 1500) {
+		last = walfs.MustAppend(t, l, walfs.None, s)[0]
 	}
-	end := l.active.end.Load()
-	if l.active.id != 4 || l.Last() != 8 {
-		t.Fatalf("%d segments, %d records", l.active.id, l.Last())
+	end := segmentsOf(t, l)[3].End
+	if last.Pos.Segment != 4 || last.LSN != 8 {
+		t.Fatalf("%d segments, %d records", last.Pos.Segment, last.LSN)
 	}
-	dir := copyDir(t, live)
-	patch(t, segmentPath(dir, 4), end, "torn")
-	for _, name := range []string{segmentPath(dir, 5) + tempSuffix, filepath.Join(dir, "00000000000000000001-64.torn")} {
+	dir := walfs.CopyDir(t, live)
+	walfs.Patch(t, walfs.SegmentPath(dir, 4), end, "torn")
+	for _, name := range []string{walfs.SegmentPath(dir, 5) + walfs.TempSuffix, filepath.Join(dir, "00000000000000000001-64.torn")} {
 		if err := os.WriteFile(name, []byte("left by a crash"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -79,19 +85,19 @@ func four(t *testing.T) string {
 // remove, header and shorten ruin a file of a log.
 func remove(id uint64) func(t *testing.T, dir string) {
 	return func(t *testing.T, dir string) {
-		if err := os.Remove(segmentPath(dir, id)); err != nil {
+		if err := os.Remove(walfs.SegmentPath(dir, id)); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
 func ruinHeader(id uint64) func(t *testing.T, dir string) {
-	return func(t *testing.T, dir string) { patch(t, segmentPath(dir, id), 24, "\xff\xff") }
+	return func(t *testing.T, dir string) { walfs.Patch(t, walfs.SegmentPath(dir, id), 24, "\xff\xff") }
 }
 
 func shorten(id uint64, size int64) func(t *testing.T, dir string) {
 	return func(t *testing.T, dir string) {
-		if err := os.Truncate(segmentPath(dir, id), size); err != nil {
+		if err := os.Truncate(walfs.SegmentPath(dir, id), size); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,31 +114,34 @@ func allOf(fs ...func(t *testing.T, dir string)) func(t *testing.T, dir string) 
 // ruins are what may be left of the log that four makes.
 var ruins = map[string]struct {
 	damage func(t *testing.T, dir string)
-	want   []LSN
+	want   []walfs.LSN
 	met    int // damages at open
-	lost   []LSN
+	lost   []walfs.LSN
 }{
-	"nothing":             {func(*testing.T, string) {}, lsnRange(1, 8), 0, nil},
-	"first file":          {remove(1), lsnRange(3, 8), 0, nil},
-	"middle file":         {remove(2), without(8, 3, 4), 1, []LSN{3, 4}},
-	"two middle files":    {allOf(remove(2), remove(3)), without(8, 3, 4, 5, 6), 1, []LSN{3, 4, 5, 6}},
-	"first header":        {ruinHeader(1), lsnRange(1, 8), 1, nil},
-	"middle header":       {ruinHeader(3), lsnRange(1, 8), 1, nil},
-	"last header":         {ruinHeader(4), lsnRange(1, 8), 1, nil},
-	"all headers":         {allOf(ruinHeader(1), ruinHeader(2), ruinHeader(3), ruinHeader(4)), lsnRange(1, 8), 4, nil},
-	"header behind a gap": {allOf(remove(2), ruinHeader(3)), without(8, 3, 4), 2, nil}, // nobody knows how many
-	"gap behind header":   {allOf(remove(3), ruinHeader(2)), without(8, 5, 6), 2, []LSN{5, 6}},
-	"short file":          {shorten(2, 30), without(8, 3, 4), 1, []LSN{3, 4}},
-	"empty file":          {shorten(3, 0), without(8, 5, 6), 1, []LSN{5, 6}},
-	"empty last file":     {shorten(4, 0), without(6), 1, nil},
-	"cut below its mark":  {shorten(2, 2000), without(8, 4), 1, []LSN{4}},
-	"header and record": {allOf(ruinHeader(2), func(t *testing.T, dir string) { patch(t, segmentPath(dir, 2), 200, "X") }),
-		without(8, 3), 1, []LSN{3}},
+	"nothing":             {func(*testing.T, string) {}, walfs.LSNRange(1, 8), 0, nil},
+	"first file":          {remove(1), walfs.LSNRange(3, 8), 0, nil},
+	"middle file":         {remove(2), walfs.Without(8, 3, 4), 1, []walfs.LSN{3, 4}},
+	"two middle files":    {allOf(remove(2), remove(3)), walfs.Without(8, 3, 4, 5, 6), 1, []walfs.LSN{3, 4, 5, 6}},
+	"first header":        {ruinHeader(1), walfs.LSNRange(1, 8), 1, nil},
+	"middle header":       {ruinHeader(3), walfs.LSNRange(1, 8), 1, nil},
+	"last header":         {ruinHeader(4), walfs.LSNRange(1, 8), 1, nil},
+	"all headers":         {allOf(ruinHeader(1), ruinHeader(2), ruinHeader(3), ruinHeader(4)), walfs.LSNRange(1, 8), 4, nil},
+	"header behind a gap": {allOf(remove(2), ruinHeader(3)), walfs.Without(8, 3, 4), 2, nil}, // nobody knows how many
+	"gap behind header":   {allOf(remove(3), ruinHeader(2)), walfs.Without(8, 5, 6), 2, []walfs.LSN{5, 6}},
+	"short file":          {shorten(2, 30), walfs.Without(8, 3, 4), 1, []walfs.LSN{3, 4}},
+	"empty file":          {shorten(3, 0), walfs.Without(8, 5, 6), 1, []walfs.LSN{5, 6}},
+	"empty last file":     {shorten(4, 0), walfs.Without(6), 1, nil},
+	"cut below its mark":  {shorten(2, 2000), walfs.Without(8, 4), 1, []walfs.LSN{4}},
+	"header and record": {
+		allOf(ruinHeader(2), func(t *testing.T, dir string) { walfs.Patch(t, walfs.SegmentPath(dir, 2), 200, "X") }),
+		walfs.Without(8, 3), 1,
+		[]walfs.LSN{3},
+	},
 	"another log's file": {func(t *testing.T, dir string) {
-		if err := os.WriteFile(segmentPath(dir, 3), []byte(readFile(t, segmentPath(dir, 1))), 0o600); err != nil {
+		if err := os.WriteFile(walfs.SegmentPath(dir, 3), []byte(walfs.ReadFile(t, walfs.SegmentPath(dir, 1))), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}, without(8, 5, 6), 1, []LSN{5, 6}},
+	}, walfs.Without(8, 5, 6), 1, []walfs.LSN{5, 6}},
 }
 
 func TestDegraded(t *testing.T) {
@@ -140,18 +149,18 @@ func TestDegraded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := four(t)
 			c.damage(t, dir)
-			looked(t, dir, func(l *Log) {
+			looked(t, dir, func(l *walfs.Log) {
 				if got := len(l.Recovery().Damage); got != c.met {
 					t.Errorf("%d damages at open, want %d: %v", got, c.met, l.Recovery().Damage)
 				}
-				got, lost := salvage(t, l)
+				got, lost := walfs.Salvage(t, l)
 				if diff := cmp.Diff(c.want, got); diff != "" {
 					t.Errorf("records (-want +got):\n%s", diff)
 				}
-				var gone []LSN
+				var gone []walfs.LSN
 				for _, x := range lost {
-					if x.Last != unknownLSN {
-						gone = append(gone, lsnRange(x.First, x.Last)...)
+					if x.Last != walfs.UnknownLSN {
+						gone = append(gone, walfs.LSNRange(x.First, x.Last)...)
 					}
 				}
 				if diff := cmp.Diff(c.lost, gone); diff != "" {
@@ -160,7 +169,7 @@ func TestDegraded(t *testing.T) {
 			})
 			if c.met > 0 { // and without being asked for it, nobody reads such a log
 				before := picture(t, dir)
-				if _, err := Open(dir, small); !errors.As(err, new(*DamageError)) {
+				if _, err := walfs.Open(dir, walfs.Small); !errors.As(err, new(*walfs.DamageError)) {
 					t.Fatalf("opened: %v", err)
 				}
 				if !maps.Equal(before, picture(t, dir)) {
@@ -174,11 +183,11 @@ func TestDegraded(t *testing.T) {
 // TestDegradedBelowMark: damage to the segment that is written to, where an
 // ordinary Open refuses.
 func TestDegradedBelowMark(t *testing.T) {
-	dir, placed := promised(t)
-	patch(t, segmentPath(dir, 2), int64(placed[5].Pos.Offset)+100, "X")
-	refuses(t, dir, segmentName(2), int64(placed[5].Pos.Offset))
-	looked(t, dir, func(l *Log) {
-		if got, _ := salvage(t, l); !cmp.Equal(got, without(8, 6)) || l.Last() != 8 {
+	dir, placed := walfs.Promised(t)
+	walfs.Patch(t, walfs.SegmentPath(dir, 2), int64(placed[5].Pos.Offset)+100, "X")
+	walfs.Refuses(t, dir, walfs.SegmentName(2), int64(placed[5].Pos.Offset))
+	looked(t, dir, func(l *walfs.Log) {
+		if got, _ := walfs.Salvage(t, l); !cmp.Equal(got, walfs.Without(8, 6)) || l.Last() != 8 {
 			t.Fatalf("read %d", got)
 		}
 		if p, err := l.Seek(7); err != nil || p != placed[6].Pos {
@@ -189,33 +198,33 @@ func TestDegradedBelowMark(t *testing.T) {
 
 func TestReadOnly(t *testing.T) {
 	dir := four(t)
-	looked(t, dir, func(l *Log) {
+	looked(t, dir, func(l *walfs.Log) {
 		if r := l.Recovery(); r.Torn != 4 || r.TornFile != "" || r.Records != 8 {
 			t.Errorf("report %+v", r)
 		}
-		r, err := l.Reader(Position{})
+		r, err := l.Reader(walfs.Position{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for err == nil {
 			_, err = r.Next()
 		}
-		_, appendErr := l.Append(None, records("x")...)
+		_, appendErr := l.Append(walfs.None, walfs.Records("x")...)
 		for name, err := range map[string]error{"Append": appendErr, "Sync": l.Sync(), "Wait": r.Wait(t.Context())} {
-			if !errors.Is(err, ErrReadOnly) {
+			if !errors.Is(err, walfs.ErrReadOnly) {
 				t.Errorf("%s: %v, want ErrReadOnly", name, err)
 			}
 		}
 	})
 	for name, err := range map[string]error{
-		"MkdirAll": OSReadOnly.MkdirAll(filepath.Join(dir, "x")), "Remove": OSReadOnly.Remove(segmentPath(dir, 1)),
-		"Rename": OSReadOnly.Rename(segmentPath(dir, 1), segmentPath(dir, 9)), "SyncDir": OSReadOnly.SyncDir(dir),
+		"MkdirAll": walfs.OSReadOnly.MkdirAll(filepath.Join(dir, "x")), "Remove": walfs.OSReadOnly.Remove(walfs.SegmentPath(dir, 1)),
+		"Rename": walfs.OSReadOnly.Rename(walfs.SegmentPath(dir, 1), walfs.SegmentPath(dir, 9)), "SyncDir": walfs.OSReadOnly.SyncDir(dir),
 	} {
-		if !errors.Is(err, ErrReadOnly) {
+		if !errors.Is(err, walfs.ErrReadOnly) {
 			t.Errorf("%s: %v, want ErrReadOnly", name, err)
 		}
 	}
-	f, err := OSReadOnly.Open(segmentPath(dir, 1))
+	f, err := walfs.OSReadOnly.Open(walfs.SegmentPath(dir, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,10 +232,10 @@ func TestReadOnly(t *testing.T) {
 	if _, err := f.WriteAt([]byte("x"), 0); err == nil {
 		t.Fatal("a file opened for reading was written")
 	}
-	if _, err := Open(t.TempDir(), Options{Degraded: true}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := walfs.Open(t.TempDir(), walfs.Options{Degraded: true}); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("an empty directory: %v", err)
 	}
-	if _, err := Open(filepath.Join(dir, "no"), Options{Degraded: true}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := walfs.Open(filepath.Join(dir, "no"), walfs.Options{Degraded: true}); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("no directory: %v", err)
 	}
 }
@@ -235,12 +244,12 @@ func TestReadOnly(t *testing.T) {
 // up to some record that was appended before.
 func TestDegradedBesideWriter(t *testing.T) {
 	dir := t.TempDir()
-	l := mustOpen(t, dir, small)
+	l := walfs.MustOpen(t, dir, walfs.Small)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for _, s := range numbered(600, 300) {
-			if _, err := l.Append(None, records(s)...); err != nil {
+		for _, s := range walfs.Numbered(600, 300) {
+			if _, err := l.Append(walfs.None, walfs.Records(s)...); err != nil {
 				t.Error(err)
 			}
 		}
@@ -252,14 +261,14 @@ func TestDegradedBesideWriter(t *testing.T) {
 		default:
 		}
 		before := l.Durable()
-		look, err := Open(dir, Options{Degraded: true})
+		look, err := walfs.Open(dir, walfs.Options{Degraded: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, lost := salvage(t, look)
-		if len(lost)+len(look.Recovery().Damage) > 0 || !cmp.Equal(got, without(look.Last())) || look.Last() < before {
+		got, lost := walfs.Salvage(t, look)
+		if len(lost)+len(look.Recovery().Damage) > 0 || !cmp.Equal(got, walfs.Without(look.Last())) || look.Last() < before {
 			t.Fatalf("read %d records, lost %v, met %v", len(got), lost, look.Recovery().Damage)
 		}
-		mustClose(t, look)
+		walfs.MustClose(t, look)
 	}
 }

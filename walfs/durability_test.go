@@ -1,4 +1,4 @@
-package walfs
+package walfs_test
 
 import (
 	"errors"
@@ -10,30 +10,33 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"lightcone/walfs"
+	"lightcone/walfs/walfstest"
 )
 
 func TestParseDurability(t *testing.T) {
-	for _, d := range []Durability{None, Group, Each, Interval(50 * time.Millisecond), Interval(time.Hour)} {
-		if got, err := ParseDurability(d.String()); got != d || err != nil {
+	for _, d := range []walfs.Durability{walfs.None, walfs.Group, walfs.Each, walfs.Interval(50 * time.Millisecond), walfs.Interval(time.Hour)} {
+		if got, err := walfs.ParseDurability(d.String()); got != d || err != nil {
 			t.Errorf("%q is read as %v, %v", d, got, err)
 		}
 	}
 	for _, s := range []string{"", "None", "interval", "interval=", "interval=0s", "interval=-1s", "interval=5", "50ms"} {
-		if d, err := ParseDurability(s); !errors.Is(err, ErrBadOptions) {
+		if d, err := walfs.ParseDurability(s); !errors.Is(err, walfs.ErrBadOptions) {
 			t.Errorf("%q is read as %v, %v", s, d, err)
 		}
 	}
 }
 
 // counting returns o with its syncs counted.
-func counting(o Options) (Options, *atomic.Int64) {
+func counting(o walfs.Options) (walfs.Options, *atomic.Int64) {
 	var syncs atomic.Int64
-	o.FS = hookFS{OS, func(op, _ string) error {
-		if op == "sync" {
+	o.FS = hook(func(op walfstest.Op, _ string) error {
+		if op == walfstest.Sync {
 			syncs.Add(1)
 		}
 		return nil
-	}}
+	})
 	return o, &syncs
 }
 
@@ -41,14 +44,14 @@ func counting(o Options) (Options, *atomic.Int64) {
 // whatever others ask for.
 func TestEachSyncsItself(t *testing.T) {
 	const appenders, each = 20, 10
-	o, syncs := counting(Options{})
-	l := mustOpen(t, t.TempDir(), o)
+	o, syncs := counting(walfs.Options{})
+	l := walfs.MustOpen(t, t.TempDir(), o)
 	syncs.Store(0)
 	var wg sync.WaitGroup
 	for range appenders {
 		wg.Go(func() {
 			for range each {
-				p, err := l.Append(Each, records("x")...)
+				p, err := l.Append(walfs.Each, walfs.Records("x")...)
 				if err != nil {
 					t.Error(err)
 				} else if l.Durable() < p[0].LSN {
@@ -63,17 +66,17 @@ func TestEachSyncsItself(t *testing.T) {
 	}
 }
 
-// alarm is an AfterFunc that goes off when a test says so.
-type alarm struct {
+// wakeup is an AfterFunc that goes off when a test says so.
+type wakeup struct {
 	d       time.Duration
 	f       func()
 	stopped bool
 }
 
-type alarms []*alarm
+type wakeups []*wakeup
 
-func (as *alarms) after(d time.Duration, f func()) func() bool {
-	a := &alarm{d: d, f: f}
+func (as *wakeups) after(d time.Duration, f func()) func() bool {
+	a := &wakeup{d: d, f: f}
 	*as = append(*as, a)
 	return func() bool {
 		was := a.stopped
@@ -83,7 +86,7 @@ func (as *alarms) after(d time.Duration, f func()) func() bool {
 }
 
 // goOff fires the i-th alarm, as a timer does: unless it was stopped.
-func (as alarms) goOff(t *testing.T, i int) {
+func (as wakeups) goOff(t *testing.T, i int) {
 	t.Helper()
 	a := as[i]
 	if a.stopped {
@@ -93,7 +96,7 @@ func (as alarms) goOff(t *testing.T, i int) {
 	a.f()
 }
 
-func (as alarms) spans() (running []time.Duration) {
+func (as wakeups) spans() (running []time.Duration) {
 	for _, a := range as {
 		if !a.stopped {
 			running = append(running, a.d)
@@ -105,36 +108,36 @@ func (as alarms) spans() (running []time.Duration) {
 // TestInterval: the first unsynced append sets the time of the sync, a shorter
 // interval advances it, and what another sync has reached needs none.
 func TestInterval(t *testing.T) {
-	var as alarms
-	o, syncs := counting(Options{AfterFunc: as.after})
-	l := mustOpen(t, t.TempDir(), o)
+	var as wakeups
+	o, syncs := counting(walfs.Options{AfterFunc: as.after})
+	l := walfs.MustOpen(t, t.TempDir(), o)
 	syncs.Store(0)
-	want := func(what string, running []time.Duration, synced int64, durable LSN) {
+	want := func(what string, running []time.Duration, synced int64, durable walfs.LSN) {
 		t.Helper()
 		if got := as.spans(); !slices.Equal(got, running) || syncs.Load() != synced || l.Durable() != durable {
 			t.Fatalf("%s: alarms %v, %d syncs, durable %d; want %v, %d and %d",
 				what, got, syncs.Load(), l.Durable(), running, synced, durable)
 		}
 	}
-	long, short := Interval(time.Hour), Interval(time.Second)
-	mustAppend(t, l, None, "a")
+	long, short := walfs.Interval(time.Hour), walfs.Interval(time.Second)
+	walfs.MustAppend(t, l, walfs.None, "a")
 	want("None", nil, 0, 0)
-	mustAppend(t, l, long, "b")
-	mustAppend(t, l, long, "c")
+	walfs.MustAppend(t, l, long, "b")
+	walfs.MustAppend(t, l, long, "c")
 	want("long, long", []time.Duration{time.Hour}, 0, 0)
-	mustAppend(t, l, short, "d")
-	mustAppend(t, l, long, "e")
+	walfs.MustAppend(t, l, short, "d")
+	walfs.MustAppend(t, l, long, "e")
 	want("short, long", []time.Duration{time.Hour, time.Second}, 0, 0)
 	as.goOff(t, 1)
 	want("the short one fired", nil, 1, 5)
-	mustAppend(t, l, long, "f")
+	walfs.MustAppend(t, l, long, "f")
 	want("long again", []time.Duration{time.Hour}, 1, 5)
-	mustAppend(t, l, Group, "g")
+	walfs.MustAppend(t, l, walfs.Group, "g")
 	want("Group", []time.Duration{time.Hour}, 2, 7)
 	as.goOff(t, 2)
 	want("fired for nothing", nil, 2, 7)
-	mustAppend(t, l, short, "h")
-	mustClose(t, l)
+	walfs.MustAppend(t, l, short, "h")
+	walfs.MustClose(t, l)
 	if running := as.spans(); len(running) > 0 {
 		t.Fatalf("alarms %v after Close", running)
 	}
@@ -143,38 +146,38 @@ func TestInterval(t *testing.T) {
 // TestFailedAsideStops: a sync that nobody waits for stops the log like any other.
 func TestFailedAsideStops(t *testing.T) {
 	eio := errors.New("input/output error")
-	var as alarms
-	for name, step := range map[string]func(l *Log){
-		"interval": func(l *Log) {
-			mustAppend(t, l, Interval(time.Second), "x")
+	var as wakeups
+	for name, step := range map[string]func(l *walfs.Log){
+		"interval": func(l *walfs.Log) {
+			walfs.MustAppend(t, l, walfs.Interval(time.Second), "x")
 			as.goOff(t, len(as)-1)
 		},
-		"much unsynced": func(l *Log) { mustAppend(t, l, None, numbered(3, maxUnsynced/3+1)...) },
-		"next segment":  func(l *Log) { mustAppend(t, l, None, numbered(2, 40<<10)...) },
+		"much unsynced": func(l *walfs.Log) { walfs.MustAppend(t, l, walfs.None, walfs.Numbered(3, walfs.MaxUnsynced/3+1)...) },
+		"next segment":  func(l *walfs.Log) { walfs.MustAppend(t, l, walfs.None, walfs.Numbered(2, 40<<10)...) },
 	} {
 		armed := false
-		o := inline(Options{AfterFunc: as.after})
+		o := walfs.Inline(walfs.Options{AfterFunc: as.after})
 		if name == "next segment" {
 			o.SegmentSize = 128 << 10
 		}
-		o.FS = hookFS{OS, func(op, _ string) error {
-			if armed && op == "sync" {
+		o.FS = hook(func(op walfstest.Op, _ string) error {
+			if armed && op == walfstest.Sync {
 				return eio
 			}
 			return nil
-		}}
+		})
 		dir := t.TempDir()
-		l := mustOpen(t, dir, o)
+		l := walfs.MustOpen(t, dir, o)
 		armed = true
 		step(l)
 		armed = false
-		if _, err := l.Append(None, records("late")...); !errors.Is(err, ErrStopped) {
+		if _, err := l.Append(walfs.None, walfs.Records("late")...); !errors.Is(err, walfs.ErrStopped) {
 			t.Errorf("%s: append after a failed sync: %v", name, err)
 		}
-		if _, err := l.Append(None, records("late")...); !errors.Is(err, ErrStopped) || !errors.Is(err, eio) {
+		if _, err := l.Append(walfs.None, walfs.Records("late")...); !errors.Is(err, walfs.ErrStopped) || !errors.Is(err, eio) {
 			t.Fatalf("append to a stopped log: %v", err)
 		}
-		if n := len(files(t, dir)); n != 1 {
+		if n := len(walfs.Files(t, dir)); n != 1 {
 			t.Errorf("%s: %d files after Close", name, n)
 		}
 	}
@@ -184,25 +187,25 @@ func TestFailedAsideStops(t *testing.T) {
 func TestNoneDuringSync(t *testing.T) {
 	started, release := make(chan struct{}), make(chan struct{})
 	var armed atomic.Bool
-	o := Options{FS: hookFS{OS, func(op, _ string) error {
-		if op == "sync" && armed.CompareAndSwap(true, false) {
+	o := walfs.Options{FS: hook(func(op walfstest.Op, _ string) error {
+		if op == walfstest.Sync && armed.CompareAndSwap(true, false) {
 			close(started)
 			<-release
 		}
 		return nil
-	}}}
-	l := mustOpen(t, t.TempDir(), o)
+	})}
+	l := walfs.MustOpen(t, t.TempDir(), o)
 	armed.Store(true)
 	var wg sync.WaitGroup
-	wg.Go(func() { mustAppend(t, l, Group, "slow") })
+	wg.Go(func() { walfs.MustAppend(t, l, walfs.Group, "slow") })
 	<-started
 	want := []string{"slow"}
-	for _, s := range numbered(50, 10) {
-		mustAppend(t, l, None, s)
-		mustAppend(t, l, Interval(time.Hour), s)
+	for _, s := range walfs.Numbered(50, 10) {
+		walfs.MustAppend(t, l, walfs.None, s)
+		walfs.MustAppend(t, l, walfs.Interval(time.Hour), s)
 		want = append(want, s, s)
 	}
-	if diff := cmp.Diff(want, mustTexts(t, l)); diff != "" || l.Durable() != 0 {
+	if diff := cmp.Diff(want, walfs.MustTexts(t, l)); diff != "" || l.Durable() != 0 {
 		t.Errorf("durable %d during the sync, records (-want +got):\n%s", l.Durable(), diff)
 	}
 	close(release)
@@ -216,33 +219,33 @@ func TestFailedSyncStopsWaiting(t *testing.T) {
 	eio := errors.New("input/output error")
 	started, release := make(chan struct{}), make(chan struct{})
 	var armed atomic.Bool
-	o := Options{FS: hookFS{OS, func(op, _ string) error {
-		if op == "sync" && armed.CompareAndSwap(true, false) {
+	o := walfs.Options{FS: hook(func(op walfstest.Op, _ string) error {
+		if op == walfstest.Sync && armed.CompareAndSwap(true, false) {
 			close(started)
 			<-release
 			return eio
 		}
 		return nil
-	}}}
-	l := mustOpen(t, t.TempDir(), o)
+	})}
+	l := walfs.MustOpen(t, t.TempDir(), o)
 	armed.Store(true)
 	var wg sync.WaitGroup
 	wantStopped := func(call func() error) {
 		wg.Go(func() {
-			if err := call(); !errors.Is(err, ErrStopped) || !errors.Is(err, eio) {
+			if err := call(); !errors.Is(err, walfs.ErrStopped) || !errors.Is(err, eio) {
 				t.Errorf("beside a failed sync: %v, want ErrStopped and its cause", err)
 			}
 		})
 	}
-	group := func() error { _, err := l.Append(Group, records("x")...); return err }
+	group := func() error { _, err := l.Append(walfs.Group, walfs.Records("x")...); return err }
 	wantStopped(group)
 	<-started
 	for range each {
 		wantStopped(group)
-		wantStopped(func() error { _, err := l.Append(Each, records("x")...); return err })
+		wantStopped(func() error { _, err := l.Append(walfs.Each, walfs.Records("x")...); return err })
 		wantStopped(l.Sync)
 	}
-	for l.group.count() < 3*each {
+	for l.WaitingForSync() < 3*each {
 		runtime.Gosched()
 	}
 	close(release)
@@ -251,31 +254,4 @@ func TestFailedSyncStopsWaiting(t *testing.T) {
 	wg.Wait()
 	wantStopped(l.Close)
 	wg.Wait()
-}
-
-// count is how many wait for a sync, without the one that has the role.
-func (g *group) count() (n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for a := g.waiting.first; a != nil; a = a.next {
-		n++
-	}
-	return n
-}
-
-// TestRotationBeforeSync: a rotation that comes between an append and its sync has
-// synced and closed the file; nothing fails for it.
-func TestRotationBeforeSync(t *testing.T) {
-	l := mustOpen(t, t.TempDir(), small)
-	mustAppend(t, l, None, numbered(1, 3000)...)
-	l.mu.Lock()
-	before, f := l.tip(), l.file
-	l.mu.Unlock()
-	mustAppend(t, l, None, numbered(1, 3000)...)
-	for _, own := range []bool{true, false} {
-		if err := l.syncTo(before, f, own); err != nil {
-			t.Fatalf("sync of a segment that was rotated away: %v", err)
-		}
-	}
-	mustAppend(t, l, Each, "goes on")
 }

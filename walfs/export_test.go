@@ -16,6 +16,22 @@ var (
 	Inline      = inline
 	Summed      = summed
 	ZeroCRCData = zeroCRCData
+	Patch       = patch
+	ReadFile    = readFile
+	Read        = read
+	Salvage     = salvage
+	LSNRange    = lsnRange
+	Without     = without
+	Promised    = promised
+	Refuses     = refuses
+)
+
+// Bounds and parts of the format that tests reckon with.
+const (
+	HeaderVersion = headerVersion
+	MaxUnsynced   = maxUnsynced
+	TempSuffix    = tempSuffix
+	UnknownLSN    = unknownLSN
 )
 
 // FixHeader gives the header of a segment file the checksum it should have.
@@ -39,3 +55,36 @@ func FrameAt(file []byte, off int) (lsn LSN, text string, size int, err error) {
 
 // FramesOf are the frames of records from LSN 1 on, each a batch of its own.
 var FramesOf = framesOf
+
+// WaitingForSync is how many appenders wait for a sync, without the one that has the role.
+func (l *Log) WaitingForSync() (n int) {
+	l.group.mu.Lock()
+	defer l.group.mu.Unlock()
+	for a := l.group.waiting.first; a != nil; a = a.next {
+		n++
+	}
+	return n
+}
+
+// WaitingForWrite is how many appenders wait for the writer's role.
+func (l *Log) WaitingForWrite() (n int) {
+	l.queue.mu.Lock()
+	defer l.queue.mu.Unlock()
+	for a := l.queue.waiting.first; a != nil; a = a.next {
+		n++
+	}
+	return n
+}
+
+// RotateNow goes on with another segment, empty as the active one may be.
+func (l *Log) RotateNow() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rotate(0)
+}
+
+// Stopped is why the log takes no more records; nil if it does.
+func (l *Log) Stopped() error { return l.group.err() }
+
+// WaitDurable waits as an appender does.
+var WaitDurable = (*Log).waitDurable

@@ -194,7 +194,7 @@ var faultScenarios = []string{
 // what was acknowledged survives, a full disk is forgotten once there is room, and
 // a failed sync is not.
 func TestEveryFault(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(800))
+	defer debug.SetGCPercent(debug.SetGCPercent(2000))
 	all := sequences(1)
 	if !testing.Short() && !underRace {
 		for i, steps := range sequences(2)[len(all):] {

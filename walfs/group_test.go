@@ -17,8 +17,11 @@ import (
 
 // hook asks before each operation of the system's files what becomes of it. A write
 // that fails may have written its first half.
-func hook(before func(op walfstest.Op, name string) error) walfs.FS {
-	return walfstest.Faults{FS: walfs.OS, Decide: func(c walfstest.Call) walfstest.Fate {
+func hook(before func(op walfstest.Op, name string) error) walfs.FS { return hookOn(walfs.OS, before) }
+
+// hookOn is hook before another disk.
+func hookOn(fs walfs.FS, before func(op walfstest.Op, name string) error) walfs.FS {
+	return walfstest.Faults{FS: fs, Decide: func(c walfstest.Call) walfstest.Fate {
 		if err := before(c.Op, c.Name); err != nil {
 			return walfstest.Fate{Err: err, Short: true}
 		}

@@ -181,3 +181,20 @@ func TestNewDirectory(t *testing.T) {
 		t.Fatal("opened a log in a file")
 	}
 }
+
+// TestRotationBeforeSync: a rotation that comes between an append and its sync has
+// synced and closed the file; nothing fails for it.
+func TestRotationBeforeSync(t *testing.T) {
+	l := mustOpen(t, t.TempDir(), small)
+	mustAppend(t, l, None, numbered(1, 3000)...)
+	l.mu.Lock()
+	before, f := l.tip(), l.file
+	l.mu.Unlock()
+	mustAppend(t, l, None, numbered(1, 3000)...)
+	for _, own := range []bool{true, false} {
+		if err := l.syncTo(before, f, own); err != nil {
+			t.Fatalf("sync of a segment that was rotated away: %v", err)
+		}
+	}
+	mustAppend(t, l, Each, "goes on")
+}

@@ -1,4 +1,4 @@
-package walfs
+package walfs_test
 
 import (
 	"errors"
@@ -13,26 +13,19 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-// waiting is how many appenders wait for the writer's role.
-func (q *queue) count() (n int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for a := q.waiting.first; a != nil; a = a.next {
-		n++
-	}
-	return n
-}
+	"lightcone/walfs"
+	"lightcone/walfs/walfstest"
+)
 
 // stalled opens a log and has n appends wait behind one whose write is held up;
 // then they go on. Batch i has the texts of batch(i), and the i-th answer is of
 // it, the first of all being the one that held them up.
-func stalled(t *testing.T, o Options, n int, before func(op string) error, batch func(i int) []string) (*Log, string, []answer) {
+func stalled(t *testing.T, o walfs.Options, n int, before func(op walfstest.Op) error, batch func(i int) []string) (*walfs.Log, string, []answer) {
 	started, release := make(chan struct{}), make(chan struct{})
 	var armed, running atomic.Bool
-	o.FS = hookFS{OS, func(op, _ string) error {
-		if op == "write" && armed.CompareAndSwap(true, false) {
+	o.FS = hook(func(op walfstest.Op, _ string) error {
+		if op == walfstest.Write && armed.CompareAndSwap(true, false) {
 			close(started)
 			<-release
 			running.Store(true)
@@ -40,13 +33,13 @@ func stalled(t *testing.T, o Options, n int, before func(op string) error, batch
 			return before(op)
 		}
 		return nil
-	}}
+	})
 	dir := t.TempDir()
-	l := mustOpen(t, dir, o)
+	l := walfs.MustOpen(t, dir, o)
 	answers := make([]answer, n+1)
 	var wg sync.WaitGroup
 	do := func(i int) {
-		wg.Go(func() { answers[i].placed, answers[i].err = l.Append(None, records(batch(i)...)...) })
+		wg.Go(func() { answers[i].placed, answers[i].err = l.Append(walfs.None, walfs.Records(batch(i)...)...) })
 	}
 	armed.Store(true)
 	do(0)
@@ -54,7 +47,7 @@ func stalled(t *testing.T, o Options, n int, before func(op string) error, batch
 	for i := range n {
 		do(i + 1)
 	}
-	for l.queue.count() < n {
+	for l.WaitingForWrite() < n {
 		runtime.Gosched()
 	}
 	close(release)
@@ -63,7 +56,7 @@ func stalled(t *testing.T, o Options, n int, before func(op string) error, batch
 }
 
 type answer struct {
-	placed []Placed
+	placed []walfs.Placed
 	err    error
 }
 
@@ -72,7 +65,7 @@ func TestCombinedWrites(t *testing.T) {
 	const appenders = 64
 	writes := 0
 	text := func(i int) []string { return []string{fmt.Sprint("batch ", i), fmt.Sprint("of two ", i)} }
-	l, _, answers := stalled(t, Options{}, appenders, func(op string) error {
+	l, _, answers := stalled(t, walfs.Options{}, appenders, func(op walfstest.Op) error {
 		if op == "write" {
 			writes++
 		}
@@ -85,7 +78,7 @@ func TestCombinedWrites(t *testing.T) {
 }
 
 // checkAnswers wants each batch where its answer says, whole, in one segment.
-func checkAnswers(t *testing.T, l *Log, answers []answer, texts func(i int) []string) {
+func checkAnswers(t *testing.T, l *walfs.Log, answers []answer, texts func(i int) []string) {
 	t.Helper()
 	for i, a := range answers {
 		if a.err != nil {
@@ -97,7 +90,7 @@ func checkAnswers(t *testing.T, l *Log, answers []answer, texts func(i int) []st
 			if err != nil || string(e.Data) != s || e.LSN != p.LSN {
 				t.Fatalf("batch %d, record %d at %+v is %q, LSN %d, %v", i, n, p, e.Data, e.LSN, err)
 			}
-			if p.LSN != a.placed[0].LSN+LSN(n) || p.Pos.Segment != a.placed[0].Pos.Segment {
+			if p.LSN != a.placed[0].LSN+walfs.LSN(n) || p.Pos.Segment != a.placed[0].Pos.Segment {
 				t.Fatalf("batch %d lies at %v: not in one piece", i, a.placed)
 			}
 		}
@@ -107,18 +100,18 @@ func checkAnswers(t *testing.T, l *Log, answers []answer, texts func(i int) []st
 // TestCombinedAcrossSegments: many batches that wait together need several
 // segments, one needs a large one of its own; none straddles.
 func TestCombinedAcrossSegments(t *testing.T) {
-	text := func(i int) []string { return numbered(1+i%4, 300+i) }
+	text := func(i int) []string { return walfs.Numbered(1+i%4, 300+i) }
 	text8 := func(i int) []string {
 		if i == 8 {
-			return numbered(5, 1500)
+			return walfs.Numbered(5, 1500)
 		}
 		return text(i)
 	}
-	l, dir, answers := stalled(t, small, 40, func(string) error { return nil }, text8)
+	l, dir, answers := stalled(t, walfs.Small, 40, func(walfstest.Op) error { return nil }, text8)
 	checkAnswers(t, l, answers, text8)
-	want := mustTexts(t, l)
-	mustClose(t, l)
-	if diff := cmp.Diff(want, mustTexts(t, mustOpen(t, dir, small))); diff != "" {
+	want := walfs.MustTexts(t, l)
+	walfs.MustClose(t, l)
+	if diff := cmp.Diff(want, walfs.MustTexts(t, walfs.MustOpen(t, dir, walfs.Small))); diff != "" {
 		t.Fatal(diff)
 	}
 }
@@ -129,8 +122,8 @@ func TestCombinedWriteFails(t *testing.T) {
 	const appenders = 9
 	broken := errors.New("broken")
 	failed := false
-	text := func(i int) []string { return numbered(2, 100+i) }
-	l, dir, answers := stalled(t, Options{}, appenders, func(op string) error {
+	text := func(i int) []string { return walfs.Numbered(2, 100+i) }
+	l, dir, answers := stalled(t, walfs.Options{}, appenders, func(op walfstest.Op) error {
 		if op == "write" && !failed {
 			failed = true
 			return broken
@@ -142,10 +135,10 @@ func TestCombinedWriteFails(t *testing.T) {
 			t.Errorf("batch %d: %v", i, a.err)
 		}
 	}
-	mustAppend(t, l, Group, "next")
+	walfs.MustAppend(t, l, walfs.Group, "next")
 	want := append(text(0), "next")
-	for _, l := range []*Log{l, mustOpen(t, copyDir(t, dir), Options{})} {
-		if diff := cmp.Diff(want, mustTexts(t, l)); diff != "" || l.Recovery().Torn != 0 {
+	for _, l := range []*walfs.Log{l, walfs.MustOpen(t, walfs.CopyDir(t, dir), walfs.Options{})} {
+		if diff := cmp.Diff(want, walfs.MustTexts(t, l)); diff != "" || l.Recovery().Torn != 0 {
 			t.Fatalf("torn %d, records (-want +got):\n%s", l.Recovery().Torn, diff)
 		}
 	}
@@ -155,14 +148,14 @@ func TestCombinedWriteFails(t *testing.T) {
 // that wait with it.
 func TestRoomIsOneBatchsMatter(t *testing.T) {
 	full := errors.New("no space left")
-	text := func(i int) []string { return numbered(1, 100) }
+	text := func(i int) []string { return walfs.Numbered(1, 100) }
 	large := func(i int) []string {
 		if i == 3 {
-			return numbered(1, 3900)
+			return walfs.Numbered(1, 3900)
 		}
 		return text(i)
 	}
-	_, _, answers := stalled(t, small, 6, func(op string) error {
+	_, _, answers := stalled(t, walfs.Small, 6, func(op walfstest.Op) error {
 		if op == "create" {
 			return full
 		}
@@ -178,17 +171,17 @@ func TestRoomIsOneBatchsMatter(t *testing.T) {
 // TestSpareTooSmall: a batch that needs a segment of its own size gets it, though
 // one of the usual size was made ahead.
 func TestSpareTooSmall(t *testing.T) {
-	l := mustOpen(t, t.TempDir(), inline(small))
-	want := slices.Concat(numbered(1, 2500), numbered(5, 1500), numbered(1, 100))
-	mustAppend(t, l, None, want[0])
-	placed := mustAppend(t, l, None, want[1:6]...)
-	mustAppend(t, l, Group, want[6])
-	if diff := cmp.Diff(want, mustTexts(t, l)); diff != "" {
+	l := walfs.MustOpen(t, t.TempDir(), walfs.Inline(walfs.Small))
+	want := slices.Concat(walfs.Numbered(1, 2500), walfs.Numbered(5, 1500), walfs.Numbered(1, 100))
+	walfs.MustAppend(t, l, walfs.None, want[0])
+	placed := walfs.MustAppend(t, l, walfs.None, want[1:6]...)
+	walfs.MustAppend(t, l, walfs.Group, want[6])
+	if diff := cmp.Diff(want, walfs.MustTexts(t, l)); diff != "" {
 		t.Fatal(diff)
 	}
-	segs := *l.segs.Load()
-	if s := segs[1]; s.id != placed[0].Pos.Segment || s.size <= MinSegmentSize || len(segs) != 3 {
-		t.Fatalf("the large batch lies in segment %d of %d bytes, %d segments", placed[0].Pos.Segment, s.size, len(segs))
+	segs := segmentsOf(t, l)
+	if s := segs[1]; s.ID != placed[0].Pos.Segment || s.Size <= walfs.MinSegmentSize || len(segs) != 3 {
+		t.Fatalf("the large batch lies in segment %d of %d bytes, %d segments", placed[0].Pos.Segment, s.Size, len(segs))
 	}
 }
 
@@ -196,30 +189,32 @@ func TestSpareTooSmall(t *testing.T) {
 // Close and, after a kill, Open remove one that was not needed.
 func TestSegmentMadeAhead(t *testing.T) {
 	var ops []string
-	o := inline(small)
-	o.FS = hookFS{OS, func(op, _ string) error {
-		ops = append(ops, op)
+	o := walfs.Inline(walfs.Small)
+	o.FS = hook(func(op walfstest.Op, _ string) error {
+		if op != walfstest.Size && op != walfstest.Close {
+			ops = append(ops, string(op))
+		}
 		return nil
-	}}
+	})
 	dir := t.TempDir()
-	l := mustOpen(t, dir, o)
-	mustAppend(t, l, None, numbered(1, 2500)...)
+	l := walfs.MustOpen(t, dir, o)
+	walfs.MustAppend(t, l, walfs.None, walfs.Numbered(1, 2500)...)
 	ops = nil
-	mustAppend(t, l, None, numbered(1, 2500)...)
+	walfs.MustAppend(t, l, walfs.None, walfs.Numbered(1, 2500)...)
 	made := strings.Index(strings.Join(ops, " "), "create")
 	want := "write sync sync write sync rename syncdir write create" // of this segment, then the one after it
 	if got := strings.Join(ops, " "); made < 0 || got[:made+len("create")] != want {
 		t.Fatalf("a rotation was %q, want %q", got, want)
 	}
-	temp := segmentPath(dir, 3) + tempSuffix
+	temp := walfs.SegmentPath(dir, 3) + walfs.TempSuffix
 	if _, err := os.Stat(temp); err != nil {
 		t.Fatal(err)
 	}
-	killed := copyDir(t, dir)
-	mustClose(t, l)
-	mustOpen(t, killed, small)
+	killed := walfs.CopyDir(t, dir)
+	walfs.MustClose(t, l)
+	walfs.MustOpen(t, killed, walfs.Small)
 	for _, dir := range []string{dir, killed} {
-		if left, err := filepath.Glob(filepath.Join(dir, "*"+tempSuffix)); len(left) > 0 || err != nil {
+		if left, err := filepath.Glob(filepath.Join(dir, "*"+walfs.TempSuffix)); len(left) > 0 || err != nil {
 			t.Fatalf("%v is left, %v", left, err)
 		}
 	}

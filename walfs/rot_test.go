@@ -93,17 +93,30 @@ func victims(t *testing.T, salt string) []victim {
 // rotten is a copy of a victim's disk, and who writes on it.
 type rotten struct {
 	victim
-	touched bool // somebody changed the segment
-	changed bool // or anything else
+	changed map[string]bool // paths of what somebody changed
 }
 
+// touched reports whether somebody changed the segment.
+func (r *rotten) touched() bool { return r.changed[r.file] }
+
 func (v victim) copy() *rotten {
-	r := &rotten{victim: v}
+	r := &rotten{victim: v, changed: map[string]bool{}}
 	r.disk = v.disk.Kill()
-	r.disk.Watch(func(c walfstest.Call) {
-		r.changed = true
-		r.touched = r.touched || c.Name == r.file
-	})
+	r.disk.Watch(func(c walfstest.Call) { r.changed[c.Name] = true })
+	return r
+}
+
+// restored is r with all that was changed as v has it. A copy is dear: when only
+// the contents of other segments were changed, they are put back instead.
+func (v victim) restored(r *rotten) *rotten {
+	for name := range r.changed {
+		content := v.disk.ReadFile(name)
+		if name == v.file || content == nil {
+			return v.copy()
+		}
+		r.disk.WriteFile(name, content)
+	}
+	clear(r.changed)
 	return r
 }
 
@@ -112,12 +125,11 @@ func (v victim) copy() *rotten {
 // What lies above may be lost as a torn tail, never changed. mute means that the
 // damage may be such that nothing needs to be said: bytes nobody promised are gone.
 func (r *rotten) judge(mute bool) error {
-	r.touched, r.changed = false, false
 	found, noticed, err := openAndRead(r.disk)
 	switch {
 	case err != nil && !errors.As(err, new(*walfs.DamageError)):
 		return fmt.Errorf("refused without naming the damage: %w", err)
-	case err != nil && r.touched:
+	case err != nil && r.touched():
 		return fmt.Errorf("reported, yet the segment was overwritten: %w", err)
 	case len(found) > len(r.texts) || !slices.Equal(found, r.texts[:len(found)]):
 		return fmt.Errorf("a record was changed: %.80q", found)
@@ -151,7 +163,7 @@ func openAndRead(fs walfs.FS) (texts []string, noticed bool, err error) {
 // begins with a copy of v. Failures are reported, the first few.
 func parallel(t *testing.T, v victim, n int64, do func(r *rotten, i int64) error) {
 	t.Helper()
-	defer debug.SetGCPercent(debug.SetGCPercent(800))
+	defer debug.SetGCPercent(debug.SetGCPercent(4000)) // little lives, and much is made
 	var next, failures atomic.Int64
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -162,9 +174,7 @@ func parallel(t *testing.T, v victim, n int64, do func(r *rotten, i int64) error
 					failures.Add(1)
 					t.Errorf("%s segment, %d: %v", v.name, i, err)
 				}
-				if r.changed {
-					r = v.copy()
-				}
+				r = v.restored(r)
 			}
 		})
 	}

@@ -83,27 +83,51 @@ func TestSkip(t *testing.T) {
 		want   []LSN
 		lost   []Lost
 	}{
-		"one record, first of its batch": {func(b []byte, at []Placed) { frame(b, at[4])[40] ^= 1 },
-			without(41, 5), []Lost{{First: 5, Last: 5, After: 3}}},
-		"one record, last of its batch": {func(b []byte, at []Placed) { frame(b, at[7])[40] ^= 1 },
-			without(41, 8), []Lost{{First: 8, Last: 8, Before: 3}}},
-		"one record in the middle of its batch": {func(b []byte, at []Placed) { frame(b, at[6])[40] ^= 1 },
-			without(41, 7), []Lost{{First: 7, Last: 7, Before: 2, After: 1}}},
-		"the length": {func(b []byte, at []Placed) { frame(b, at[6])[5] ^= 0x80 },
-			without(41, 7), []Lost{{First: 7, Last: 7, Before: 2, After: 1}}},
-		"length 0": {func(b []byte, at []Placed) { clear(frame(b, at[0])[:8]) },
-			without(41, 1), []Lost{{First: 1, Last: 1, After: 3}}},
+		"one record, first of its batch": {
+			func(b []byte, at []Placed) { frame(b, at[4])[40] ^= 1 },
+			without(41, 5),
+			[]Lost{{First: 5, Last: 5, After: 3}},
+		},
+		"one record, last of its batch": {
+			func(b []byte, at []Placed) { frame(b, at[7])[40] ^= 1 },
+			without(41, 8),
+			[]Lost{{First: 8, Last: 8, Before: 3}},
+		},
+		"one record in the middle of its batch": {
+			func(b []byte, at []Placed) { frame(b, at[6])[40] ^= 1 },
+			without(41, 7),
+			[]Lost{{First: 7, Last: 7, Before: 2, After: 1}},
+		},
+		"the length": {
+			func(b []byte, at []Placed) { frame(b, at[6])[5] ^= 0x80 },
+			without(41, 7),
+			[]Lost{{First: 7, Last: 7, Before: 2, After: 1}},
+		},
+		"length 0": {
+			func(b []byte, at []Placed) { clear(frame(b, at[0])[:8]) },
+			without(41, 1),
+			[]Lost{{First: 1, Last: 1, After: 3}},
+		},
 		"two batches and a half": {func(b []byte, at []Placed) {
 			for i := 10; i < 20; i++ {
 				clear(frame(b, at[i]))
 			}
 		}, without(41, lsnRange(11, 20)...), []Lost{{First: 11, Last: 20, Before: 2, After: 4}}},
-		"two places": {func(b []byte, at []Placed) { frame(b, at[6])[40] ^= 1; frame(b, at[30])[5] ^= 1 },
-			without(41, 7, 31), []Lost{{First: 7, Last: 7, Before: 2, After: 1}, {First: 31, Last: 31, Before: 2, After: 1}}},
-		"the last record": {func(b []byte, at []Placed) { frame(b, at[39])[40] ^= 1 },
-			without(41, 40), []Lost{{First: 40, Last: 40, Before: 3}}},
-		"all records": {func(b []byte, _ []Placed) { clear(b[headerSize:]) },
-			[]LSN{41}, []Lost{{First: 1, Last: 40}}},
+		"two places": {
+			func(b []byte, at []Placed) { frame(b, at[6])[40] ^= 1; frame(b, at[30])[5] ^= 1 },
+			without(41, 7, 31),
+			[]Lost{{First: 7, Last: 7, Before: 2, After: 1}, {First: 31, Last: 31, Before: 2, After: 1}},
+		},
+		"the last record": {
+			func(b []byte, at []Placed) { frame(b, at[39])[40] ^= 1 },
+			without(41, 40),
+			[]Lost{{First: 40, Last: 40, Before: 3}},
+		},
+		"all records": {
+			func(b []byte, _ []Placed) { clear(b[headerSize:]) },
+			[]LSN{41},
+			[]Lost{{First: 1, Last: 40}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, placed := batches(t)

@@ -1,4 +1,4 @@
-package walfs
+package walfs_test
 
 import (
 	"errors"
@@ -9,15 +9,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"lightcone/walfs"
+	"lightcone/walfs/walfstest"
 )
 
 // kept returns the records of a log with the LSN of the first, after checking that
 // LSNs, positions and Seek agree.
-func kept(l *Log) (first LSN, all []string, err error) {
-	entries, err := read(l)
+func kept(l *walfs.Log) (first walfs.LSN, all []string, err error) {
+	entries, err := walfs.Read(l)
 	first = l.First()
 	for i, e := range entries {
-		if e.LSN != first+LSN(i) {
+		if e.LSN != first+walfs.LSN(i) {
 			return first, nil, fmt.Errorf("record %d has LSN %d, the log begins at %d", i, e.LSN, first)
 		}
 		if p, err := l.Seek(e.LSN); err != nil || p != e.Pos {
@@ -25,14 +28,14 @@ func kept(l *Log) (first LSN, all []string, err error) {
 		}
 		all = append(all, string(e.Data))
 	}
-	if err == nil && l.Last()+1 != first+LSN(len(all)) {
+	if err == nil && l.Last()+1 != first+walfs.LSN(len(all)) {
 		err = fmt.Errorf("%d records from %d on, the last is said to be %d", len(all), first, l.Last())
 	}
 	return first, all, err
 }
 
 // wantKept fails unless l holds exactly these records.
-func wantKept(t testing.TB, l *Log, first LSN, want []string) {
+func wantKept(t testing.TB, l *walfs.Log, first walfs.LSN, want []string) {
 	t.Helper()
 	got, all, err := kept(l)
 	if err != nil || got != first || !slices.Equal(all, want) {
@@ -41,30 +44,29 @@ func wantKept(t testing.TB, l *Log, first LSN, want []string) {
 }
 
 // eight makes a log of four segments with two records each.
-func eight(t testing.TB, l *Log) []string {
+func eight(t testing.TB, l *walfs.Log) []string {
 	t.Helper()
-	all := numbered(8, 1500)
-	for _, s := range all {
-		mustAppend(t, l, Group, s)
-	}
-	if n := len(*l.segs.Load()); n != 4 {
-		t.Fatalf("%d segments, want 4", n)
+	all := walfs.Numbered(8, 1500)
+	for i, s := range all {
+		if at := walfs.MustAppend(t, l, walfs.Group, s)[0].Pos.Segment; at != uint64(i/2+1) {
+			t.Fatalf("record %d lies in segment %d, want %d", i+1, at, i/2+1)
+		}
 	}
 	return all
 }
 
 func TestPrune(t *testing.T) {
 	dir := t.TempDir()
-	l := mustOpen(t, dir, small)
+	l := walfs.MustOpen(t, dir, walfs.Small)
 	all := eight(t, l)
-	prune := func(before, want LSN) {
+	prune := func(before, want walfs.LSN) {
 		t.Helper()
 		if first, err := l.Prune(before); err != nil || first != want {
 			t.Fatalf("Prune(%d): %d, %v; want %d", before, first, err, want)
 		}
 		wantKept(t, l, want, all[want-1:])
 	}
-	e, err := l.ReadAt(Position{1, headerSize})
+	e, err := l.ReadAt(walfs.Position{1, headerSize})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,7 @@ func TestPrune(t *testing.T) {
 	prune(3, 3)
 	prune(9, 5) // the checkpoint
 	l.Checkpoint(1 << 40)
-	r, err := l.Reader(Position{3, headerSize})
+	r, err := l.Reader(walfs.Position{3, headerSize})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,24 +95,24 @@ func TestPrune(t *testing.T) {
 	if string(e.Data) != all[0] {
 		t.Fatal("an entry of a pruned segment changed")
 	}
-	if _, err := l.ReadAt(Position{1, headerSize}); !errors.Is(err, ErrBadPosition) || !errors.Is(err, ErrPruned) {
+	if _, err := l.ReadAt(walfs.Position{1, headerSize}); !errors.Is(err, walfs.ErrBadPosition) || !errors.Is(err, walfs.ErrPruned) {
 		t.Fatalf("ReadAt in a pruned segment: %v", err)
 	}
-	if _, err := l.Seek(6); !errors.Is(err, ErrNotFound) || !errors.Is(err, ErrPruned) {
+	if _, err := l.Seek(6); !errors.Is(err, walfs.ErrNotFound) || !errors.Is(err, walfs.ErrPruned) {
 		t.Fatalf("Seek to a pruned record: %v", err)
 	}
-	for _, lsn := range []LSN{0, 10} {
-		if _, err := l.Seek(lsn); !errors.Is(err, ErrNotFound) || errors.Is(err, ErrPruned) {
+	for _, lsn := range []walfs.LSN{0, 10} {
+		if _, err := l.Seek(lsn); !errors.Is(err, walfs.ErrNotFound) || errors.Is(err, walfs.ErrPruned) {
 			t.Fatalf("Seek(%d): %v", lsn, err)
 		}
 	}
-	mustClose(t, l)
-	if _, err := l.Prune(1); !errors.Is(err, ErrClosed) {
+	walfs.MustClose(t, l)
+	if _, err := l.Prune(1); !errors.Is(err, walfs.ErrClosed) {
 		t.Fatalf("Prune, closed: %v", err)
 	}
-	l = mustOpen(t, dir, small)
+	l = walfs.MustOpen(t, dir, walfs.Small)
 	wantKept(t, l, 7, all[6:])
-	if got, want := l.Recovery(), (Report{Segments: 1, Records: 2}); !cmp.Equal(got, want) {
+	if got, want := l.Recovery(), (walfs.Report{Segments: 1, Records: 2}); !cmp.Equal(got, want) {
 		t.Fatalf("report %+v, want %+v", got, want)
 	}
 }
@@ -118,10 +120,14 @@ func TestPrune(t *testing.T) {
 // TestPruneRefusedByDisk: a file that cannot be removed stays part of the log.
 func TestPruneRefusedByDisk(t *testing.T) {
 	fails := true
-	disk := newCrashFS()
-	o := small
-	o.FS = removeFS{disk, &fails}
-	l, err := Open(crashDir, o)
+	o := walfs.Small
+	o.FS = walfstest.Faults{FS: walfstest.NewDisk(), Decide: func(c walfstest.Call) walfstest.Fate {
+		if fails && c.Op == walfstest.Remove {
+			return walfstest.Fate{Err: errors.New("operation not permitted")}
+		}
+		return walfstest.Fate{}
+	}}
+	l, err := walfs.Open(crashDir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,29 +141,16 @@ func TestPruneRefusedByDisk(t *testing.T) {
 	if first, err := l.Prune(9); err != nil || first != 7 {
 		t.Fatalf("Prune, again: %d, %v", first, err)
 	}
-	mustClose(t, l)
-}
-
-// removeFS refuses to remove files while fails is set.
-type removeFS struct {
-	FS
-	fails *bool
-}
-
-func (f removeFS) Remove(name string) error {
-	if *f.fails {
-		return errors.New("operation not permitted")
-	}
-	return f.FS.Remove(name)
+	walfs.MustClose(t, l)
 }
 
 func TestTruncate(t *testing.T) {
-	for last := LSN(0); last <= 8; last++ {
+	for last := walfs.LSN(0); last <= 8; last++ {
 		t.Run(fmt.Sprint(last), func(t *testing.T) {
 			dir := t.TempDir()
-			l := mustOpen(t, dir, small)
+			l := walfs.MustOpen(t, dir, walfs.Small)
 			all := eight(t, l)
-			entries, err := read(l)
+			entries, err := walfs.Read(l)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,11 +161,11 @@ func TestTruncate(t *testing.T) {
 			if l.Durable() != last {
 				t.Fatalf("durable %d, want %d", l.Durable(), last)
 			}
-			killed := copyDir(t, dir)
+			killed := walfs.CopyDir(t, dir)
 			if found := verified(t, killed, nil); len(found) > 0 {
 				t.Fatalf("behind the cut: %v", found)
 			}
-			look, err := Open(killed, Options{Degraded: true})
+			look, err := walfs.Open(killed, walfs.Options{Degraded: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -181,19 +174,19 @@ func TestTruncate(t *testing.T) {
 					t.Fatalf("behind the cut: %+v, %v", s, err)
 				}
 			}
-			mustClose(t, look)
-			wantKept(t, mustOpen(t, killed, small), 1, all[:last])
+			walfs.MustClose(t, look)
+			wantKept(t, walfs.MustOpen(t, killed, walfs.Small), 1, all[:last])
 			fresh := []string{"first behind the cut", strings.Repeat("x", 1500)}
 			for i, s := range fresh {
-				if at := mustAppend(t, l, Group, s)[0]; at.LSN != last+1+LSN(i) {
+				if at := walfs.MustAppend(t, l, walfs.Group, s)[0]; at.LSN != last+1+walfs.LSN(i) {
 					t.Fatalf("appended as %d behind %d", at.LSN, last)
 				}
 			}
 			want := append(all[:last:last], fresh...)
 			wantKept(t, l, 1, want)
-			wantKept(t, mustOpen(t, copyDir(t, dir), small), 1, want)
-			mustClose(t, l)
-			wantKept(t, mustOpen(t, dir, small), 1, want)
+			wantKept(t, walfs.MustOpen(t, walfs.CopyDir(t, dir), walfs.Small), 1, want)
+			walfs.MustClose(t, l)
+			wantKept(t, walfs.MustOpen(t, dir, walfs.Small), 1, want)
 			for i, e := range entries {
 				if string(e.Data) != all[i] {
 					t.Fatalf("entry %d changed", i)
@@ -204,23 +197,23 @@ func TestTruncate(t *testing.T) {
 }
 
 func TestTruncateRefused(t *testing.T) {
-	l := mustOpen(t, t.TempDir(), small)
+	l := walfs.MustOpen(t, t.TempDir(), walfs.Small)
 	all := eight(t, l)
-	mustAppend(t, l, None, "a", "b", "c")
+	walfs.MustAppend(t, l, walfs.None, "a", "b", "c")
 	all = append(all, "a", "b", "c")
-	refused := func(last LSN, want error) {
+	refused := func(last walfs.LSN, want error) {
 		t.Helper()
 		if err := l.Truncate(last); !errors.Is(err, want) {
 			t.Fatalf("Truncate(%d): %v, want %v", last, err, want)
 		}
 		wantKept(t, l, l.First(), all[l.First()-1:])
 	}
-	refused(12, ErrNotFound)
-	refused(9, ErrCutsBatch)
-	refused(10, ErrCutsBatch)
+	refused(12, walfs.ErrNotFound)
+	refused(9, walfs.ErrCutsBatch)
+	refused(10, walfs.ErrCutsBatch)
 	l.Checkpoint(5)
-	refused(4, ErrCheckpointed)
-	r, err := l.Reader(Position{})
+	refused(4, walfs.ErrCheckpointed)
+	r, err := l.Reader(walfs.Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,20 +222,20 @@ func TestTruncateRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	refused(6, ErrReaderAhead)
+	refused(6, walfs.ErrReaderAhead)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if first, err := l.Prune(6); err != nil || first != 5 {
 		t.Fatalf("Prune: %d, %v", first, err)
 	}
-	refused(3, ErrPruned)
+	refused(3, walfs.ErrPruned)
 	if err := l.Truncate(5); err != nil {
 		t.Fatal(err)
 	}
 	wantKept(t, l, 5, all[4:5])
-	mustClose(t, l)
-	if err := l.Truncate(5); !errors.Is(err, ErrClosed) {
+	walfs.MustClose(t, l)
+	if err := l.Truncate(5); !errors.Is(err, walfs.ErrClosed) {
 		t.Fatalf("Truncate, closed: %v", err)
 	}
 }
@@ -251,11 +244,11 @@ func TestTruncateRefused(t *testing.T) {
 // a slice.
 func TestTrimAgainstModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		disk := newCrashFS()
-		var l *Log
+		disk := walfstest.NewDisk()
+		var l *walfs.Log
 		var model []string // the whole history, pruned or not
-		first, checkpoint := LSN(1), LSN(0)
-		ends := map[LSN]bool{0: true} // where batches end
+		first, checkpoint := walfs.LSN(1), walfs.LSN(0)
+		ends := map[walfs.LSN]bool{0: true} // where batches end
 		reopen := func(rt *rapid.T) {
 			if l != nil {
 				if err := l.Close(); err != nil {
@@ -263,7 +256,7 @@ func TestTrimAgainstModel(t *testing.T) {
 				}
 			}
 			var err error
-			if l, err = Open(crashDir, Options{SegmentSize: MinSegmentSize, FS: disk}); err != nil {
+			if l, err = walfs.Open(crashDir, walfs.Options{SegmentSize: walfs.MinSegmentSize, FS: disk}); err != nil {
 				rt.Fatal(err)
 			}
 			checkpoint = 0
@@ -276,15 +269,15 @@ func TestTrimAgainstModel(t *testing.T) {
 					model = append(model, strings.Repeat(string(rune('a'+i)), n))
 				}
 				at := l.Last()
-				if _, err := l.Append(None, records(model[at:]...)...); err != nil {
+				if _, err := l.Append(walfs.None, walfs.Records(model[at:]...)...); err != nil {
 					rt.Fatal(err)
 				}
-				ends[LSN(len(model))] = true
+				ends[walfs.LSN(len(model))] = true
 			},
 			"truncate": func(rt *rapid.T) {
 				last := rapid.Uint64Range(0, uint64(len(model))+1).Draw(rt, "last")
-				allowed := last+1 >= first && (last == LSN(len(model)) ||
-					last < LSN(len(model)) && last >= checkpoint && (ends[last] || last+1 == first))
+				allowed := last+1 >= first && (last == walfs.LSN(len(model)) ||
+					last < walfs.LSN(len(model)) && last >= checkpoint && (ends[last] || last+1 == first))
 				if err := l.Truncate(last); (err == nil) != allowed {
 					rt.Fatalf("Truncate(%d) of %d to %d, checkpoint %d, batch ends there %v: %v",
 						last, first, len(model), checkpoint, ends[last], err)

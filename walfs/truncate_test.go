@@ -1,4 +1,4 @@
-package walfs
+package walfs_test
 
 import (
 	"errors"
@@ -9,17 +9,20 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"lightcone/walfs"
+	"lightcone/walfs/walfstest"
 )
 
 // TestTruncateUnderReaders: readers at and before the cut, and one that waits in an
 // empty segment behind it, read on as if nothing had been there.
 func TestTruncateUnderReaders(t *testing.T) {
-	for last := LSN(1); last <= 8; last++ {
-		l := mustOpen(t, t.TempDir(), small)
+	for last := walfs.LSN(1); last <= 8; last++ {
+		l := walfs.MustOpen(t, t.TempDir(), walfs.Small)
 		all := eight(t, l)
-		var readers []*Reader
+		var readers []*walfs.Reader
 		for read := range int(last) + 1 {
-			r, err := l.Reader(Position{})
+			r, err := l.Reader(walfs.Position{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -31,22 +34,19 @@ func TestTruncateUnderReaders(t *testing.T) {
 			readers = append(readers, r)
 		}
 		if last == 8 {
-			l.mu.Lock()
-			err := l.rotate(0)
-			l.mu.Unlock()
-			if err != nil {
+			if err := l.RotateNow(); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := readers[8].Next(); !errors.Is(err, ErrNoNewData) {
+			if _, err := readers[8].Next(); !errors.Is(err, walfs.ErrNoNewData) {
 				t.Fatal(err)
 			}
-			mustAppend(t, l, None, "cut off")
+			walfs.MustAppend(t, l, walfs.None, "cut off")
 		}
 		if err := l.Truncate(last); err != nil {
 			t.Fatal(err)
 		}
 		want := append(all[:last:last], "new", strings.Repeat("y", 3000))
-		mustAppend(t, l, None, want[last:]...)
+		walfs.MustAppend(t, l, walfs.None, want[last:]...)
 		for read, r := range readers {
 			for _, s := range want[read:] {
 				if e, err := r.Next(); err != nil || string(e.Data) != s {
@@ -63,13 +63,13 @@ func TestTruncateUnderReaders(t *testing.T) {
 // TestTruncateAmongAppenders: records are numbered without gap, whoever cuts while
 // others append, and everything the log calls durable is there afterwards.
 func TestTruncateAmongAppenders(t *testing.T) {
-	disk := newCrashFS()
+	disk := walfstest.NewDisk()
 	l := reopen(t, "at first", disk)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
 			for i := range 60 {
-				if _, err := l.Append([]Durability{None, Group}[i%2], records(strings.Repeat("z", 300))...); err != nil {
+				if _, err := l.Append([]walfs.Durability{walfs.None, walfs.Group}[i%2], walfs.Records(strings.Repeat("z", 300))...); err != nil {
 					t.Error(err)
 				}
 			}
@@ -91,42 +91,42 @@ func TestTruncateAmongAppenders(t *testing.T) {
 	if _, _, err := kept(l); err != nil {
 		t.Fatal(err)
 	}
-	after := reopen(t, "after a power cut", disk.powerCut(nothing))
-	if _, all, err := kept(after); err != nil || LSN(len(all)) < durable {
+	after := reopen(t, "after a power cut", disk.PowerCut(walfstest.Nothing))
+	if _, all, err := kept(after); err != nil || walfs.LSN(len(all)) < durable {
 		t.Fatalf("%d records after a power cut, %v; %d were durable", len(all), err, durable)
 	}
-	mustClose(t, l)
+	walfs.MustClose(t, l)
 }
 
 // TestTruncateLargeSegment: what the index knew of the records cut off is gone.
 func TestTruncateLargeSegment(t *testing.T) {
-	l := mustOpen(t, t.TempDir(), Options{SegmentSize: 256 << 10})
-	all := numbered(100, 1000)
-	mustAppend(t, l, None, all[:5]...)
-	mustAppend(t, l, None, all[5:]...)
+	l := walfs.MustOpen(t, t.TempDir(), walfs.Options{SegmentSize: 256 << 10})
+	all := walfs.Numbered(100, 1000)
+	walfs.MustAppend(t, l, walfs.None, all[:5]...)
+	walfs.MustAppend(t, l, walfs.None, all[5:]...)
 	if err := l.Truncate(5); err != nil {
 		t.Fatal(err)
 	}
-	want := append(all[:5:5], numbered(150, 700)...)
-	mustAppend(t, l, None, want[5:]...)
+	want := append(all[:5:5], walfs.Numbered(150, 700)...)
+	walfs.MustAppend(t, l, walfs.None, want[5:]...)
 	wantKept(t, l, 1, want)
 }
 
 // TestTruncateWhileSyncing: a sync that began before the cut does not make what
 // comes behind the cut durable, nor write another segment's mark.
 func TestTruncateWhileSyncing(t *testing.T) {
-	disk := newCrashFS()
+	disk := walfstest.NewDisk()
 	syncing, goOn := make(chan struct{}), make(chan struct{})
 	var block atomic.Bool
-	o := small
-	o.FS = hookFS{disk, func(op, name string) error {
-		if op == "sync" && block.CompareAndSwap(true, false) {
+	o := walfs.Small
+	o.FS = hookOn(disk, func(op walfstest.Op, _ string) error {
+		if op == walfstest.Sync && block.CompareAndSwap(true, false) {
 			close(syncing)
 			<-goOn
 		}
 		return nil
-	}}
-	l, err := Open(crashDir, o)
+	})
+	l, err := walfs.Open(crashDir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestTruncateWhileSyncing(t *testing.T) {
 	var wg sync.WaitGroup
 	block.Store(true)
 	wg.Go(func() {
-		if _, err := l.Append(Group, records("nine")...); err != nil {
+		if _, err := l.Append(walfs.Group, walfs.Records("nine")...); err != nil {
 			t.Error(err)
 		}
 	})
@@ -152,31 +152,33 @@ func TestTruncateWhileSyncing(t *testing.T) {
 	if l.Durable() != 3 {
 		t.Fatalf("durable %d behind a cut at 3", l.Durable())
 	}
-	if err := l.waitDurable(9); err != nil { // as an appender does who comes late
+	if err := walfs.WaitDurable(l, 9); err != nil { // as an appender does who comes late
 		t.Fatal(err)
 	}
 	wantKept(t, l, 1, all[:3])
-	mustAppend(t, l, Group, "four")
-	wantKept(t, reopen(t, "after a power cut", disk.powerCut(nothing)), 1, append(all[:3:3], "four"))
-	mustClose(t, l)
+	walfs.MustAppend(t, l, walfs.Group, "four")
+	wantKept(t, reopen(t, "after a power cut", disk.PowerCut(walfstest.Nothing)), 1, append(all[:3:3], "four"))
+	walfs.MustClose(t, l)
 }
 
 // TestTruncateDiskFails fails each step of a Truncate in turn: either nothing is
-// changed, or the log is stopped and holds the cut and more when opened again.
+// changed, or the log is stopped and holds the cut and more when opened again. A
+// failed Close of the file that was cut comes too late to undo anything.
 func TestTruncateDiskFails(t *testing.T) {
+	harmless := []walfstest.Op{walfstest.Open, walfstest.Map, walfstest.Read, walfstest.Size, walfstest.Close}
 	for n := 1; ; n++ {
-		disk, steps := newCrashFS(), 0
+		disk, steps := walfstest.NewDisk(), 0
 		armed := false
-		o := inline(small)
-		o.FS = hookFS{disk, func(op, name string) error {
-			if armed && op != "open" && op != "map" && op != "read" {
+		o := walfs.Inline(walfs.Small)
+		o.FS = hookOn(disk, func(op walfstest.Op, _ string) error {
+			if armed && !slices.Contains(harmless, op) {
 				if steps++; steps == n {
 					return errors.New("input/output error")
 				}
 			}
 			return nil
-		}}
-		l, err := Open(crashDir, o)
+		})
+		l, err := walfs.Open(crashDir, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,16 +192,16 @@ func TestTruncateDiskFails(t *testing.T) {
 			}
 			return
 		}
-		if !errors.Is(err, ErrStopped) {
+		if !errors.Is(err, walfs.ErrStopped) {
 			wantKept(t, l, 1, all)
-			mustAppend(t, l, Group, "goes on")
+			walfs.MustAppend(t, l, walfs.Group, "goes on")
 			all = append(all, "goes on")
 		}
 		l.Close()
-		for _, pick := range []picker{nothing, everything} {
-			after := reopen(t, fmt.Sprintf("step %d failed", n), disk.powerCut(pick))
+		for _, pick := range []walfstest.Pick{walfstest.Nothing, walfstest.Everything} {
+			after := reopen(t, fmt.Sprintf("step %d failed", n), disk.PowerCut(pick))
 			_, found, err := kept(after)
-			if err != nil || len(found) < 3 || !slices.Equal(found, all[:len(found)]) || !errors.Is(l.group.err(), ErrStopped) && len(found) != len(all) {
+			if err != nil || len(found) < 3 || !slices.Equal(found, all[:len(found)]) || !errors.Is(l.Stopped(), walfs.ErrStopped) && len(found) != len(all) {
 				t.Fatalf("step %d failed: %d records, %v", n, len(found), err)
 			}
 		}

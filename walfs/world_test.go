@@ -22,7 +22,7 @@ type world struct {
 	fault   func(walfstest.Call) walfstest.Fate
 	log     *walfs.Log
 	clock   clock // of the log that is open
-	owed    bool  // an interval was promised and has not passed
+	owed    int   // records whose interval has not passed reach to this LSN
 	hist    history
 	kept    int        // checkpoint of the log that is open
 	made    int        // texts so far: none is used twice, so that dead records are known
@@ -74,7 +74,7 @@ func (w *world) broken(format string, args ...any) {
 
 // open opens the log, which makes durable what it shows, and reads it.
 func (w *world) open() {
-	w.log, w.clock.pending, w.owed, w.kept = nil, nil, false, 0
+	w.log, w.clock.pending, w.owed, w.kept = nil, nil, 0, 0
 	fs := walfstest.Faults{FS: w.wrap(w.disk), Decide: func(c walfstest.Call) walfstest.Fate {
 		if w.fault == nil {
 			return walfstest.Fate{}
@@ -124,7 +124,7 @@ func (w *world) append(d walfs.Durability, n, length int) error {
 	case d == walfs.Group || d == walfs.Each:
 		w.hist.promised = len(w.hist.texts)
 	case d != walfs.None:
-		w.owed = true
+		w.owed = len(w.hist.texts)
 	}
 	return err
 }
@@ -173,11 +173,11 @@ func (w *world) sync() {
 func (w *world) tick() {
 	w.clock.tick()
 	durable := int(w.log.Durable())
-	if w.owed && durable < int(w.log.Last()) && !w.faulty {
-		w.broken("the interval has passed, and %d of %d records are durable", durable, w.log.Last())
+	if owed := min(w.owed, int(w.log.Last())); durable < owed && !w.faulty {
+		w.broken("the interval has passed, and %d of %d records are durable", durable, owed)
 	}
 	w.hist.promised = max(w.hist.promised, durable)
-	w.owed = false
+	w.owed = 0
 }
 
 // reopen closes the log as it should be, and opens it again.
