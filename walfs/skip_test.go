@@ -72,63 +72,71 @@ func batches(t *testing.T) (dir string, placed []Placed) {
 	return dir, placed
 }
 
+type skipCase struct {
+	damage func(b []byte, at []Placed)
+	want   []LSN // what is left
+	lost   []Lost
+}
+
+// frame is the bytes of a record in its segment's file.
+func frame(b []byte, p Placed) []byte {
+	at := p.Pos.Offset
+	return b[at : int64(at)+frameSize(int64(binary.LittleEndian.Uint32(b[at+4:])))]
+}
+
+// skipCases damage the first segment of batches, whose 40 records it tells where
+// they are. 41 records were appended.
+var skipCases = map[string]skipCase{
+	"one record, first of its batch": {
+		func(b []byte, at []Placed) { frame(b, at[4])[40] ^= 1 },
+		without(41, 5),
+		[]Lost{{First: 5, Last: 5, After: 3}},
+	},
+	"one record, last of its batch": {
+		func(b []byte, at []Placed) { frame(b, at[7])[40] ^= 1 },
+		without(41, 8),
+		[]Lost{{First: 8, Last: 8, Before: 3}},
+	},
+	"one record in the middle of its batch": {
+		func(b []byte, at []Placed) { frame(b, at[6])[40] ^= 1 },
+		without(41, 7),
+		[]Lost{{First: 7, Last: 7, Before: 2, After: 1}},
+	},
+	"the length": {
+		func(b []byte, at []Placed) { frame(b, at[6])[5] ^= 0x80 },
+		without(41, 7),
+		[]Lost{{First: 7, Last: 7, Before: 2, After: 1}},
+	},
+	"length 0": {
+		func(b []byte, at []Placed) { clear(frame(b, at[0])[:8]) },
+		without(41, 1),
+		[]Lost{{First: 1, Last: 1, After: 3}},
+	},
+	"two batches and a half": {func(b []byte, at []Placed) {
+		for i := 10; i < 20; i++ {
+			clear(frame(b, at[i]))
+		}
+	}, without(41, lsnRange(11, 20)...), []Lost{{First: 11, Last: 20, Before: 2, After: 4}}},
+	"two places": {
+		func(b []byte, at []Placed) { frame(b, at[6])[40] ^= 1; frame(b, at[30])[5] ^= 1 },
+		without(41, 7, 31),
+		[]Lost{{First: 7, Last: 7, Before: 2, After: 1}, {First: 31, Last: 31, Before: 2, After: 1}},
+	},
+	"the last record": {
+		func(b []byte, at []Placed) { frame(b, at[39])[40] ^= 1 },
+		without(41, 40),
+		[]Lost{{First: 40, Last: 40, Before: 3}},
+	},
+	"all records": {
+		func(b []byte, _ []Placed) { clear(b[headerSize:]) },
+		[]LSN{41},
+		[]Lost{{First: 1, Last: 40}},
+	},
+}
+
 // TestSkip damages a full segment and reads all that is left.
 func TestSkip(t *testing.T) {
-	frame := func(b []byte, p Placed) []byte {
-		at := p.Pos.Offset
-		return b[at : int64(at)+frameSize(int64(binary.LittleEndian.Uint32(b[at+4:])))]
-	}
-	for name, c := range map[string]struct {
-		damage func(b []byte, at []Placed)
-		want   []LSN
-		lost   []Lost
-	}{
-		"one record, first of its batch": {
-			func(b []byte, at []Placed) { frame(b, at[4])[40] ^= 1 },
-			without(41, 5),
-			[]Lost{{First: 5, Last: 5, After: 3}},
-		},
-		"one record, last of its batch": {
-			func(b []byte, at []Placed) { frame(b, at[7])[40] ^= 1 },
-			without(41, 8),
-			[]Lost{{First: 8, Last: 8, Before: 3}},
-		},
-		"one record in the middle of its batch": {
-			func(b []byte, at []Placed) { frame(b, at[6])[40] ^= 1 },
-			without(41, 7),
-			[]Lost{{First: 7, Last: 7, Before: 2, After: 1}},
-		},
-		"the length": {
-			func(b []byte, at []Placed) { frame(b, at[6])[5] ^= 0x80 },
-			without(41, 7),
-			[]Lost{{First: 7, Last: 7, Before: 2, After: 1}},
-		},
-		"length 0": {
-			func(b []byte, at []Placed) { clear(frame(b, at[0])[:8]) },
-			without(41, 1),
-			[]Lost{{First: 1, Last: 1, After: 3}},
-		},
-		"two batches and a half": {func(b []byte, at []Placed) {
-			for i := 10; i < 20; i++ {
-				clear(frame(b, at[i]))
-			}
-		}, without(41, lsnRange(11, 20)...), []Lost{{First: 11, Last: 20, Before: 2, After: 4}}},
-		"two places": {
-			func(b []byte, at []Placed) { frame(b, at[6])[40] ^= 1; frame(b, at[30])[5] ^= 1 },
-			without(41, 7, 31),
-			[]Lost{{First: 7, Last: 7, Before: 2, After: 1}, {First: 31, Last: 31, Before: 2, After: 1}},
-		},
-		"the last record": {
-			func(b []byte, at []Placed) { frame(b, at[39])[40] ^= 1 },
-			without(41, 40),
-			[]Lost{{First: 40, Last: 40, Before: 3}},
-		},
-		"all records": {
-			func(b []byte, _ []Placed) { clear(b[headerSize:]) },
-			[]LSN{41},
-			[]Lost{{First: 1, Last: 40}},
-		},
-	} {
+	for name, c := range skipCases {
 		t.Run(name, func(t *testing.T) {
 			dir, placed := batches(t)
 			file := segmentPath(dir, 1)
@@ -149,7 +157,7 @@ func TestSkip(t *testing.T) {
 				from := placed[gone.First-1].Pos.Offset
 				to := placed[gone.Last].Pos.Offset
 				if gone.Last == 40 {
-					to = placed[39].Pos.Offset + uint64(frameSize(int64(binary.LittleEndian.Uint32([]byte(readFile(t, file))[placed[39].Pos.Offset+4:]))))
+					to = placed[39].Pos.Offset + uint64(len(frame([]byte(readFile(t, file)), placed[39])))
 				}
 				if gone.File != file || gone.From != int64(from) || name != "all records" && gone.To != int64(to) {
 					t.Errorf("%v: want bytes %d to %d of %s", gone, from, to, file)
