@@ -2,6 +2,9 @@ package merge_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
 	"testing"
 
 	"lightcone/memo"
@@ -76,13 +79,127 @@ func BenchmarkBuild(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/entries, "ns/entry")
 }
 
+var millionKeys = sync.OnceValue(func() []string {
+	return slices.Sorted(slices.Values(randomKeys(7, 1_000_000)))
+})
+
+// million is the tree of ANCHORS: a million keys of 24 bytes, values of 38.
+var million = sync.OnceValues(func() (memo.ID, blocks) {
+	b, keys := blocks{}, millionKeys()
+	root, err := merge.Build(testParams(), func(yield func(merge.Entry, error) bool) {
+		for _, k := range keys {
+			if !yield(merge.Entry{Key: k, Value: value38(k, 0)}, nil) {
+				return
+			}
+		}
+	}, b)
+	if err != nil {
+		panic(err)
+	}
+	return root, b
+})
+
+// value38 returns a byte string of 38 bytes with its head.
+func value38(key string, version int) []byte {
+	v := append([]byte{0x58, 36, byte(version), byte(version >> 8)}, key...)
+	return append(v, make([]byte, 38-len(v))...)
+}
+
+// millionBatch makes n changes to the million keys, next to each other or not, to
+// values or to keys.
+func millionBatch(n int, clustered, fresh bool, version int) []merge.Change {
+	keys := millionKeys()
+	r := rand.New(rand.NewPCG(uint64(version), 2))
+	start, picked := r.IntN(len(keys)-n), map[string][]byte{}
+	for i := 0; len(picked) < n; i++ {
+		k := keys[start+i%n]
+		if !clustered {
+			k = keys[r.IntN(len(keys))]
+		}
+		if fresh {
+			k = k[:len(k)-1] + "+"
+		}
+		picked[k] = value38(k, version)
+	}
+	return sorted(picked)
+}
+
+// BenchmarkApply also prints what a batch reads and writes. The new nodes are not
+// kept, so that every batch meets the same tree.
+func BenchmarkApply(b *testing.B) {
+	const variants = 8
+	root, old := million()
+	for _, n := range []int{1, 100, 10_000} {
+		for _, clustered := range []bool{false, true} {
+			for _, fresh := range []bool{false, true} {
+				b.Run(fmt.Sprintf("n=%d/clustered=%v/newkeys=%v", n, clustered, fresh), func(b *testing.B) {
+					var batches [][]merge.Change
+					for v := range variants {
+						batches = append(batches, millionBatch(n, clustered, fresh, v+1))
+					}
+					c := &counting{blocks: old, drop: true}
+					b.ReportAllocs()
+					for i := 0; b.Loop(); i++ {
+						if _, err := merge.Apply(testParams(), c, root, batches[i%variants], c); err != nil {
+							b.Fatal(err)
+						}
+					}
+					runs := float64(b.N)
+					b.ReportMetric(runs*float64(n)/b.Elapsed().Seconds(), "keys/s")
+					b.ReportMetric(float64(c.reads)/runs, "reads/op")
+					b.ReportMetric(float64(c.puts)/runs, "nodes/op")
+					b.ReportMetric(float64(c.bytes)/runs/float64(n), "B/key")
+				})
+			}
+		}
+	}
+}
+
+// BenchmarkMerge merges two trees of a million keys, of which each has changed a
+// thousand: half of them values, half of them new keys.
+func BenchmarkMerge(b *testing.B) {
+	root, old := million()
+	all := layered{&counting{blocks: blocks{}}, old}
+	var ids [2]memo.ID
+	for i := range ids {
+		id, err := merge.Apply(testParams(), all, root, millionBatch(500, false, false, 2*i), all)
+		if err == nil {
+			ids[i], err = merge.Apply(testParams(), all, id, millionBatch(500, false, true, 2*i+1), all)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	all.drop, all.reads, all.puts = true, 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := merge.Merge(testParams(), all, ids[0], ids[1], greater, all); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(all.reads)/float64(b.N), "reads/op")
+	b.ReportMetric(float64(all.puts)/float64(b.N), "nodes/op")
+}
+
+// BenchmarkGet reads from a tree of a million keys and prints the bytes of a path.
 func BenchmarkGet(b *testing.B) {
-	keys := sequentialKeys(100_000)
-	root, blocks := build(b, testParams(), valued(keys))
+	root, old := million()
+	keys := millionKeys()
+	var path, proofs int
+	for ; proofs < 1_000; proofs++ {
+		f, err := merge.Prove(testParams(), old, root, keys[proofs*7919%len(keys)])
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, node := range f {
+			path += len(node)
+		}
+	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if _, ok, err := merge.Get(testParams(), blocks, root, keys[i*7919%len(keys)]); err != nil || !ok {
+		if _, ok, err := merge.Get(testParams(), old, root, keys[i*7919%len(keys)]); err != nil || !ok {
 			b.Fatal(ok, err)
 		}
 	}
+	b.ReportMetric(float64(path)/float64(proofs), "path-B")
 }

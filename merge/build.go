@@ -37,12 +37,11 @@ func Build(p Params, entries iter.Seq2[Entry, error], put BlockPutter) (memo.ID,
 	if err := p.Validate(); err != nil {
 		return memo.ID{}, err
 	}
-	b := &builder{Params: p, put: put, prios: newPriorities(p)}
-	leaves := &level{builder: b, cuts: peaks{w: p.W}}
+	leaves := newBuilder(p, put).level(0)
 	prev, first := "", true
 	for e, err := range entries {
 		if err == nil {
-			err = e.check()
+			err = e.check(false)
 		}
 		if err == nil && !first && e.Key <= prev {
 			err = fmt.Errorf("%w: %q after %q; sort them and drop duplicates", ErrUnsorted, e.Key, prev)
@@ -62,14 +61,17 @@ func Build(p Params, entries iter.Seq2[Entry, error], put BlockPutter) (memo.ID,
 	return root, nil
 }
 
-// check tells whether e can be in a tree.
-func (e Entry) check() error {
+// check tells whether e can be in a tree or, if gone, leave one.
+func (e Entry) check(gone bool) error {
 	if len(e.Key) > MaxKey {
 		return fmt.Errorf("%w: a key of %d bytes, the limit is %d", memo.ErrTooLarge, len(e.Key), MaxKey)
 	}
 	if len(e.Value) > InlineMax {
 		return fmt.Errorf("key %q: %w: a value of %d bytes, the limit is %d; put it as a block and keep its digest",
 			e.Key, memo.ErrTooLarge, len(e.Value), InlineMax)
+	}
+	if gone {
+		return nil
 	}
 	r := &reader{b: e.Value}
 	r.item()
@@ -79,24 +81,53 @@ func (e Entry) check() error {
 	return nil
 }
 
-// builder is what the levels of a tree under construction share.
+// builder makes nodes and puts them.
 type builder struct {
 	Params
 	put   BlockPutter
 	prios *priorities
-	buf   []byte // node bytes, when nobody keeps them
+	buf   []byte // of the node made last
+}
+
+func newBuilder(p Params, put BlockPutter) *builder {
+	return &builder{Params: p, put: put, prios: newPriorities(p)}
+}
+
+// node makes a node of items, puts it unless it is the page had, and returns the
+// item that describes it.
+func (b *builder) node(n int, items []Item, dom int, had *page) (Item, error) {
+	node := Node{Level: n, Items: items}
+	b.buf = EncodeNode(b.buf[:0], node)
+	it := Item{Child: memo.Sum(b.buf), Count: node.Count(), Dom: dom}
+	if len(items) > 0 {
+		it.Key = items[0].Key
+	}
+	if b.put == nil || had != nil && it.Child == had.id {
+		return it, nil
+	}
+	if err := b.put.PutBlock(it.Child, bytes.Clone(b.buf)); err != nil {
+		return Item{}, fmt.Errorf("put node %s: %w", it.Child, err)
+	}
+	return it, nil
 }
 
 // level cuts its items into nodes, whose descriptions are the items of the
 // level above.
 type level struct {
 	*builder
-	n     int   // 0 for leaves
-	cuts  peaks // natural cuts in domain 0, over all the level
-	base  int   // place in the level of run[0]
-	run   []Item
-	first *Item  // the only node so far
-	up    *level // exists once there are two
+	cutter cutter
+	n      int   // 0 for leaves
+	cuts   peaks // natural cuts in domain 0, over all the level
+	base   int   // place in the level of run[0]
+	run    []Item
+	first  *Item  // the only node so far
+	up     *level // exists once there are two
+}
+
+func (b *builder) level(n int) *level {
+	l := &level{builder: b, n: n, cuts: peaks{w: b.W}}
+	l.cutter = cutter{Params: b.Params, n: n, prios: b.prios, emit: l.emit}
+	return l
 }
 
 // push adds the next item. A piece that ends at a natural cut of domain 0 is
@@ -108,7 +139,7 @@ func (l *level) push(it Item) error {
 		return nil
 	}
 	size := cut - l.base
-	if err := l.split(l.run[:size], 1); err != nil {
+	if err := l.cutter.split(l.run[:size], 1); err != nil {
 		return err
 	}
 	l.run = append(l.run[:0], l.run[size:]...)
@@ -118,7 +149,7 @@ func (l *level) push(it Item) error {
 
 // finish makes nodes of what is left and returns the id of the root.
 func (l *level) finish() (memo.ID, error) {
-	if err := l.split(l.run, 1); err != nil {
+	if err := l.cutter.split(l.run, 1); err != nil {
 		return memo.ID{}, err
 	}
 	if l.up == nil {
@@ -127,73 +158,18 @@ func (l *level) finish() (memo.ID, error) {
 	return l.up.finish()
 }
 
-// split cuts run, a piece of domain dom-1, into nodes.
-func (l *level) split(run []Item, dom int) error {
-	if len(run) <= l.M {
-		return l.emit(run, dom)
-	}
-	if dom > l.D {
-		prios := make([]priority, len(run))
-		for i := range run {
-			prios[i] = l.prios.of(l.n, dom, run[i].Key)
-		}
-		return l.halve(run, prios, dom)
-	}
-	found, from := peaks{w: l.W}, 0
-	for i := range run {
-		if cut, ok := found.push(l.prios.of(l.n, dom, run[i].Key)); ok {
-			if err := l.split(run[from:cut], dom+1); err != nil {
-				return err
-			}
-			from = cut
-		}
-	}
-	return l.split(run[from:], dom+1)
-}
-
-// halve cuts run, which has no natural cuts left, where the middle half of it
-// has the greatest priority, until the parts are short enough.
-func (l *level) halve(run []Item, prios []priority, dom int) error {
-	if len(run) <= l.M {
-		return l.emit(run, dom)
-	}
-	quarter := len(run) / 4
-	cut := quarter
-	for i := quarter + 1; i < len(run)-quarter; i++ {
-		if bytes.Compare(prios[i][:], prios[cut][:]) > 0 {
-			cut = i
-		}
-	}
-	if err := l.halve(run[:cut], prios[:cut], dom); err != nil {
-		return err
-	}
-	return l.halve(run[cut:], prios[cut:], dom)
-}
-
 // emit makes a node of items and tells the level above.
 func (l *level) emit(items []Item, dom int) error {
-	node := Node{Level: l.n, Items: items}
-	if l.put == nil {
-		l.buf = l.buf[:0]
-	} else {
-		l.buf = nil
-	}
-	l.buf = EncodeNode(l.buf, node)
-	it := Item{Child: memo.Sum(l.buf), Count: node.Count(), Dom: dom}
-	if len(items) > 0 {
-		it.Key = items[0].Key
-	}
-	if l.put != nil {
-		if err := l.put.PutBlock(it.Child, l.buf); err != nil {
-			return fmt.Errorf("put node %s: %w", it.Child, err)
-		}
+	it, err := l.node(l.n, items, dom, nil)
+	if err != nil {
+		return err
 	}
 	if l.first == nil {
 		l.first = &it
 		return nil
 	}
 	if l.up == nil {
-		l.up = &level{builder: l.builder, n: l.n + 1, cuts: peaks{w: l.W}}
+		l.up = l.level(l.n + 1)
 		if err := l.up.push(*l.first); err != nil {
 			return err
 		}

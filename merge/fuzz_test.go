@@ -94,6 +94,36 @@ func FuzzDecodeRoot(f *testing.F) {
 	})
 }
 
+// FuzzDecodeProof: a proof that is accepted is its bytes, and holds against a root
+// only if its nodes are the tree's.
+func FuzzDecodeProof(f *testing.F) {
+	p := smallParams()
+	m := valued(sequentialKeys(50))
+	root, made := build(f, p, m)
+	for _, key := range []string{"", "row/00000007", "row/00000007+", "z"} {
+		proof, err := merge.Prove(p, made, root, key)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(proof.Encode(), key)
+	}
+	f.Add(merge.Proof{}.Encode(), "")
+	f.Fuzz(func(t *testing.T, data []byte, key string) {
+		proof, err := merge.DecodeProof(data)
+		if err != nil {
+			refused(t, err)
+			return
+		}
+		if again := proof.Encode(); !bytes.Equal(again, data) {
+			t.Fatalf("accepted %x and wrote %x", data, again)
+		}
+		v, found, err := merge.VerifyProof(p, root, key, proof)
+		if want, has := m[key]; err == nil && (found != has || !bytes.Equal(v, want)) {
+			t.Fatalf("%x proves %q to be %x %v", data, key, v, found)
+		}
+	})
+}
+
 // TestMemoryIsBounded: a row state, whose length only the memos behind it bound,
 // takes at most a small multiple of its bytes, whatever lengths it claims; of a
 // node no more is read than a node may hold, of a root nothing above its limit.
@@ -108,6 +138,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	rowOf := func(data []byte) error { _, err := merge.DecodeRow(data); return err }
 	nodeOf := func(data []byte) error { _, err := merge.DecodeNode(testParams(), data, merge.Place{}); return err }
 	rootOf := func(data []byte) error { _, err := merge.DecodeRoot(data); return err }
+	proofOf := func(data []byte) error { _, err := merge.DecodeProof(data); return err }
 	for name, c := range map[string]struct {
 		data   []byte
 		decode func([]byte) error
@@ -118,6 +149,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		"node of many items":     {claim(0x83, 1, 0), nodeOf, block},
 		"node with a long value": {claim(0x83, 1, 0, 0x81, 0x83, 0, 0x40), nodeOf, block},
 		"root":                   {claim(0x84, 1), rootOf, block},
+		"proof of many nodes":    {claim(0x82, 1), proofOf, block},
 	} {
 		if n := allocated(func() { refused(t, c.decode(c.data)) }); n > c.most {
 			t.Errorf("%s: refusing %d bytes allocates %d", name, len(c.data), n)

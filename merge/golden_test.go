@@ -56,6 +56,10 @@ func TestGoldenTree(t *testing.T) {
 		"2bc0d51401850a42323058208f67651545645349965d692d47c4f862f72fa2d9e3ec6ab7acd1b09abda1c832182301850a42"+
 		"35355820f19a88d8112934749ecfb95b2047e06abacc919205264f3918ae00c4264ef674182d01")
 
+	hundred, b := build(t, p, valued(sequentialKeys(100)))
+	proof := memo.Sum(prove(t, p, b, hundred, "row/00000050").Encode())
+	golden(t, "id of a proof", proof[:], "40c4cf17146e2c59e7ed34c898fa0acc5464140fc958ef80a56bb310b397f4b0")
+
 	large, _ := build(t, p, valued(sequentialKeys(10_000)))
 	golden(t, "id of a tree of 10,000 entries", large[:], "a159d6b69233cb555023e33e053543d5e0571fbea18a76901bafa040aadfdaa0")
 

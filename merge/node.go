@@ -65,7 +65,7 @@ func (p Place) Below(n Node, i int) Place {
 }
 
 // check tells whether n, whose items are strictly ascending, can be the node at
-// place.
+// place, but for its cuts.
 func (n Node) check(p Params, place Place) error {
 	size := len(n.Items)
 	switch root := place.Dom == 0; {
@@ -86,7 +86,7 @@ func (n Node) check(p Params, place Place) error {
 	if place.Dom != 0 && n.Count() != place.Count {
 		return fmt.Errorf("%w: %d entries below, its parent says %d", ErrNode, n.Count(), place.Count)
 	}
-	return n.checkCuts(p, place)
+	return nil
 }
 
 // checkCounts tells whether what an inner node says of its children is possible
@@ -121,18 +121,24 @@ func (n Node) checkCounts(p Params) error {
 // whole through the domains below d, so in none of them may an item be the
 // greatest of a window that lies within the node: such a window lay within the
 // run as well. For a root, which is a whole run of domain 0, this is exact.
-func (n Node) checkCuts(p Params, place Place) error {
+//
+// It returns the priorities of domain 0, if it needed them.
+func (n Node) checkCuts(p Params, of *priorities, place Place) ([]priority, error) {
 	if len(n.Items) <= 2*p.W {
-		return nil // no window fits
+		return nil, nil // no window fits
 	}
-	prios := newPriorities(p)
+	prios := make([]priority, len(n.Items))
 	for dom := range max(place.Dom, 1) {
 		found := peaks{w: p.W}
 		for i := range n.Items {
-			if cut, ok := found.push(prios.of(n.Level, dom, n.Items[i].Key)); ok {
-				return fmt.Errorf("%w: a natural cut missed at key %q", ErrNode, n.Items[cut].Key)
+			prio := of.of(n.Level, dom, n.Items[i].Key)
+			if dom == 0 {
+				prios[i] = prio
+			}
+			if cut, ok := found.push(prio); ok {
+				return nil, fmt.Errorf("%w: a natural cut missed at key %q", ErrNode, n.Items[cut].Key)
 			}
 		}
 	}
-	return nil
+	return prios, nil
 }

@@ -71,23 +71,52 @@ func EncodeNode(b []byte, n Node) []byte {
 // overlong in each domain below its own. Building the tree again from its
 // entries decides all of it.
 func DecodeNode(p Params, data []byte, place Place) (Node, error) {
-	if err := p.Validate(); err != nil {
-		return Node{}, err
-	}
-	n, err := decodeNode(p, data)
-	if err == nil && !bytes.Equal(EncodeNode(nil, n), data) { // a prefix not maximal, for one
-		err = memo.ErrNotCanonical
-	}
-	if err == nil {
-		err = n.check(p, place)
-	}
-	if err != nil {
-		return Node{}, fmt.Errorf("tree node: %w", err)
-	}
-	return n, nil
+	n, _, err := newNodeReader(p).node(data, place)
+	return n, err
 }
 
-func decodeNode(p Params, data []byte) (Node, error) {
+// nodeReader reads nodes; it owns memory that serves one after the other: one
+// goroutine each.
+type nodeReader struct {
+	Params
+	prios *priorities
+	again []byte // the node, encoded once more
+	keys  []byte // of the node, one after the other
+	ends  []int  // where each ends there
+}
+
+func newNodeReader(p Params) *nodeReader {
+	return &nodeReader{Params: p, prios: newPriorities(p)}
+}
+
+// node is DecodeNode. It also returns the priorities of the items in domain 0 if
+// it had to compute them.
+func (d *nodeReader) node(data []byte, place Place) (Node, []priority, error) {
+	if err := d.Validate(); err != nil {
+		return Node{}, nil, err
+	}
+	var prios []priority
+	n, err := d.decode(data)
+	if err == nil {
+		d.again = EncodeNode(d.again[:0], n)
+		if !bytes.Equal(d.again, data) { // a prefix not maximal, for one
+			err = memo.ErrNotCanonical
+		}
+	}
+	if err == nil {
+		err = n.check(d.Params, place)
+	}
+	if err == nil {
+		prios, err = n.checkCuts(d.Params, d.prios, place)
+	}
+	if err != nil {
+		return Node{}, nil, fmt.Errorf("tree node: %w", err)
+	}
+	return n, prios, nil
+}
+
+// decode reads a node as far as its bytes alone tell.
+func (d *nodeReader) decode(data []byte) (Node, error) {
 	r := &reader{b: data}
 	r.arrayOf(nodeParts, "a node")
 	if v := r.uint(); v != nodeVersion {
@@ -97,41 +126,51 @@ func decodeNode(p Params, data []byte) (Node, error) {
 	if level > maxLevel {
 		r.fail("level %d, at most %d", level, maxLevel)
 	}
-	n := Node{Level: int(level), Items: make([]Item, r.array(p.M))}
-	prev := ""
+	n := Node{Level: int(level), Items: make([]Item, r.array(d.M))}
+	d.keys, d.ends = d.keys[:0], d.ends[:0]
+	var prev []byte
 	for i := range n.Items {
-		it := &n.Items[i]
-		*it = r.nodeItem(n.Level, prev)
-		if i > 0 && it.Key <= prev {
-			r.fail("keys are not strictly ascending at %q", it.Key)
+		shared, suffix := r.nodeItem(n.Level, &n.Items[i], len(prev))
+		start := len(d.keys)
+		d.keys = append(append(d.keys, prev[:shared]...), suffix...)
+		d.ends = append(d.ends, len(d.keys))
+		key := d.keys[start:]
+		if i > 0 && bytes.Compare(key, prev) <= 0 {
+			r.fail("keys are not strictly ascending at %q", key)
 		}
 		if r.err != nil {
 			return Node{}, r.err
 		}
-		prev = it.Key
+		prev = key
+	}
+	all, start := string(d.keys), 0 // one string for all keys costs one allocation
+	for i, end := range d.ends {
+		n.Items[i].Key, start = all[start:end], end
 	}
 	return n, r.end()
 }
 
-// nodeItem reads one item of a node; prev is the key before it.
-func (r *reader) nodeItem(level int, prev string) Item {
+// nodeItem reads one item of a node but for its key, which is that many bytes of
+// the key before, which has size bytes, and a suffix.
+func (r *reader) nodeItem(level int, it *Item, size int) (shared int, suffix []byte) {
 	if level == 0 {
 		r.arrayOf(leafParts, "an item of a leaf")
 	} else {
 		r.arrayOf(innerParts, "an item of an inner node")
 	}
-	shared := r.uint()
-	if shared > uint64(len(prev)) {
-		r.fail("a shared prefix of %d bytes of a key of %d", shared, len(prev))
-		return Item{}
+	n := r.uint()
+	if n > uint64(size) {
+		r.fail("a shared prefix of %d bytes of a key of %d", n, size)
+		return 0, nil
 	}
-	it := Item{Key: prev[:shared] + string(r.bytes(MaxKey-int(shared)))}
+	shared = int(n)
+	suffix = r.bytes(MaxKey - shared)
 	if level == 0 {
 		it.Value = r.item()
 		if len(it.Value) > InlineMax {
 			r.fail("a value of %d bytes, the limit is %d", len(it.Value), InlineMax)
 		}
-		return it
+		return shared, suffix
 	}
 	it.Child = r.digest()
 	it.Count = r.uint()
@@ -140,7 +179,7 @@ func (r *reader) nodeItem(level int, prev string) Item {
 		r.fail("domain %d, at most %d", dom, MaxDomain+1)
 	}
 	it.Dom = int(dom)
-	return it
+	return shared, suffix
 }
 
 func sharedPrefix(a, b string) int {

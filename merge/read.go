@@ -17,9 +17,9 @@ type BlockGetter interface {
 
 // Get returns the value of key in the tree under root, reading one node a level.
 func Get(p Params, g BlockGetter, root memo.ID, key string) ([]byte, bool, error) {
-	id, place := root, Place{}
+	l, id, place := newLoader(p, g), root, Place{}
 	for {
-		n, err := load(p, g, id, place)
+		n, _, err := l.load(id, place)
 		if err != nil {
 			return nil, false, err
 		}
@@ -37,25 +37,47 @@ func Get(p Params, g BlockGetter, root memo.ID, key string) ([]byte, bool, error
 	}
 }
 
+// Rank returns the number of keys below key in the tree under root, whether key
+// is one of them or not. It reads one node a level.
+func Rank(p Params, g BlockGetter, root memo.ID, key string) (uint64, error) {
+	l, id, place, rank := newLoader(p, g), root, Place{}, uint64(0)
+	for {
+		n, _, err := l.load(id, place)
+		if err != nil {
+			return 0, err
+		}
+		i, found := n.find(key)
+		switch {
+		case n.Level == 0 && found:
+			return rank + uint64(i), nil
+		case n.Level == 0 || i < 0:
+			return rank + uint64(i+1), nil
+		}
+		for j := range i {
+			rank += n.Items[j].Count
+		}
+		id, place = n.Items[i].Child, place.Below(n, i)
+	}
+}
+
 // Scan yields the entries of the tree under root from key from on, ascending.
 // It ends after the first error.
 func Scan(p Params, g BlockGetter, root memo.ID, from string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		s := scan{p: p, g: g, from: from, yield: yield}
+		s := scan{loader: newLoader(p, g), from: from, yield: yield}
 		s.visit(root, Place{})
 	}
 }
 
 type scan struct {
-	p     Params
-	g     BlockGetter
+	*loader
 	from  string
 	yield func(Entry, error) bool
 }
 
 // visit yields what is below the node and reports whether to go on.
 func (s *scan) visit(id memo.ID, place Place) bool {
-	n, err := load(s.p, s.g, id, place)
+	n, _, err := s.load(id, place)
 	if err != nil {
 		s.yield(Entry{}, err)
 		return false
@@ -90,18 +112,27 @@ func (n Node) find(key string) (int, bool) {
 	return i, found
 }
 
-// load reads and checks one node.
-func load(p Params, g BlockGetter, id memo.ID, place Place) (Node, error) {
-	data, err := g.Block(id)
+// loader reads nodes from a BlockGetter.
+type loader struct {
+	*nodeReader
+	g BlockGetter
+}
+
+func newLoader(p Params, g BlockGetter) *loader { return &loader{newNodeReader(p), g} }
+
+// load reads and checks one node. It also returns the priorities of the items in
+// domain 0 if it had to compute them.
+func (l *loader) load(id memo.ID, place Place) (Node, []priority, error) {
+	data, err := l.g.Block(id)
 	if err != nil {
-		return Node{}, fmt.Errorf("read node %s: %w", id, err)
+		return Node{}, nil, fmt.Errorf("read node %s: %w", id, err)
 	}
 	if got := memo.Sum(data); got != id {
-		return Node{}, fmt.Errorf("read node %s: %w: the block given has digest %s", id, ErrNode, got)
+		return Node{}, nil, fmt.Errorf("read node %s: %w: the block given has digest %s", id, ErrNode, got)
 	}
-	n, err := DecodeNode(p, data, place)
+	n, prios, err := l.node(data, place)
 	if err != nil {
-		return Node{}, fmt.Errorf("node %s: %w", id, err)
+		return Node{}, nil, fmt.Errorf("node %s: %w", id, err)
 	}
-	return n, nil
+	return n, prios, nil
 }

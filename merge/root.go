@@ -2,7 +2,6 @@ package merge
 
 import (
 	"fmt"
-	"iter"
 
 	"lightcone/memo"
 )
@@ -62,49 +61,23 @@ func DecodeRoot(data []byte) (Root, error) {
 	return Root{Params: p, Vector: w.Vector, State: w.State}, nil
 }
 
-// KeyedRow is one row of a space: its RowKey and its encoded state.
-type KeyedRow struct {
-	Key   string
-	State []byte
-}
-
-// BuildState makes the state tree of a space from all its row states, strictly
-// ascending by key, dead rows included, and returns its id, the digest of the
-// space. A state longer than InlineMax becomes a block of its own, and its
-// value in the tree is its digest, a byte string; a shorter one is the value
-// itself, an array. With a nil put only the id is computed.
-func BuildState(p Params, rows iter.Seq2[KeyedRow, error], put BlockPutter) (memo.ID, error) {
-	return Build(p, func(yield func(Entry, error) bool) {
-		for row, err := range rows {
-			e := Entry{Key: row.Key, Value: row.State}
-			if err == nil && len(row.State) > InlineMax {
-				id := memo.Sum(row.State)
-				e.Value = appendBytes(nil, id[:])
-				if put != nil {
-					err = put.PutBlock(id, row.State)
-				}
-			}
-			if !yield(e, err) {
-				return
-			}
-		}
-	}, put)
-}
-
-// BuildVector makes the tree of a cut, author → [seq, digest, time, forked],
-// and returns its id. No author is marked as forked yet: memos that prove a
-// fork come with a later version.
-func BuildVector(p Params, v memo.Vector, put BlockPutter) (memo.ID, error) {
-	return Build(p, func(yield func(Entry, error) bool) {
-		for m := range v.All() {
-			val := appendArray(nil, 4)
-			val = appendUint(val, m.Seq)
-			val = appendBytes(val, m.ID[:])
-			val = appendUint(val, uint64(m.Time))
-			val = append(val, itemFalse)
-			if !yield(Entry{Key: string(m.Author[:]), Value: val}, nil) {
-				return
-			}
-		}
-	}, put)
+// MergeRoot returns the root of the union of two cuts: their vectors merged by
+// MergeVector, their states by MergeState. The states are merged where the
+// vectors are equal too; if they differ then, one of the makers computed or
+// lied wrongly, which the caller sees by comparing the roots. Roots of different
+// parameters are ErrParams.
+func MergeRoot(g BlockGetter, a, b Root, put BlockPutter) (Root, error) {
+	if a.Params != b.Params {
+		return Root{}, fmt.Errorf("merge roots: %w: the one has %+v, the other %+v; roots of one space agree",
+			ErrParams, a.Params, b.Params)
+	}
+	out := Root{Params: a.Params}
+	var err error
+	if out.Vector, err = MergeVector(a.Params, g, a.Vector, b.Vector, put); err != nil {
+		return Root{}, fmt.Errorf("merge roots: %w", err)
+	}
+	if out.State, err = MergeState(a.Params, g, a.State, b.State, put); err != nil {
+		return Root{}, fmt.Errorf("merge roots: %w", err)
+	}
+	return out, nil
 }

@@ -1,0 +1,89 @@
+package merge
+
+import (
+	"cmp"
+	"fmt"
+
+	"lightcone/memo"
+)
+
+// vectorEntry is what a vector tree holds for an author:
+// [seq, digest, time, forked].
+type vectorEntry struct {
+	Seq    uint64
+	ID     memo.ID
+	Time   memo.Time
+	Forked bool // the cut holds a proof that the author forked
+}
+
+// vectorParts is the length of the array above.
+const vectorParts = 4
+
+func (e vectorEntry) encode() []byte {
+	b := appendArray(nil, vectorParts)
+	b = appendUint(b, e.Seq)
+	b = appendBytes(b, e.ID[:])
+	b = appendUint(b, uint64(e.Time))
+	if e.Forked {
+		return append(b, itemTrue)
+	}
+	return append(b, itemFalse)
+}
+
+func decodeVectorEntry(b []byte) (vectorEntry, error) {
+	r := &reader{b: b}
+	r.arrayOf(vectorParts, "an entry of a vector")
+	e := vectorEntry{Seq: r.uint(), ID: r.digest(), Time: memo.Time(r.uint())}
+	switch e.Forked = r.peek() == itemTrue; {
+	case e.Forked || r.peek() == itemFalse:
+		r.take(1)
+	default:
+		r.fail("forked is true or false")
+	}
+	if r.err == nil && (e.Seq == 0 || e.ID.IsZero() || e.Time > memo.MaxTime) {
+		r.fail("a head that no chain has: seq %d, time %d", e.Seq, uint64(e.Time))
+	}
+	return e, r.end()
+}
+
+// join keeps the greater head by (seq, digest), the rule of memo.Vector; the
+// time tells apart only forged entries. Once forked, always forked.
+func (e vectorEntry) join(o vectorEntry) vectorEntry {
+	forked := e.Forked || o.Forked
+	if cmp.Or(cmp.Compare(e.Seq, o.Seq), e.ID.Compare(o.ID), cmp.Compare(e.Time, o.Time)) < 0 {
+		e = o
+	}
+	e.Forked = forked
+	return e
+}
+
+// BuildVector makes the tree of a cut, author → [seq, digest, time, forked],
+// and returns its id. No author is marked as forked yet: memos that prove a
+// fork come with a later version.
+func BuildVector(p Params, v memo.Vector, put BlockPutter) (memo.ID, error) {
+	return Build(p, func(yield func(Entry, error) bool) {
+		for m := range v.All() {
+			val := vectorEntry{Seq: m.Seq, ID: m.ID, Time: m.Time}.encode()
+			if !yield(Entry{Key: string(m.Author[:]), Value: val}, nil) {
+				return
+			}
+		}
+	}, put)
+}
+
+// MergeVector makes the vector tree of the union of two cuts out of their vector
+// trees: per author the greater head by (seq, digest), forked if either says
+// so. Blocks are read and put as by Merge.
+func MergeVector(p Params, g BlockGetter, a, b memo.ID, put BlockPutter) (memo.ID, error) {
+	return Merge(p, g, a, b, func(key string, a, b []byte) ([]byte, error) {
+		x, err := decodeVectorEntry(a)
+		if err != nil {
+			return nil, fmt.Errorf("author %x: %w", key, err)
+		}
+		y, err := decodeVectorEntry(b)
+		if err != nil {
+			return nil, fmt.Errorf("author %x: %w", key, err)
+		}
+		return x.join(y).encode(), nil
+	}, put)
+}
