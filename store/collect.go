@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -97,12 +96,12 @@ func (b *Blocks) sweep(c *Collected, began uint64, needed map[uint64]struct{}) e
 		if err != nil {
 			return err
 		}
-		k, f := fields{b: it.Key[1:]}, fields{b: it.Value}
-		id, stamp := k.id(), f.uint()
-		if err := errors.Join(k.end(), f.end()); err != nil {
+		k := fields{b: it.Key[1:]}
+		id := k.id()
+		if err := k.end(); err != nil {
 			return err
 		}
-		if _, ok := needed[binary.BigEndian.Uint64(id[:])]; ok || stamp > began {
+		if _, ok := needed[binary.BigEndian.Uint64(id[:])]; ok {
 			c.Kept++
 			continue
 		}
