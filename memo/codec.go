@@ -12,7 +12,7 @@ import (
 const version = 1
 
 const (
-	maxNesting  = 16      // the deepest body, an edit, nests 6 arrays
+	maxNesting  = 16      // the deepest body, an edit, nests 8 arrays
 	maxElements = 1 << 17 // elements of one array, checked before allocation
 )
 

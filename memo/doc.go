@@ -26,6 +26,14 @@
 // Opaque body, can be hashed and verified, and reports ErrUnknownKind when asked
 // whether it may be attached.
 //
+// # Edits
+//
+// An edit changes rows of topics: it clears them with a tombstone, and changes
+// their cells by deltas, one a cell at most. What a delta says depends on the
+// cell's type: Op sets or deletes a Register; a Count says what its author added
+// to a Counter in all; a Change adds values to a Multi or elements to a Set and
+// lists those it removes. What becomes of them is told in package merge.
+//
 // # What this package does not know
 //
 // Disk, network, the wall clock, and who reads. Time is an argument (Next).

@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/fxamacker/cbor/v2"
-	"github.com/ipfs/go-cid"
 )
 
 // Limits of an edit. They are part of validity: every peer applies the same.
@@ -27,7 +24,7 @@ var ErrTooLarge = errors.New("too large")
 // CellType is the sort of a cell: which lattice its deltas join in.
 type CellType uint64
 
-// The cell types. This version knows Register alone.
+// The cell types. This version knows those up to Set.
 const (
 	Register CellType = iota
 	Multi
@@ -36,6 +33,9 @@ const (
 	TextCell
 	BlobCell
 )
+
+// known reports whether this version can apply a delta of type t.
+func (t CellType) known() bool { return t <= Set }
 
 // Edit is the body of KindEdit: deltas by topic, row and field, each list
 // strictly ascending, so a cell has at most one delta and a row one tombstone.
@@ -57,138 +57,6 @@ type RowEdit struct {
 	Row       Bytes
 	Tombstone bool
 	Deltas    []Delta
-}
-
-// Delta is one operation on one cell.
-type Delta struct {
-	Field string // raw bytes
-	Type  CellType
-	Op    Op
-}
-
-// Op is what a delta does. For a Register: write Value when Set, else delete.
-// For a type this version does not know, Opaque keeps the operands as they came.
-type Op struct {
-	Set    bool
-	Value  Value
-	Opaque []Raw
-}
-
-// registerSet and registerDel are the wire forms of a register's delta:
-// [field, 0, 1, value] and [field, 0, 0].
-type registerSet struct {
-	_     struct{} `cbor:",toarray"`
-	Field Bytes
-	Type  CellType
-	Set   uint64
-	Value Value
-}
-
-type registerDel struct {
-	_     struct{} `cbor:",toarray"`
-	Field Bytes
-	Type  CellType
-	Set   uint64
-}
-
-// MarshalCBOR implements cbor.Marshaler.
-func (d Delta) MarshalCBOR() ([]byte, error) {
-	switch {
-	case d.Type != Register:
-		items := []any{Bytes(d.Field), d.Type}
-		for _, op := range d.Op.Opaque {
-			items = append(items, op)
-		}
-		return Marshal(items)
-	case d.Op.Set:
-		return Marshal(registerSet{Field: Bytes(d.Field), Type: d.Type, Set: 1, Value: d.Op.Value})
-	default:
-		return Marshal(registerDel{Field: Bytes(d.Field), Type: d.Type})
-	}
-}
-
-// UnmarshalCBOR implements cbor.Unmarshaler.
-func (d *Delta) UnmarshalCBOR(data []byte) error {
-	var items []Raw
-	if err := decMode.Unmarshal(data, &items); err != nil {
-		return err
-	}
-	if len(items) < 3 {
-		return fmt.Errorf("%w: a delta has a field, a type and an operation", ErrMalformed)
-	}
-	var got Delta
-	var field Bytes
-	if err := decMode.Unmarshal(items[0], &field); err != nil {
-		return err
-	}
-	got.Field = string(field)
-	if err := decMode.Unmarshal(items[1], &got.Type); err != nil {
-		return err
-	}
-	var err error
-	if got.Op, err = decodeOp(got.Type, items[2:]); err != nil {
-		return err
-	}
-	*d = got
-	return nil
-}
-
-func decodeOp(t CellType, items []Raw) (Op, error) {
-	if t != Register {
-		return Op{Opaque: items}, nil
-	}
-	var set uint64
-	if err := decMode.Unmarshal(items[0], &set); err != nil {
-		return Op{}, err
-	}
-	switch {
-	case set == 0 && len(items) == 1:
-		return Op{}, nil
-	case set == 1 && len(items) == 2:
-		op := Op{Set: true}
-		err := op.Value.UnmarshalCBOR(items[1])
-		return op, err
-	default:
-		return Op{}, fmt.Errorf("%w: a register's operation is [1, value] or [0]", ErrMalformed)
-	}
-}
-
-// canonical checks that raw is one canonical item of a shape that every version
-// of the format may use, see plain.
-func canonical(raw Raw) error {
-	var a any
-	if err := decMode.Unmarshal(raw, &a); err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	if err := plain(a); err != nil {
-		return err
-	}
-	return Unmarshal(raw, &a)
-}
-
-// plain refuses what DAG-CBOR of arrays does not have: maps, whose pairs Go also
-// hands out in random order, so that encoding them again proves nothing; simple
-// values beside null and bools; tags beside links, and links that are no CID.
-func plain(a any) error {
-	switch x := a.(type) {
-	case nil, bool, uint64, int64, float64, string, []byte:
-		return nil
-	case []any:
-		for _, item := range x {
-			if err := plain(item); err != nil {
-				return err
-			}
-		}
-		return nil
-	case cbor.Tag:
-		if link, ok := x.Content.([]byte); ok && x.Number == linkTag && len(link) > 1 && link[0] == 0 {
-			if _, err := cid.Cast(link[1:]); err != nil {
-				return fmt.Errorf("%w: a link to no CID: %w", ErrMalformed, err)
-			}
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: an item of Go type %T; the format has arrays, links and plain values", ErrMalformed, a)
 }
 
 func (e *Edit) kind() Kind { return KindEdit }
@@ -261,24 +129,25 @@ func (r RowEdit) check() error {
 		if i > 0 && compareCells(r.Deltas[i-1], d) >= 0 {
 			return fmt.Errorf("%w: deltas are not strictly ascending at field %q", ErrInvalid, d.Field)
 		}
-		if err := d.Op.check(d.Type); err != nil {
+		if err := d.check(r.Tombstone); err != nil {
 			return fmt.Errorf("field %q: %w", d.Field, err)
 		}
 	}
 	return nil
 }
 
-// check tells whether o says, for a cell of type t, just what its encoding says.
-func (o Op) check(t CellType) error {
-	switch {
-	case t == Register && !o.Set && o.Value != Null():
-		return fmt.Errorf("%w: a delete with a value", ErrInvalid)
-	case t != Register && len(o.Opaque) == 0:
-		return fmt.Errorf("%w: an operation on a cell of type %d without operands", ErrInvalid, t)
-	}
-	for _, item := range o.Opaque {
-		if err := canonical(item); err != nil {
-			return err
+// checkAuthor applies the rules that relate deltas to their memo.
+func (e *Edit) checkAuthor(author Author, time Time) error {
+	for _, t := range e.Topics {
+		for _, r := range t.Rows {
+			for _, d := range r.Deltas {
+				if d.Op.Operands == nil {
+					continue
+				}
+				if err := d.Op.Operands.checkAuthor(author, time); err != nil {
+					return fmt.Errorf("topic %q: row %q: field %q: %w", t.Topic, r.Row, d.Field, err)
+				}
+			}
 		}
 	}
 	return nil

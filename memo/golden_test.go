@@ -88,11 +88,47 @@ func goldenMemos(t *testing.T) (names []string, memos []*Memo) {
 		Space: space, Author: carol, Seq: 2, Prev: join.ID(), Time: MaxTime,
 		Body: &Opaque{Kind: 77, Raw: raw(t, []any{"from the future", uint64(7), []any{nil, true, -1.5}})},
 	})
-	add("edit with an unknown cell type", Memo{
+	count := add("edit with a counter", Memo{ // an unknown cell type when it was frozen
 		Space: space, Author: bob, Seq: 2, Prev: values.ID(), Time: Next(0, values.Time),
-		Body: editOf("airports", "00M", Delta{Field: "visits", Type: Counter, Op: Op{Opaque: []Raw{raw(t, nil), raw(t, uint64(3))}}}),
+		Body: editOf("airports", "00M", Delta{Field: "visits", Type: Counter, Op: Op{Operands: &Count{K: 3}}}),
+	})
+	cells := add("edit with multis, counters and sets", Memo{
+		Space: space, Author: bob, Seq: 3, Prev: count.ID(), Time: Next(0, tombstone.Time), Body: goldenCells(t, tombstone),
+	})
+	add("edit with an unknown cell type", Memo{
+		Space: space, Author: bob, Seq: 4, Prev: cells.ID(), Time: Next(0, cells.Time),
+		Body: editOf("airports", "00M", Delta{Field: "notes", Type: TextCell, Op: Op{Operands: Unknown{raw(t, nil), raw(t, uint64(3))}}}),
 	})
 	return names, memos
+}
+
+// goldenCells has every form of an operation on a multi, a counter and a set.
+// seen is an earlier memo, with a row tombstone.
+func goldenCells(t *testing.T, seen *Memo) *Edit {
+	_, carol := testKey("carol")
+	removed := []Dots{{Ks: []uint64{1, 24}}, {Author: carol, Ks: []uint64{MaxCount}}}
+	change := func(t CellType, field string, c Change) Delta {
+		return Delta{Field: field, Type: t, Op: Op{Operands: &c}}
+	}
+	count := func(field string, c Count) Delta { return Delta{Field: field, Type: Counter, Op: Op{Operands: &c}} }
+	base := Base{Time: seen.Time, Author: seen.Author, ID: seen.ID()}
+	e := &Edit{Topics: []TopicEdit{{Topic: "airports", Rows: []RowEdit{
+		{Row: "00M", Deltas: []Delta{
+			change(Multi, "name", Change{K: 1, Add: []Value{mustText(t, "Thigpen")}}),
+			change(Multi, "city", Change{K: 25, Add: []Value{Null()}, Remove: removed}),
+			change(Multi, "state", Change{Remove: removed[:1]}),
+			count("in", Count{K: 1, Plus: 1}),
+			count("both", Count{K: 300, Plus: 70_000, Minus: MaxCount}),
+			count("out", Count{K: 2, Minus: 7}),
+			count("since", Count{Base: base, K: 1, Plus: 5}),
+			change(Set, "tags", Change{K: 1, Add: []Value{Null(), Bool(true), Int(-1), Int(7), mustText(t, "grass"), Blob([]byte{0xff})}}),
+			change(Set, "uses", Change{K: 30, Add: []Value{mustText(t, "b")}, Remove: removed}),
+			change(Set, "was", Change{Remove: removed[1:]}),
+		}},
+		{Row: "00R", Tombstone: true, Deltas: []Delta{count("anew", Count{Base: Base{Own: true}, K: 1, Plus: 1})}},
+	}}}}
+	e.Sort()
+	return e
 }
 
 // goldenEdit writes values of every kind, at the edges of their encodings.
@@ -194,8 +230,8 @@ func TestGoldenDecodes(t *testing.T) {
 			checkGoldenMemo(t, data, f)
 		})
 	}
-	if memos != 7 { // and the run
-		t.Errorf("the file holds %d memos, want 7", memos)
+	if memos != 9 { // and the run
+		t.Errorf("the file holds %d memos, want 9", memos)
 	}
 }
 

@@ -247,24 +247,6 @@ func bodyParts(t failer, body Body) any {
 	}
 }
 
-func deltaParts(t failer, d Delta) []any {
-	parts := []any{[]byte(d.Field), uint64(d.Type)}
-	switch {
-	case d.Type != Register:
-		for _, op := range d.Op.Opaque {
-			parts = append(parts, rawParts(t, op))
-		}
-		return parts
-	case !d.Op.Set:
-		return append(parts, uint64(0))
-	}
-	v := d.Op.Value
-	return append(parts, uint64(1), map[ValueKind]any{
-		NullValue: nil, BoolValue: v.Bool(), IntValue: v.Int(), FloatValue: v.Float(),
-		TextValue: v.Text(), BytesValue: v.Bytes(),
-	}[v.Kind()])
-}
-
 // rawParts reads what the format leaves open, with the decoder of this package.
 func rawParts(t failer, raw Raw) any {
 	var v any

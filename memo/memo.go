@@ -134,7 +134,7 @@ func (m *Memo) Known() error {
 		for _, t := range b.Topics {
 			for _, r := range t.Rows {
 				for _, d := range r.Deltas {
-					if d.Type != Register {
+					if !d.Type.known() {
 						return fmt.Errorf("%w: cell type %d", ErrUnknownKind, d.Type)
 					}
 				}
@@ -166,7 +166,13 @@ func (m *Memo) check() error {
 	if err := m.checkDeps(); err != nil {
 		return err
 	}
-	return m.Body.check()
+	if err := m.Body.check(); err != nil {
+		return err
+	}
+	if e, ok := m.Body.(*Edit); ok {
+		return e.checkAuthor(m.Author, m.Time)
+	}
+	return nil
 }
 
 func (m *Memo) checkDeps() error {

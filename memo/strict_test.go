@@ -45,7 +45,7 @@ func TestUnknownPartsArePlain(t *testing.T) {
 			if err := make(&Opaque{Kind: 77, Raw: c.raw}); (err == nil) != c.fine {
 				t.Fatalf("%s as a body: %v", name, err)
 			}
-			cell := Delta{Field: "f", Type: Counter, Op: Op{Opaque: []Raw{c.raw}}}
+			cell := Delta{Field: "f", Type: TextCell, Op: Op{Operands: Unknown{c.raw}}}
 			if err := make(editOf("t", "r", cell)); (err == nil) != c.fine {
 				t.Fatalf("%s as an operand: %v", name, err)
 			}
@@ -129,13 +129,8 @@ func drawBody(t *rapid.T) Body {
 		for range rapid.IntRange(1, 2).Draw(t, "rows") {
 			row := RowEdit{Row: Bytes(text("row")), Tombstone: rapid.Bool().Draw(t, "tombstone")}
 			for range rapid.IntRange(0, 2).Draw(t, "deltas") {
-				d := Delta{Field: text("field"), Type: CellType(rapid.IntRange(0, 3).Draw(t, "type"))}
-				switch {
-				case d.Type != Register:
-					d.Op.Opaque = rapid.SliceOfN(raws, 0, 2).Draw(t, "operands")
-				case rapid.Bool().Draw(t, "set"):
-					d.Op = Op{Set: true, Value: Int(rapid.Int64().Draw(t, "value"))}
-				}
+				d := Delta{Field: text("field"), Type: CellType(rapid.IntRange(0, 5).Draw(t, "type"))}
+				d.Op = drawOp(t, d.Type, raws)
 				row.Deltas = append(row.Deltas, d)
 			}
 			topic.Rows = append(topic.Rows, row)

@@ -1,12 +1,14 @@
 package memo
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
@@ -109,6 +111,29 @@ func (v Value) Bytes() []byte {
 
 // Size returns the length in bytes of the text or bytes, else 8 at most.
 func (v Value) Size() int { return max(len(v.str), 8) }
+
+// Compare orders values: null, bools, integers, floating point numbers, texts,
+// bytes. Among themselves false comes before true, numbers ascend (floating point
+// ones by totalOrder of IEEE 754: -0 before 0), texts and bytes ascend bytewise.
+func (v Value) Compare(o Value) int {
+	switch {
+	case v.kind != o.kind:
+		return cmp.Compare(v.kind, o.kind)
+	case v.kind == IntValue:
+		return cmp.Compare(int64(v.num), int64(o.num))
+	case v.kind == FloatValue:
+		return cmp.Compare(totalOrder(v.num), totalOrder(o.num))
+	default:
+		return cmp.Or(cmp.Compare(v.num, o.num), strings.Compare(v.str, o.str))
+	}
+}
+
+// totalOrder maps the bits of a floating point number to an integer that orders
+// as the numbers do: those of negative numbers turn round.
+func totalOrder(bits uint64) int64 {
+	n := int64(bits)
+	return n ^ int64(uint64(n>>63)>>1)
+}
 
 // String shows v to people: text as it is, bytes as 0x…, null as "null".
 func (v Value) String() string {

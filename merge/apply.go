@@ -19,6 +19,10 @@ type Change struct {
 // returns the id of its root. The changes are strictly ascending by key, else
 // ErrUnsorted; one that changes nothing is allowed. With a nil put only the id
 // is computed. The new tree shares nodes with the old one, which stays.
+//
+// Cost: with keys that were not ground, a change of one key reads and makes one
+// node a level and now and then a neighbour; a batch makes no node twice and
+// reads hardly one twice. Memory: the nodes of the inner levels that were read, and the batch.
 func Apply(p Params, g BlockGetter, root memo.ID, batch []Change, put BlockPutter) (memo.ID, error) {
 	edits := make([]edit, len(batch))
 	for i, c := range batch {
@@ -343,9 +347,9 @@ func (q *page) siblingDom(to side) int {
 	return 0
 }
 
-// domain returns the domain that cut between the neighbours before and after,
-// D+1 if none did. It is the first in which the priorities say so: a cut in one
-// domain leaves no room for a peak of an earlier one so near.
+// domain returns the domain that cut between the neighbours before and after:
+// the first in which the item there is the greatest of its window. It is D+1 if
+// there is none, or if after is too short to hold the window.
 func (c *cutter) domain(before, after *page) int {
 	around := make([]string, 0, 2*c.W)
 	for _, it := range before.Items[len(before.Items)-c.W:] {
@@ -353,9 +357,6 @@ func (c *cutter) domain(before, after *page) int {
 	}
 	for _, it := range after.Items[1:min(c.W+1, len(after.Items))] {
 		around = append(around, it.Key)
-	}
-	if len(around) < 2*c.W && after.place.Limit != "" {
-		around = append(around, after.place.Limit)
 	}
 	if len(around) < 2*c.W {
 		return c.D + 1

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -175,6 +176,60 @@ func scanned(t interface{ Fatal(...any) }, p merge.Params, b merge.BlockGetter, 
 	return m
 }
 
+// Runs that go on for many nodes are where an edit can reach far: every single
+// edit of such trees, and small groups of edits near each other.
+func TestEditsOfLongRuns(t *testing.T) {
+	for seed, c := range []struct{ w, more, d, ground int }{
+		{1, 0, 0, 1}, {1, 1, 1, 1}, {2, 0, 1, 1}, {2, 2, 1, 2}, {2, 1, 2, 1}, {2, 0, 3, 2}, {3, 0, 2, 2}, {3, 3, 2, 3}, {4, 0, 3, 1},
+	} {
+		p := testParams()
+		p.W, p.M, p.D = c.w, 4*c.w+c.more, c.d
+		// Keys without cuts in the first domains, and a few that break the chain.
+		keys := append(chainKeys(p, 60*c.w, c.ground), "ground/000050", "ground/000051+", "ground/000090")
+		m := valued(keys)
+		slices.Sort(keys)
+		root, b := build(t, p, m)
+		check := func(batch map[string][]byte) {
+			t.Helper()
+			want, err := merge.Build(p, entriesOf(after(m, batch)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := merge.Apply(p, b, root, sorted(batch), nil); err != nil || got != want {
+				t.Fatalf("%+v: %v applied makes %s, built %s: %v", c, sorted(batch), got, want, err)
+			}
+		}
+		one := []byte{0x01}
+		for _, k := range keys {
+			check(map[string][]byte{k: nil})
+			check(map[string][]byte{k + "+": one})
+		}
+		r := rand.New(rand.NewPCG(uint64(seed), 5))
+		for range groupsOfEdits {
+			batch := map[string][]byte{}
+			from, near := r.IntN(len(keys)), p.M*(1+r.IntN(4))
+			for range 2 + r.IntN(p.M) {
+				k := keys[min(from+r.IntN(near), len(keys)-1)]
+				switch r.IntN(3) {
+				case 0:
+					batch[k] = nil
+				case 1:
+					batch[k] = one
+				case 2:
+					batch[fmt.Sprintf("%s+%d", k, r.IntN(50))] = one
+				}
+			}
+			for i := range r.IntN(p.M) * r.IntN(2) { // and a gap
+				batch[keys[min(from+near/2+i, len(keys)-1)]] = nil
+			}
+			check(batch)
+		}
+	}
+}
+
+// groupsOfEdits is how many groups each tree meets.
+const groupsOfEdits = 600
+
 func TestApplyRefuses(t *testing.T) {
 	one := []byte{0x01}
 	p := testParams()
@@ -192,5 +247,62 @@ func TestApplyRefuses(t *testing.T) {
 		if id, err := merge.Apply(p, b, root, c.batch, nil); !errors.Is(err, c.want) || !id.IsZero() {
 			t.Errorf("%s: %s, %v, want %v", name, id, err, c.want)
 		}
+	}
+}
+
+// A peer that lies about the domains of nodes, which no reader can check, gets
+// some tree or an error for it.
+func TestApplyToForgedDomains(t *testing.T) {
+	applied := 0
+	rapid.Check(t, func(t *rapid.T) {
+		p := smallParams()
+		keys := keysOf(valued(randomKeys(rapid.Uint64().Draw(t, "seed"), rapid.IntRange(9, 60).Draw(t, "n"))))
+		b := blocks{}
+		root, err := merge.Build(p, entriesOf(valued(keys)), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		top, err := merge.DecodeNode(p, b[root], merge.Place{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range top.Items {
+			top.Items[i].Dom = rapid.IntRange(1, p.D+1).Draw(t, "dom")
+		}
+		forged := merge.EncodeNode(nil, top)
+		b[memo.Sum(forged)] = forged
+		_, err = merge.Apply(p, b, memo.Sum(forged), sorted(changesOf(t, keys)), b)
+		if err == nil {
+			applied++
+		} else if !errors.Is(err, merge.ErrNode) {
+			t.Fatal(err)
+		}
+	})
+	if applied == 0 {
+		t.Error("every forged tree was refused before it was applied to")
+	}
+}
+
+// A block that is missing, or cannot be put, is an error, wherever in the tree.
+func TestApplyPassesErrorsOn(t *testing.T) {
+	p := smallParams()
+	m := valued(randomKeys(1, 200))
+	root, b := build(t, p, m)
+	batch := map[string][]byte{}
+	for i, k := range keysOf(m) {
+		if i%2 == 0 { // some in every leaf
+			batch[k+"+"] = []byte{0x01}
+		}
+	}
+	for id := range b {
+		rest := maps.Clone(b)
+		delete(rest, id)
+		if got, err := merge.Apply(p, rest, root, sorted(batch), rest); err == nil || !got.IsZero() {
+			t.Errorf("applied without node %s: %s, %v", id, got, err)
+		}
+	}
+	broken := errors.New("disk on fire")
+	if got, err := merge.Apply(p, b, root, sorted(batch), putErr{broken}); !errors.Is(err, broken) || !got.IsZero() {
+		t.Errorf("a failed putter: %s, %v", got, err)
 	}
 }

@@ -1,7 +1,5 @@
 package merge
 
-import "bytes"
-
 // cutter cuts runs of one level into nodes and hands those to emit, in order,
 // each with the domain in which it was short enough.
 type cutter struct {
@@ -44,7 +42,7 @@ func (c *cutter) halve(run []Item, prios []priority, dom int) error {
 	quarter := len(run) / 4
 	cut := quarter
 	for i := quarter + 1; i < len(run)-quarter; i++ {
-		if bytes.Compare(prios[i][:], prios[cut][:]) > 0 {
+		if prios[cut].less(&prios[i]) {
 			cut = i
 		}
 	}

@@ -11,10 +11,30 @@
 //
 // Join is commutative, associative and idempotent, so the order, the duplicates
 // and the detours by which memos arrive cannot change a state (package
-// merge/mergetest proves it). Per cell the write with the greatest Stamp wins;
-// a row tombstone drops every write with a smaller stamp, and the writes of its
-// own memo stay. Row.Includes recognises what a row already holds without any
-// history. Rows are immutable values that share memory.
+// merge/mergetest proves it). A row tombstone drops every atom with a smaller
+// stamp, and the atoms of its own memo stay. Row.Includes recognises what a row
+// already holds without any history. Rows are immutable values that share memory.
+//
+// A cell is known by its field and type; types never join. Row.Shown says which
+// cell of a field a reader sees.
+//
+//	register  the write with the greatest Stamp
+//	multi     every value that no later writer had seen; to write is to resolve
+//	counter   the sum of what each author added; who clears the row, clears what
+//	          authors add who did not know of it
+//	set       every element that was added and whose addition nobody removed: of
+//	          concurrent additions and removals of an element, additions win
+//
+// Multis and sets are observed-remove sets of atoms, each named by a dot: its
+// author and a number k that counts the author's additions to the cell. A delta
+// says which dots it adds and which it removes. A state remembers every dot it has
+// seen, in one span an author, and thus tells an atom that was removed from one it
+// has not heard of. A counter's delta holds its author's sums, not a step, so
+// that it may arrive twice (delta-state CRDTs: Almeida, Shoker, Baquero 2018).
+//
+// An author who is forked may give one number to two memos. The state still
+// converges: of counts the one with the greater digest stays, of atoms none.
+// Writer makes the deltas of authors who are not.
 //
 // Row.Encode gives the row state, the same bytes on every peer, with a table of
 // the memos that every value came from. DecodeRow is strict.
@@ -35,9 +55,27 @@
 // level are the first keys, digests, counts and domains of the nodes below; the
 // level with one node is the root. No entries make one empty leaf.
 //
-// Get and Scan read a tree through a BlockGetter, which need not be trusted:
-// every block is checked against its digest and against its parent. BuildState
-// and BuildVector make the two trees of a Root.
+// Apply changes a tree by a batch of keys; the result is, byte for byte, what
+// Build makes of the changed entries, but only nodes that change are read and
+// made, and a few neighbours where boundaries move (region.go says which). Diff
+// compares two trees without looking at what they have in common, and Merge
+// joins them at that cost:
+//
+//	root, err = merge.Apply(p, blocks, root, []merge.Change{{Key: "k", Value: v}}, blocks)
+//	for d, err := range merge.Diff(p, blocks, before, root) { … }
+//
+// Get, Scan and Rank read a tree. Prove shows to someone who knows nothing but
+// the root's digest what the tree holds at a key, or that it holds nothing;
+// VerifyProof is their side. All reading is through a BlockGetter, which need
+// not be trusted: every block is checked against its digest and against its
+// parent.
+//
+// # Roots
+//
+// BuildState and BuildVector make the two trees of a Root, a cut and the state
+// at it; ApplyState folds rows into a state. MergeRoot merges both trees: a root
+// is a function of the set of memos, and MergeRoot of two roots is the root of
+// the union, whoever merges and in whatever order.
 //
 // # What this package does not know
 //

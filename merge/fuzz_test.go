@@ -32,6 +32,12 @@ func FuzzDecodeRow(f *testing.F) {
 		delta(f, s, true, set("", "kept"), del("gone")),
 		delta(f, later, false, memo.Delta{Field: "n", Op: memo.Op{Set: true, Value: memo.Int(math.MinInt64)}}),
 	)))
+	f.Add(encode(f, richRow(f)))
+	for _, r := range airportRows(f) {
+		if enc := encode(f, r.row); len(enc) < 1<<10 {
+			f.Add(enc)
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		row, err := merge.DecodeRow(data)
 		if err != nil {
@@ -135,6 +141,16 @@ func TestMemoryIsBounded(t *testing.T) {
 		data = append(binary.BigEndian.AppendUint32(data, size), 0x80, 0xf6)
 		return append(data, bytes.Repeat([]byte{0x80}, size)...)
 	}
+	cell := func(head ...byte) []byte { // the first cell of a row with one memo; what head begins has many items
+		start := append([]byte{0x83, 0x81}, cbor(t, prov(stamp(2, 1)))...)
+		return claim(append(append(start, 0xf6), head...)...)
+	}
+	wide := func(n uint32, parts ...byte) []byte { // the same, where the cell itself has n parts
+		data := cell()
+		at := len(data) - size - 2
+		binary.BigEndian.PutUint32(data[at-4:], n)
+		return slices.Replace(data, at, at+2, parts...)
+	}
 	rowOf := func(data []byte) error { _, err := merge.DecodeRow(data); return err }
 	nodeOf := func(data []byte) error { _, err := merge.DecodeNode(testParams(), data, merge.Place{}); return err }
 	rootOf := func(data []byte) error { _, err := merge.DecodeRoot(data); return err }
@@ -146,6 +162,12 @@ func TestMemoryIsBounded(t *testing.T) {
 	}{
 		"row of many cells":      {claim(), rowOf, row},
 		"row of many causes":     {claim(0x82), rowOf, row},
+		"cell of many tallies":   {wide(size, 0x40, 0x02), rowOf, row},
+		"cell of many atoms":     {wide(size/4, 0x40, 0x03, 0x81, 0x00, 0x81, 0x82, 0x00, 0x01), rowOf, row},
+		"cell of more than fit":  {wide(size, 0x40, 0x03, 0x81, 0x00, 0x81, 0x82, 0x00, 0x01), rowOf, row},
+		"cell of many writers":   {cell(0x84, 0x40, 0x03), rowOf, row},
+		"cell that saw many":     {cell(0x84, 0x40, 0x03, 0x81, 0x00), rowOf, row},
+		"cell of many gaps":      {cell(0x84, 0x40, 0x03, 0x81, 0x00, 0x81), rowOf, row},
 		"node of many items":     {claim(0x83, 1, 0), nodeOf, block},
 		"node with a long value": {claim(0x83, 1, 0, 0x81, 0x83, 0, 0x40), nodeOf, block},
 		"root":                   {claim(0x84, 1), rootOf, block},

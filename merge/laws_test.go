@@ -2,6 +2,7 @@ package merge_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -44,7 +45,27 @@ func rows(histories *rapid.Generator[[]mergetest.Write]) mergetest.Lattice[merge
 	}
 }
 
-func TestRowLaws(t *testing.T) { mergetest.Laws(t, rows(mergetest.Histories())) }
+// TestRowLaws runs the laws for the rows of each cell type and of all together.
+func TestRowLaws(t *testing.T) {
+	for _, of := range mergetest.CellTypes {
+		t.Run(fmt.Sprintf("type %d", of), func(t *testing.T) { mergetest.Laws(t, rows(mergetest.Histories(of))) })
+	}
+	t.Run("all", func(t *testing.T) { mergetest.Laws(t, rows(mergetest.Histories())) })
+}
+
+// What the generator draws is valid, or the laws would prove nothing.
+func TestHistoriesAreValid(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		for _, w := range mergetest.Histories().Draw(t, "history") {
+			if _, err := memo.New(memo.Memo{
+				Space: memo.SpaceID{1}, Author: w.Stamp.Author, Seq: w.Stamp.Seq + 1, Prev: memo.ID{1}, Time: w.Stamp.Time,
+				Body: &memo.Edit{Topics: []memo.TopicEdit{{Topic: "t", Rows: []memo.RowEdit{w.Edit}}}},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
 
 // A lying peer can claim different writes, seqs and times for one digest. The
 // result is its lie, but never a matter of order.
@@ -73,11 +94,41 @@ func TestArrivalOrderDoesNotMatter(t *testing.T) {
 		if got := encode(t, fold(t, arrived)); !bytes.Equal(got, want) {
 			t.Fatalf("one by one:\n%x\nnaive:\n%x", got, want)
 		}
-		cut := rapid.IntRange(0, len(arrived)).Draw(t, "cut")
-		if got := encode(t, merge.Join(fold(t, arrived[cut:]), fold(t, arrived[:cut]))); !bytes.Equal(got, want) {
-			t.Fatalf("by two parts:\n%x\nnaive:\n%x", got, want)
+		if got := encode(t, merged(t, arrived)); !bytes.Equal(got, want) {
+			t.Fatalf("by parts:\n%x\nnaive:\n%x", got, want)
 		}
 	})
+}
+
+// merged joins the writes as replicas do that each take in a part of them and
+// then meet in pairs, in any order, until one has seen all the others.
+func merged(t *rapid.T, ws []mergetest.Write) merge.Row {
+	parts := make([][]mergetest.Write, rapid.IntRange(1, 5).Draw(t, "parts"))
+	for _, w := range ws {
+		i := rapid.IntRange(0, len(parts)-1).Draw(t, "part")
+		parts[i] = append(parts[i], w)
+	}
+	replicas := make([]merge.Row, len(parts))
+	for i, part := range parts {
+		replicas[i] = fold(t, part)
+	}
+	for range rapid.IntRange(0, 6).Draw(t, "meetings") {
+		i, j := rapid.IntRange(0, len(parts)-1).Draw(t, "one"), rapid.IntRange(0, len(parts)-1).Draw(t, "other")
+		replicas[i] = merge.Join(replicas[i], replicas[j])
+	}
+	var all merge.Row
+	for _, i := range rapid.Permutation(indices(len(parts))).Draw(t, "last") {
+		all = merge.Join(replicas[i], all)
+	}
+	return all
+}
+
+func indices(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
 }
 
 func TestRowStateRoundTrip(t *testing.T) {

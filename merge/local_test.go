@@ -107,7 +107,7 @@ func TestApplyOfOneKeyIsLocal(t *testing.T) {
 // read whole; what an edit writes stays little.
 func TestGroundKeysAreLocal(t *testing.T) {
 	p := testParams()
-	for i, n := range []int{20_000, 8_000, 4_000, 2_500} {
+	for i, n := range []int{10_000, 5_000, 3_000, 2_000} {
 		doms := i + 1
 		keys := chainKeys(p, n, doms)
 		if cuts := naturalCuts(p, keys); cuts != 0 {
@@ -134,12 +134,12 @@ func TestGroundKeysAppliedKeepTheFanOut(t *testing.T) {
 	for name, keys := range map[string][]string{
 		"a chain in domain 0": chainKeys(p, 20_000, 1),
 		"a chain in all":      chainKeys(p, 1_500, p.D+1),
-		"all rising":          groundKeys(p, 4_000),
-		"tiny priorities":     pickedKeys(p, 20_000, 0),
-		"large priorities":    pickedKeys(p, 20_000, 1),
-		"sequential":          sequentialKeys(20_000),
-		"clustered":           clusteredKeys(20_000),
-		"random":              randomKeys(9, 20_000),
+		"all rising":          groundKeys(p, 2_000),
+		"tiny priorities":     pickedKeys(p, 8_000, 0),
+		"large priorities":    pickedKeys(p, 8_000, 1),
+		"sequential":          sequentialKeys(8_000),
+		"clustered":           clusteredKeys(8_000),
+		"random":              randomKeys(9, 8_000),
 	} {
 		m := valued(randomKeys(6, 5_000))
 		root, b := build(t, p, m)

@@ -55,7 +55,7 @@ func (s *pages) child(q *page, i int) (*page, error) {
 // find returns the page of the given level in whose range key is.
 func (s *pages) find(level int, key string) (*page, error) {
 	q, err := s.root, error(nil)
-	for q.Level > level && err == nil {
+	for err == nil && q.Level > level {
 		i, _ := q.Node.find(key)
 		q, err = s.child(q, max(i, 0))
 	}

@@ -1,7 +1,9 @@
 package merge
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -47,6 +49,12 @@ func (p Params) Validate() error {
 
 // priority decides where nodes begin; it is compared byte by byte.
 type priority [sha256.Size]byte
+
+// less tells whether p is below o. The first bytes nearly always decide.
+func (p *priority) less(o *priority) bool {
+	a, b := binary.BigEndian.Uint64(p[:8]), binary.BigEndian.Uint64(o[:8])
+	return a < b || a == b && bytes.Compare(p[8:], o[8:]) < 0
+}
 
 // priorities computes priorities. It owns a scratch buffer: one goroutine each.
 type priorities struct {

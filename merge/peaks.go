@@ -1,7 +1,5 @@
 package merge
 
-import "bytes"
-
 // peaks finds the natural cuts of a run in one pass: the items whose priority
 // is the greatest of the 2w+1 items around them, all within the run. It keeps
 // at most 2w+1 priorities, those that can still be a maximum, falling.
@@ -10,6 +8,10 @@ type peaks struct {
 	n     int // items pushed
 	queue []peak
 }
+
+// peaksRoom is what a queue of falling priorities, of random ones, rarely
+// outgrows within a node.
+const peaksRoom = 32
 
 type peak struct {
 	pos  int
@@ -21,8 +23,11 @@ type peak struct {
 func (p *peaks) push(prio priority) (cut int, ok bool) {
 	pos := p.n
 	p.n++
-	for len(p.queue) > 0 && bytes.Compare(p.queue[len(p.queue)-1].prio[:], prio[:]) < 0 {
+	for len(p.queue) > 0 && p.queue[len(p.queue)-1].prio.less(&prio) {
 		p.queue = p.queue[:len(p.queue)-1]
+	}
+	if p.queue == nil {
+		p.queue = make([]peak, 0, peaksRoom)
 	}
 	p.queue = append(p.queue, peak{pos, prio})
 	if pos < 2*p.w { // the window would begin before the run

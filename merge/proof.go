@@ -63,18 +63,16 @@ func VerifyProof(p Params, root memo.ID, key string, proof Proof) (value []byte,
 	return value, found, nil
 }
 
-// replay gives the blocks of a proof in order.
+// replay gives the nodes of a proof in order, whichever is asked for: that one
+// is not it is Get's to see.
 type replay Proof
 
-func (r *replay) Block(id memo.ID) ([]byte, error) {
+func (r *replay) Block(memo.ID) ([]byte, error) {
 	if len(*r) == 0 {
 		return nil, fmt.Errorf("%w: it ends above the leaf", ErrProof)
 	}
 	data := (*r)[0]
 	*r = (*r)[1:]
-	if memo.Sum(data) != id {
-		return nil, fmt.Errorf("%w: the node is not the one its parent names", ErrProof)
-	}
 	return data, nil
 }
 

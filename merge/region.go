@@ -1,6 +1,40 @@
 package merge
 
-import "bytes"
+// How far an edit reaches. Only keys decide where a level is cut, so a new value
+// or child changes its node alone. For keys that come and go, let x be an item
+// that begins a node, and c the domain that cut there; x is then the greatest in
+// domain c of the 2w+1 items around it, its window.
+//
+//  1. c is the first domain in which x is the greatest of its window. For all
+//     cuts keep w items from the ends of their run, halving too, as M ≥ 4w: the
+//     window of x lies in its run, and hence in the runs of the domains before,
+//     which were all cut further; the first that could cut at x did. So c can be
+//     read off w keys to each side, and x began by halving if there is none.
+//  2. No domain up to c cuts elsewhere within w of x, or its run would have
+//     ended too near.
+//  3. If x is cut in the same domain c before and after some edits, those on the
+//     one side of it move nothing on the other. By (2) nothing within w of x is
+//     cut in the domains up to c, and farther windows end at x. The lengths that
+//     matter are those of runs that x lies in, of domains 1 to c, which were
+//     longer than M both times. From domain c+1 on the runs end at x.
+//
+// Hence a region, which is what is cut anew, may end at x as soon as it is sure
+// that x is still cut in c, whatever happens beyond:
+//
+//   - c = 0: x is greater than the w items next to it in the region. (Beyond,
+//     either nothing changed or another region tells the same.) These then are
+//     no peaks either, and no window in the region needs to see beyond it.
+//   - 0 < c ≤ D: no key came or went within w of x, and the run of domain c around
+//     x is longer than M, counting w items beyond, which are always there. With a
+//     cut of a lower domain within w of x it would be no longer than 2w.
+//   - by halving: never, since all of a halved run decides where it is halved.
+//
+// Otherwise the region grows by a page there. Cuts of domain d move within
+// (d+1)·w of an edit, and where a run grows or shrinks past M within M of it, so
+// a region is a few pages. Only a halved run is read whole. For one to be much
+// longer than M, keys must be ground to have no peaks in any of the D+1 domains;
+// an edit of it still makes few new nodes, since the greatest of the middle half
+// rarely changes.
 
 // region is a stretch of one level that is cut anew: neighbouring pages with
 // the edits of their keys.
@@ -139,11 +173,11 @@ func (r *region) recut(c *cutter) (side, error) {
 	return r.cut(c, 0, len(r.items), 0)
 }
 
-// leftHolds tells whether the item at the left end still has the greatest
-// priority of what its window holds of the region, in the domain that cut there.
+// leftHolds tells whether the item at the left end, which a domain up to D cut,
+// still has the greatest priority of what its window holds of the region.
 func (r *region) leftHolds(c *cutter) bool {
 	switch {
-	case r.left.dom == edge || r.head > c.W && r.left.dom <= c.D:
+	case r.left.dom == edge || r.head > c.W:
 		return true
 	case r.left.dom > 0 || r.head == 0 || len(r.items) <= c.W:
 		return false
@@ -155,7 +189,7 @@ func (r *region) leftHolds(c *cutter) bool {
 func (r *region) rightHolds(c *cutter) bool {
 	n := len(r.items)
 	switch {
-	case r.right.dom == edge || r.tail >= c.W && r.right.dom <= c.D:
+	case r.right.dom == edge || r.tail >= c.W:
 		return true
 	case r.right.dom > 0 || n < c.W:
 		return false
@@ -165,7 +199,7 @@ func (r *region) rightHolds(c *cutter) bool {
 
 func above(p priority, others []priority) bool {
 	for i := range others {
-		if bytes.Compare(others[i][:], p[:]) >= 0 {
+		if !others[i].less(&p) {
 			return false
 		}
 	}
@@ -212,12 +246,6 @@ func (r *region) cut(c *cutter, lo, hi, dom int) (side, error) {
 			continue
 		}
 		at += lo - len(before)
-		if before != nil && at <= c.W {
-			return left, nil // a lower domain cuts within the window of the left end
-		}
-		if after != nil && at > hi-c.W {
-			return right, nil
-		}
 		if grow, err := r.cut(c, from, at, dom+1); grow != neither || err != nil {
 			return grow, err
 		}
@@ -227,8 +255,9 @@ func (r *region) cut(c *cutter, lo, hi, dom int) (side, error) {
 }
 
 // tooShort tells whether a run that an end of the region was cut from, in
-// domain dom, may be so short now that it is not cut at all. Beyond an end that
-// stays the run has at least w items more, whatever other edits there are.
+// domain dom, may be so short now that it is not cut at all, or not there. Beyond
+// an end that stays the run has at least w items more, whatever other edits there
+// are.
 func (r *region) tooShort(c *cutter, size, dom int, openLeft, openRight bool) side {
 	if openLeft {
 		size += c.W

@@ -19,19 +19,21 @@ var ErrUnknownCellType = errors.New("cell type this version does not know")
 // element of the join semilattice. It is an immutable value: rows share memory,
 // so never change a Row's Cells in place.
 //
-// Invariants: Cells are strictly ascending by (Field, Type), and none has a
-// stamp smaller than Tombstone. The zero Row is the least element.
+// Invariants: Cells are strictly ascending by (Field, Type), and no atom of them
+// has a stamp smaller than Tombstone. The zero Row is the least element.
 type Row struct {
 	Tombstone Stamp // the greatest row tombstone joined so far; zero when none
 	Cells     []Cell
 }
 
 // Cell is one typed cell of a row. Cells of one field and different types do
-// not join.
+// not join. Its type says which state it has.
 type Cell struct {
 	Field    string // raw bytes
 	Type     memo.CellType
-	Register Register
+	Register Register // of a memo.Register
+	Counter  *Counter // of a memo.Counter
+	Atoms    *Atoms   // of a memo.Multi or memo.Set
 }
 
 // Register is the state of a register cell: the last write. A deleted cell
@@ -54,19 +56,39 @@ func Delta(s Stamp, e memo.RowEdit) (Row, error) {
 	}
 	row.Cells = make([]Cell, len(e.Deltas))
 	for i, d := range e.Deltas {
-		if d.Type != memo.Register {
+		c := Cell{Field: d.Field, Type: d.Type}
+		switch o := d.Op.Operands.(type) {
+		case nil:
+			c.Register = Register{Stamp: s, Set: d.Op.Set, Value: d.Op.Value}
+		case *memo.Count:
+			c.Counter = countDelta(s, o)
+		case *memo.Change:
+			c.Atoms = changeDelta(s, o)
+		}
+		if !c.whole() {
 			return Row{}, fmt.Errorf("field %q: %w: %d", d.Field, ErrUnknownCellType, d.Type)
 		}
-		row.Cells[i] = Cell{
-			Field: d.Field, Type: d.Type,
-			Register: Register{Stamp: s, Set: d.Op.Set, Value: d.Op.Value},
-		}
+		row.Cells[i] = c
 	}
 	return row, nil
 }
 
+// whole reports whether c has the state of its type, one that this version knows.
+func (c *Cell) whole() bool {
+	switch c.Type {
+	case memo.Register:
+		return c.Counter == nil && c.Atoms == nil
+	case memo.Counter:
+		return c.Counter != nil
+	case memo.Multi, memo.Set:
+		return c.Atoms != nil
+	default:
+		return false
+	}
+}
+
 // Join returns the least upper bound of a and b: the greatest tombstone, and
-// per cell the greatest write that the tombstone does not drop. It changes
+// per cell the join of its states without what the tombstone drops. It changes
 // neither argument; the result may share memory with both, and is one of them,
 // without an allocation, where that one includes the other.
 func Join(a, b Row) Row {
@@ -82,24 +104,47 @@ func Join(a, b Row) Row {
 	}
 	x, y := a.Cells, b.Cells
 	for len(x) > 0 || len(y) > 0 {
-		var c *Cell
 		switch order := compareHeads(x, y); {
 		case order < 0:
-			c, x = &x[0], x[1:]
+			out.Cells, x = append(out.Cells, x[0]), x[1:]
 		case order > 0:
-			c, y = &y[0], y[1:]
+			out.Cells, y = append(out.Cells, y[0]), y[1:]
 		default:
-			c = &x[0]
-			if y[0].Register.compare(&c.Register) > 0 {
-				c = &y[0]
-			}
+			out.Cells = append(out.Cells, x[0])
+			out.Cells[len(out.Cells)-1].join(&y[0])
 			x, y = x[1:], y[1:]
 		}
-		if !out.drops(c) {
-			out.Cells = append(out.Cells, *c)
+		if last := len(out.Cells) - 1; !out.Cells[last].after(out.Tombstone) {
+			out.Cells = out.Cells[:last]
 		}
 	}
 	return out
+}
+
+// join makes c, which nobody else shows, its join with another state of the cell.
+func (c *Cell) join(o *Cell) {
+	switch {
+	case c.Counter != nil:
+		c.Counter = c.Counter.join(o.Counter)
+	case c.Atoms != nil:
+		c.Atoms = c.Atoms.join(o.Atoms)
+	case o.Register.compare(&c.Register) > 0:
+		c.Register = o.Register
+	}
+}
+
+// after takes out of c what tombstone drops, and reports whether anything stays.
+func (c *Cell) after(tombstone Stamp) bool {
+	switch {
+	case c.Counter != nil:
+		c.Counter = c.Counter.after(tombstone)
+		return c.Counter != nil
+	case c.Atoms != nil:
+		c.Atoms = c.Atoms.after(tombstone)
+		return true
+	default:
+		return !c.Register.droppedBy(tombstone)
+	}
 }
 
 // Includes reports d ⊑ r, that is Join(r, d) == r: joining d tells r nothing
@@ -115,40 +160,83 @@ func (r Row) Includes(d Row) bool {
 		for len(cells) > 0 && cells[0].compareKey(c) < 0 {
 			cells = cells[1:]
 		}
-		held := len(cells) > 0 && cells[0].compareKey(c) == 0 && cells[0].Register.compare(&c.Register) >= 0
-		if !held && !r.drops(c) {
+		var held *Cell
+		if len(cells) > 0 && cells[0].compareKey(c) == 0 {
+			held = &cells[0]
+		}
+		if !held.includes(c, r.Tombstone) {
 			return false
 		}
 	}
 	return true
 }
 
-// Live reports whether the row exists for a reader: it has a cell that is set.
+// includes reports whether joining d, under the tombstone of c's row, leaves c as
+// it is. Nil stands for a cell that the row does not have.
+func (c *Cell) includes(d *Cell, tombstone Stamp) bool {
+	switch {
+	case d.Atoms != nil:
+		return c != nil && c.Atoms.includes(d.Atoms)
+	case d.Counter == nil:
+		return c != nil && c.Register.compare(&d.Register) >= 0 || d.Register.droppedBy(tombstone)
+	case c == nil:
+		return d.Counter.after(tombstone) == nil
+	default:
+		return c.Counter.includes(d.Counter, tombstone)
+	}
+}
+
+// Live reports whether the row exists for a reader: it has a live cell.
 func (r Row) Live() bool {
-	return slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Register.Set })
+	for i := range r.Cells {
+		if r.Cells[i].Live() {
+			return true
+		}
+	}
+	return false
+}
+
+// Live reports whether the cell has a value to show: a register that is set, a
+// counter, a multi with a value, a set with an element.
+func (c *Cell) Live() bool {
+	return c.Register.Set || c.Counter != nil || c.Atoms != nil && len(c.Atoms.Live) > 0
 }
 
 // Provenance returns the stamps of the memos the state stands on, each once,
-// ascending by (author, seq, digest).
+// ascending by (author, seq, digest): those of the tombstone, of every value, and
+// the last that each author did to a multi or set, so that a removal, which leaves
+// no value, has been observed too.
 func (r Row) Provenance() []Stamp {
 	out := make([]Stamp, 0, len(r.Cells)+1)
+	add := func(s *Stamp) {
+		// Neighbouring cells mostly come from one memo.
+		if len(out) == 0 || out[len(out)-1] != *s {
+			out = append(out, *s)
+		}
+	}
 	if !r.Tombstone.IsZero() {
-		out = append(out, r.Tombstone)
+		add(&r.Tombstone)
 	}
 	for i := range r.Cells {
-		// Neighbouring cells mostly come from one memo.
-		s := r.Cells[i].Register.Stamp
-		if len(out) == 0 || out[len(out)-1] != s {
-			out = append(out, s)
+		switch c := &r.Cells[i]; {
+		case c.Counter != nil:
+			for i := range c.Counter.Tallies {
+				add(&c.Counter.Tallies[i].Stamp)
+			}
+		case c.Atoms != nil:
+			for i := range c.Atoms.Writers {
+				add(&c.Atoms.Writers[i])
+			}
+			for i := range c.Atoms.Live {
+				add(&c.Atoms.Live[i].Stamp)
+			}
+		default:
+			add(&c.Register.Stamp)
 		}
 	}
 	slices.SortFunc(out, Stamp.compareProvenance)
 	return slices.Compact(out)
 }
-
-// drops reports whether the row's tombstone removes c. An equal stamp stays: a
-// memo that clears a row and writes it anew keeps what it writes.
-func (r Row) drops(c *Cell) bool { return c.Register.Stamp.Compare(r.Tombstone) < 0 }
 
 // compareKey orders cells by (Field, Type).
 func (c *Cell) compareKey(o *Cell) int {
@@ -169,6 +257,10 @@ func compareHeads(x, y []Cell) int {
 		return x[0].compareKey(&y[0])
 	}
 }
+
+// droppedBy reports whether tombstone removes g. An equal stamp stays: a memo that
+// clears a row and writes it anew keeps what it writes.
+func (g *Register) droppedBy(tombstone Stamp) bool { return g.Stamp.Compare(tombstone) < 0 }
 
 // compare orders writes of one cell: the greater one wins. One memo writes a
 // cell once, so beyond the stamp only forged states differ; for them the

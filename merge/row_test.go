@@ -106,12 +106,12 @@ func TestConcurrentWritesAreOrderedByStamp(t *testing.T) {
 }
 
 func TestDeltaRefusesUnknownCellTypes(t *testing.T) {
-	edit := memo.RowEdit{Row: "r", Deltas: []memo.Delta{{Field: "f", Type: memo.Counter}}}
+	edit := memo.RowEdit{Row: "r", Deltas: []memo.Delta{{Field: "f", Type: memo.TextCell}}}
 	row, err := merge.Delta(stamp(1, 1), edit)
 	if !errors.Is(err, merge.ErrUnknownCellType) || len(row.Cells) != 0 {
 		t.Errorf("Delta = %v, %v", row, err)
 	}
-	row.Cells = []merge.Cell{{Field: "f", Type: memo.Counter}}
+	row.Cells = []merge.Cell{{Field: "f", Type: memo.TextCell}}
 	if _, err := row.Encode(); !errors.Is(err, merge.ErrUnknownCellType) {
 		t.Errorf("Encode: %v", err)
 	}

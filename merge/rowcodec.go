@@ -17,6 +17,12 @@ import (
 //	  tombstone: index into the table, or null
 //	  cell: [field, type, …], strictly ascending by (field, type)
 //	    register (type 0): [field, 0, index, 1, value] or, deleted, [field, 0, index, 0]
+//	    multi (1), set (3): [field, type, [index, …], [seen, …], [index, k, value], …]
+//	      the last memo of each writer; what was seen of each author; the live atoms
+//	      seen: [author, last k, from, to, …]; from, to: gaps, ascending
+//	      author: index of his first memo in the table, or his key
+//	    counter (2): [field, 2, [index, base, k, plus, minus], …], zeros at the end left out
+//	      base: null, 1 for the row's tombstone, or [time, author, digest] of a later one
 //
 // A stamp is written once however many cells it wrote: most rows have a table
 // of one entry.
@@ -55,19 +61,35 @@ func (r Row) Encode() ([]byte, error) {
 	}
 	for i := range r.Cells {
 		c := &r.Cells[i]
-		if c.Type != memo.Register {
+		if !c.whole() {
 			return nil, fmt.Errorf("row state: field %q: %w: %d", c.Field, ErrUnknownCellType, c.Type)
 		}
-		n := cellDeleted
-		if c.Register.Set {
-			n = cellSet
-		}
-		b = appendBytes(appendArray(b, n), c.Field)
-		b = appendUint(b, uint64(c.Type))
-		b = appendUint(b, indexOf(table, c.Register.Stamp))
-		b = appendRegister(b, &c.Register)
+		b = appendCell(b, c, table, r.Tombstone)
 	}
 	return b, nil
+}
+
+func appendCell(b []byte, c *Cell, table []Stamp, tombstone Stamp) []byte {
+	n := cellDeleted
+	switch {
+	case c.Counter != nil:
+		n = 2 + len(c.Counter.Tallies)
+	case c.Atoms != nil:
+		n = 4 + len(c.Atoms.Live)
+	case c.Register.Set:
+		n = cellSet
+	}
+	b = appendBytes(appendArray(b, n), c.Field)
+	b = appendUint(b, uint64(c.Type))
+	switch {
+	case c.Counter != nil:
+		return appendCounter(b, c.Counter, table, tombstone)
+	case c.Atoms != nil:
+		return appendAtoms(b, c.Atoms, table)
+	default:
+		b = appendUint(b, indexOf(table, c.Register.Stamp))
+		return appendRegister(b, &c.Register)
+	}
 }
 
 func appendStamp(b []byte, s *Stamp) []byte {
@@ -83,12 +105,15 @@ func appendRegister(b []byte, g *Register) []byte {
 	if !g.Set {
 		return appendUint(b, 0)
 	}
-	b = appendUint(b, 1)
-	if g.Value.Kind() == memo.TextValue { // by far the most frequent
-		s := g.Value.Text()
+	return appendValue(appendUint(b, 1), g.Value)
+}
+
+func appendValue(b []byte, v memo.Value) []byte {
+	if v.Kind() == memo.TextValue { // by far the most frequent
+		s := v.Text()
 		return append(appendHead(b, majorText, uint64(len(s))), s...)
 	}
-	raw, err := g.Value.MarshalCBOR()
+	raw, err := v.MarshalCBOR()
 	if err != nil {
 		panic(err) // a Value that exists always encodes
 	}
@@ -147,13 +172,13 @@ func decodeRow(data []byte) (Row, error) {
 	}
 	for i := range row.Cells {
 		c := &row.Cells[i]
-		*c = r.cell(table)
+		*c = r.cell(table, row.Tombstone)
 		switch {
 		case r.err != nil:
 			return Row{}, r.err
 		case i > 0 && row.Cells[i-1].compareKey(c) >= 0:
 			r.fail("cells are not strictly ascending at field %q", c.Field)
-		case row.drops(c):
+		case c.Type == memo.Register && c.Register.droppedBy(row.Tombstone):
 			r.fail("field %q is older than the row's tombstone", c.Field)
 		}
 	}
@@ -179,26 +204,40 @@ func (r *reader) indexed(table []Stamp) Stamp {
 	return table[i]
 }
 
-func (r *reader) cell(table []Stamp) Cell {
+func (r *reader) cell(table []Stamp, tombstone Stamp) Cell {
 	n := r.array(math.MaxInt32)
 	c := Cell{Field: string(r.bytes(memo.MaxField)), Type: memo.CellType(r.uint())}
-	if r.err == nil && c.Type != memo.Register {
-		r.err = fmt.Errorf("field %q: %w: %d", c.Field, ErrUnknownCellType, c.Type)
+	if r.err != nil {
 		return Cell{}
 	}
-	c.Register.Stamp = r.indexed(table)
-	switch set := r.uint(); {
-	case set == 0 && n == cellDeleted:
-	case set == 1 && n == cellSet:
-		c.Register.Set = true
-		c.Register.Value = r.value()
+	switch c.Type {
+	case memo.Register:
+		c.Register = r.register(n, c.Field, table)
+	case memo.Counter:
+		c.Counter = r.counter(n-2, table, tombstone)
+	case memo.Multi, memo.Set:
+		c.Atoms = r.atoms(n-4, table, tombstone)
 	default:
-		r.fail("field %q: a register ends with 1 and its value, or with 0", c.Field)
+		r.err = fmt.Errorf("field %q: %w: %d", c.Field, ErrUnknownCellType, c.Type)
 	}
 	return c
 }
 
-// value reads what a register holds. It does by hand what memo.Value's own
+// register reads the rest of a cell of n parts.
+func (r *reader) register(n int, field string, table []Stamp) Register {
+	g := Register{Stamp: r.indexed(table)}
+	switch set := r.uint(); {
+	case set == 0 && n == cellDeleted:
+	case set == 1 && n == cellSet:
+		g.Set = true
+		g.Value = r.value()
+	default:
+		r.fail("field %q: a register ends with 1 and its value, or with 0", field)
+	}
+	return g
+}
+
+// value reads what a register or an atom holds. It does by hand what memo.Value's own
 // decoder does through the CBOR library, at a fraction of the allocations.
 func (r *reader) value() memo.Value {
 	raw := r.item()

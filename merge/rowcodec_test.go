@@ -72,7 +72,7 @@ func TestDecodeRowIsStrict(t *testing.T) {
 		"a cell twice":              {arr{arr{prov(s)}, nil, cell("f", 0), cell("f", 0)}, memo.ErrMalformed},
 		"below the tombstone":       {arr{arr{prov(s), prov(later)}, 1, cell("f", 0)}, memo.ErrMalformed},
 		"a fork below the row's":    {arr{forked(s, other), 1, cell("f", 0)}, memo.ErrMalformed},
-		"unknown cell type":         {arr{arr{prov(s)}, nil, arr{memo.Bytes("f"), 2, 0, 1}}, merge.ErrUnknownCellType},
+		"unknown cell type":         {arr{arr{prov(s)}, nil, arr{memo.Bytes("f"), 4, 0, 1}}, merge.ErrUnknownCellType},
 		"deleted, with a value":     {arr{arr{prov(s)}, nil, arr{memo.Bytes("f"), 0, 0, 0, "v"}}, memo.ErrMalformed},
 		"set, without a value":      {arr{arr{prov(s)}, nil, arr{memo.Bytes("f"), 0, 0, 1}}, memo.ErrMalformed},
 		"set to 2":                  {arr{arr{prov(s)}, nil, arr{memo.Bytes("f"), 0, 0, 2, "v"}}, memo.ErrMalformed},

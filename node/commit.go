@@ -1,19 +1,23 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
+	"lightcone/store"
 )
 
 // write is one edit on its way to the log. edit is nil for a write that only
-// gathers its causes into one own memo.
+// gathers its causes into one own memo. draft is set when the edit has cells whose
+// deltas go on from the node's earlier ones; the owner builds it anew.
 type write struct {
 	space *Space
 	edit  *memo.Edit
+	draft *draftEdit
 	deps  []memo.Head
 	done  chan written // buffered, answered exactly once
 }
@@ -59,6 +63,10 @@ func (o *owner) commit(first *write) {
 		bySpace[w.space] = append(bySpace[w.space], w)
 	}
 	for _, s := range order {
+		if err := o.sealLeftovers(s); err != nil {
+			fail([]*draft{{waiting: bySpace[s]}}, err, false)
+			continue
+		}
 		drafts := o.drafts(s, bySpace[s])
 		if o.n.opts.Relaxed {
 			o.commitRelaxed(s, drafts)
@@ -88,12 +96,15 @@ func (o *owner) drafts(s *Space, ws []*write) []*draft {
 	last, _ := o.n.view.Load().store.All(s.id).Get(o.n.id)
 	cur := new(draft)
 	var out []*draft
+	own := &ownState{o: o, space: s}
+	defer own.close()
 	for _, w := range ws {
-		memos, err := o.build(s, last, w)
+		memos, err := o.build(s, last, w, own)
 		if err != nil {
 			w.done <- written{err: err}
 			continue
 		}
+		own.drafted = append(own.drafted, memos...)
 		for _, m := range memos {
 			size := memoSize(m)
 			if len(cur.memos) == memo.MaxRunMemos || cur.bytes+size > memo.MaxRunBytes-runOverhead {
@@ -120,7 +131,14 @@ func memoSize(m *memo.Memo) int {
 
 // build makes the memos of one write: its edit and, when it has more causes than
 // one memo may name, join memos that gather them first.
-func (o *owner) build(s *Space, last memo.Mark, w *write) ([]*memo.Memo, error) {
+func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*memo.Memo, error) {
+	edit := w.edit
+	if w.draft != nil {
+		var err error
+		if edit, err = w.draft.build(o.n.id, own.row); err != nil {
+			return nil, err
+		}
+	}
 	parts := slices.Collect(slices.Chunk(w.deps, memo.MaxDeps))
 	if last.Seq == 0 { // an author's first memo depends on the genesis
 		g, ok := o.n.view.Load().store.Genesis(s.id)
@@ -135,8 +153,8 @@ func (o *owner) build(s *Space, last memo.Mark, w *write) ([]*memo.Memo, error) 
 	out := make([]*memo.Memo, len(parts))
 	for i, deps := range parts {
 		var body memo.Body = memo.Join{}
-		if i == len(parts)-1 && w.edit != nil {
-			body = w.edit
+		if i == len(parts)-1 && edit != nil {
+			body = edit
 		}
 		ms := uint64(o.n.opts.Now().UnixMilli())
 		m, err := memo.New(memo.Memo{
@@ -155,11 +173,15 @@ func (o *owner) build(s *Space, last memo.Mark, w *write) ([]*memo.Memo, error) 
 // projected, acknowledged and sent.
 func (o *owner) commitGroup(s *Space, drafts []*draft) {
 	for i, d := range drafts {
+		if err := o.ready(); err != nil {
+			fail(drafts[i:], err, false)
+			return
+		}
 		r := o.sealRun(s, d.memos)
 		placed, err := o.n.store.AppendOwn(Group, d.memos, &r.Seal)
 		if err != nil {
-			fail(drafts[i:i+1], fmt.Errorf("write to the log: %w", err), true)
-			fail(drafts[i+1:], fmt.Errorf("write to the log: %w", err), false)
+			fail(drafts[i:i+1], err, errors.Is(err, store.ErrUnsure))
+			fail(drafts[i+1:], err, false)
 			return
 		}
 		d.answer(o.project(placed))
@@ -171,14 +193,19 @@ func (o *owner) commitGroup(s *Space, drafts []*draft) {
 // and sends them soon.
 func (o *owner) commitRelaxed(s *Space, drafts []*draft) {
 	for i, d := range drafts {
+		err := o.ready()
 		run := o.open[s]
-		if run != nil && (len(run.memos)+len(d.memos) > memo.MaxRunMemos || run.bytes+d.bytes > memo.MaxRunBytes-runOverhead) {
-			o.sealOpen()
-			run = nil
+		if err == nil && run != nil && (len(run.memos)+len(d.memos) > memo.MaxRunMemos || run.bytes+d.bytes > memo.MaxRunBytes-runOverhead) {
+			err = o.sealOpen()
+			run = o.open[s]
 		}
-		placed, err := o.n.store.AppendOwn(None, d.memos, nil)
+		var placed []store.Placed
+		if err == nil {
+			placed, err = o.n.store.AppendOwn(None, d.memos, nil)
+		}
 		if err != nil {
-			fail(drafts[i:], fmt.Errorf("write to the log: %w", err), false)
+			fail(drafts[i:i+1], err, errors.Is(err, store.ErrUnsure))
+			fail(drafts[i+1:], err, false)
 			return
 		}
 		if run == nil {
@@ -193,19 +220,21 @@ func (o *owner) commitRelaxed(s *Space, drafts []*draft) {
 	}
 }
 
-// sealOpen seals, syncs and sends what durability None left open.
-func (o *owner) sealOpen() {
+// sealOpen seals, syncs and sends what durability None left open. What it cannot
+// seal it keeps for the next time; the error is the last one.
+func (o *owner) sealOpen() (err error) {
 	o.seal = nil
 	for s, run := range o.open {
-		delete(o.open, s)
 		r := o.sealRun(s, run.memos)
-		if err := o.n.store.SealOwn(s.id, o.n.id, r.Seal); err != nil {
-			o.n.log.Error("cannot seal own memos; they stay here until the node is reopened", "space", s.name, "err", err)
+		if failed := o.n.store.SealOwn(s.id, o.n.id, r.Seal); failed != nil {
+			o.seal, err = time.After(sealRetry), failed
 			continue
 		}
+		delete(o.open, s)
 		o.publish(o.n.view.Load().lsn)
 		o.step(&gossip.Attached{Space: s.id, Own: []*memo.Run{r}})
 	}
+	return err
 }
 
 func (o *owner) sealRun(s *Space, memos []*memo.Memo) *memo.Run {
@@ -223,6 +252,7 @@ func (d *draft) answer(err error) {
 
 // fail answers every write of the drafts.
 func fail(drafts []*draft, err error, unknown bool) {
+	err = fmt.Errorf("write to the log: %w", classify(err))
 	for _, d := range drafts {
 		for _, w := range d.waiting {
 			w.done <- written{err: err, unknown: unknown}

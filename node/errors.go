@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"lightcone/memo"
+	"lightcone/projection"
+	"lightcone/store"
+	"lightcone/walfs"
 )
 
 var (
@@ -22,12 +25,20 @@ var (
 	// ErrDamaged reports files that are not as they were written. Nothing of them
 	// was changed by opening.
 	ErrDamaged = errors.New("damaged data")
+	// ErrDiskFull reports a disk without room. Nothing was written. Reading goes
+	// on, and so does writing once there is room.
+	ErrDiskFull = errors.New("disk is full; free some space, writing goes on by itself")
+	// ErrStopped reports a node that takes no more writes because a disk failed
+	// it: what it holds on disk is known again after a restart. Reading goes on.
+	ErrStopped = errors.New("writing stopped; mend the disk and restart the node")
 	// ErrKeyFile reports a key file that cannot be trusted or read.
 	ErrKeyFile = errors.New("key file")
 	// ErrNoNetwork reports an operation that needs peers on a node without a network.
 	ErrNoNetwork = errors.New("node has no network; start it with `lightcone up`")
 	// ErrContextUnavailable reports an exact read that this version cannot answer.
 	ErrContextUnavailable = errors.New("context unavailable: exact reads need a token that names a root, which this version does not issue; read at-least")
+	// ErrTooManyTokens reports a session that took more contexts than it can wait for.
+	ErrTooManyTokens = errors.New("session took too many contexts that this node lacks; wait for them one by one, in sessions of their own")
 	// ErrUnsupported reports a policy that a later version brings.
 	ErrUnsupported = errors.New("not supported by this version")
 	// ErrBadTicket reports a text that is no ticket or was damaged on its way.
@@ -39,6 +50,33 @@ var (
 	// ErrNoRoute reports a peer that could not be reached.
 	ErrNoRoute = errors.New("peer cannot be reached")
 )
+
+// marked is an error of the node's parts that also is one of the above. Its text
+// says what the part said, cause and fix.
+type marked struct {
+	error
+	as error
+}
+
+func (e marked) Is(target error) bool { return target == e.as }
+
+func (e marked) Unwrap() error { return e.error }
+
+// classify marks the errors of the parts that mean damaged files, a full disk or
+// one that failed.
+func classify(err error) error {
+	var damage *walfs.DamageError
+	is := func(target error) bool { return errors.Is(err, target) }
+	switch {
+	case errors.As(err, &damage), is(store.ErrBadLog), is(projection.ErrCorrupt):
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	case is(store.ErrFull), is(projection.ErrFull), walfs.NoSpace(err):
+		return marked{err, ErrDiskFull}
+	case is(walfs.ErrStopped), is(store.ErrBroken), is(projection.ErrStopped):
+		return marked{err, ErrStopped}
+	}
+	return err
+}
 
 // LockedError says who holds the directory. It is ErrLocked.
 type LockedError struct {

@@ -26,6 +26,7 @@ type Change struct {
 	Tombstone  bool     // the row was deleted before the fields below were written
 	Fields     Fields   // written, with their new values
 	Deleted    []string // fields that were deleted, ascending
+	Changed    []string // fields whose multi, counter or set was changed, ascending; the row shows the outcome
 }
 
 // Watch yields the changes of the rows that q selects, from a cursor on and
@@ -222,9 +223,14 @@ func (s step) change(at Cursor) Change {
 		Topic: s.topic, Key: string(s.row.Row), Tombstone: s.row.Tombstone, Fields: Fields{},
 	}
 	for _, d := range s.row.Deltas {
-		if d.Op.Set {
+		switch {
+		case d.Type != memo.Register:
+			if n := len(c.Changed); n == 0 || c.Changed[n-1] != d.Field {
+				c.Changed = append(c.Changed, d.Field)
+			}
+		case d.Op.Set:
 			c.Fields[d.Field] = d.Op.Value
-		} else {
+		default:
 			c.Deleted = append(c.Deleted, d.Field)
 		}
 	}

@@ -55,9 +55,13 @@ func (a *author) run(t testing.TB, s *Space, n int, deps ...memo.Head) *memo.Run
 		for i := range 1 + a.last.Seq%3 {
 			e.row("t", fmt.Sprintf("f%d/%d", a.last.Seq%7, i)).ops["n"] = memo.Op{Set: true, Value: memo.Int(int64(a.last.Seq))}
 		}
+		body, err := e.build(id, e.seenRows)
+		if err != nil {
+			t.Fatal(err)
+		}
 		m, err := memo.New(memo.Memo{
 			Space: s.id, Author: id, Seq: a.last.Seq + 1, Prev: a.last.ID, Deps: deps,
-			Time: memo.Next(uint64(time.Now().UnixMilli()), a.last.Time), Body: e.build(),
+			Time: memo.Next(uint64(time.Now().UnixMilli()), a.last.Time), Body: body,
 		})
 		if err != nil {
 			t.Fatal(err)

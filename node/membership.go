@@ -53,11 +53,14 @@ func (o *owner) createSpace(name string, p Policy) (*Space, error) {
 	if o.state.find(id.String()) != nil {
 		return nil, fmt.Errorf("create space: %w: the same name in the same millisecond", ErrSpaceExists)
 	}
+	if err := o.ready(); err != nil {
+		return nil, fmt.Errorf("create space: %w", err)
+	}
 	o.n.store.AddSpace(id)
 	seal := memo.Sign(o.n.key, id, g.Head())
 	placed, err := o.n.store.AppendOwn(Group, []*memo.Memo{g}, &seal)
 	if err != nil {
-		return nil, fmt.Errorf("create space: %w", err)
+		return nil, fmt.Errorf("create space: %w", classify(err))
 	}
 	if err := o.project(placed); err != nil {
 		return nil, err
@@ -69,7 +72,7 @@ func (o *owner) createSpace(name string, p Policy) (*Space, error) {
 
 // adopt records a space in the state file and registers it everywhere.
 func (o *owner) adopt(id memo.SpaceID, name string, secret gossip.Secret, peers []joinPeer) (*Space, error) {
-	s := o.state.find(id.String())
+	s, known := o.state.find(id.String()), o.state.Spaces
 	if s == nil {
 		s = &spaceState{ID: id.String(), Name: o.state.freeName(name)}
 		o.state.Spaces = append(o.state.Spaces, s)
@@ -81,7 +84,8 @@ func (o *owner) adopt(id memo.SpaceID, name string, secret gossip.Secret, peers 
 		}
 	}
 	if err := o.state.save(o.n.dir); err != nil {
-		return nil, err
+		o.state.Spaces = known
+		return nil, classify(err)
 	}
 	o.n.store.AddSpace(id)
 	o.publish(o.n.view.Load().lsn)
@@ -154,6 +158,9 @@ func (o *owner) issue(s *Space, opts TicketOptions) (Ticket, error) {
 // the space's secret and peers; then Join waits until the genesis is here. The
 // rest arrives in the background.
 func (n *Node) Join(ctx context.Context, t Ticket) (*Space, error) {
+	if st, err := n.Status(ctx); err != nil || st.WritesRefused != nil { // the ticket would be used for nothing
+		return nil, fmt.Errorf("join: %w", errors.Join(err, st.WritesRefused))
+	}
 	net := n.net.Load()
 	if net == nil {
 		return nil, ErrNoNetwork

@@ -64,7 +64,7 @@ func Open(dir string, o Options) (*Node, error) {
 	}
 	lock, err := lockDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, classify(err)
 	}
 	n := &Node{
 		dir: dir, opts: o.withDefaults(), lock: lock,
@@ -90,7 +90,9 @@ func (n *Node) load() (err error) {
 	if err != nil {
 		return err
 	}
-	n.store, err = store.Open(n.dir, store.Options{WAL: walfs.Options{SegmentSize: n.opts.SegmentSize}})
+	n.store, err = store.Open(n.dir, store.Options{
+		WAL: walfs.Options{SegmentSize: n.opts.SegmentSize, FS: n.opts.LogFS}, Logger: n.log,
+	})
 	if err != nil {
 		return err
 	}
@@ -100,15 +102,6 @@ func (n *Node) load() (err error) {
 	}
 	n.owner = newOwner(n, st)
 	return n.owner.recover()
-}
-
-// classify marks the errors of the parts that mean damaged files.
-func classify(err error) error {
-	var damage *walfs.DamageError
-	if errors.As(err, &damage) || errors.Is(err, store.ErrBadLog) || errors.Is(err, projection.ErrCorrupt) {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return err
 }
 
 // release closes what is open, in the order that keeps the rest readable.

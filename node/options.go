@@ -32,6 +32,8 @@ const (
 	// sealDelay bounds how long an acknowledged write of durability None waits
 	// for the sync and seal that let it leave the replica.
 	sealDelay = 5 * time.Millisecond
+	// sealRetry is when a seal that failed, as on a full disk, is tried again.
+	sealRetry = time.Second
 	// DefaultWait is how long a read waits for its context when Read.Wait is 0.
 	DefaultWait = 2 * time.Second
 	// wantEvery is how often a waiting read repeats its want.
@@ -44,6 +46,9 @@ type Options struct {
 	Relaxed bool
 	// SegmentSize of the log in bytes; 0 is walfs's default.
 	SegmentSize int64
+	// LogFS is where the files of the log live: the seam through which tests and
+	// simulations fill the disk and make it fail. nil is the operating system.
+	LogFS walfs.FS
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what nobody is waiting to be told; nil discards it.

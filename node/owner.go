@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -24,6 +25,7 @@ type owner struct {
 	seal    <-chan time.Time           // set while open is not empty
 	dirty   bool                       // foreign runs were appended since the last sync
 	synced  time.Time
+	refused bool // the last tick found that writes are refused
 	delayed delayed
 	counts  counters
 }
@@ -77,11 +79,9 @@ func (o *owner) recover() error {
 			return err
 		}
 		n.store.AddSpace(id)
-		if err := o.sealLeftovers(id); err != nil {
-			return err
-		}
 	}
-	if _, err := n.store.Attach(nil); err != nil { // pending runs that this freed
+	// Pending runs that this freed; those for which there is no room wait on.
+	if _, err := n.store.Attach(nil); err != nil && !errors.Is(err, store.ErrFull) {
 		return err
 	}
 	last, err := o.replay()
@@ -91,8 +91,12 @@ func (o *owner) recover() error {
 	o.publish(last)
 	for _, s := range o.state.Spaces {
 		id, _ := memo.ParseSpaceID(s.ID) // parsed above
-		o.register(id, s)
+		err := o.sealLeftovers(o.register(id, s))
+		if err != nil && !errors.Is(err, store.ErrFull) { // then the next write does it
+			return err
+		}
 	}
+	o.publish(last)
 	return nil
 }
 
@@ -105,6 +109,9 @@ func (o *owner) replay() (last uint64, err error) {
 	apply := func() error {
 		if len(record) == 0 {
 			return nil
+		}
+		if err := o.n.proj.Ready(); err != nil { // it would fill the memory
+			return err
 		}
 		return o.n.proj.Apply(last, changesOf(record))
 	}
@@ -124,16 +131,38 @@ func (o *owner) replay() (last uint64, err error) {
 	return last, apply()
 }
 
-func (o *owner) sealLeftovers(id memo.SpaceID) error {
-	left := o.n.store.Unsealed(id, o.n.id)
-	if len(left) == 0 {
+// sealLeftovers seals own memos that a crash left unsealed.
+func (o *owner) sealLeftovers(s *Space) error {
+	left := o.n.store.Unsealed(s.id, o.n.id)
+	if len(left) == 0 || o.open[s] != nil { // those are no leftovers
 		return nil
 	}
 	head := left[len(left)-1].Head()
-	if err := o.n.store.SealOwn(id, o.n.id, memo.Sign(o.n.key, id, head)); err != nil {
+	if err := o.n.store.SealOwn(s.id, o.n.id, memo.Sign(o.n.key, s.id, head)); err != nil {
 		return fmt.Errorf("seal own memos that a crash left: %w", err)
 	}
 	return nil
+}
+
+// ready returns why nothing may be written now, or nil. The projection is asked
+// too, for what is in the log must get into it.
+func (o *owner) ready() error {
+	if err := o.n.proj.Ready(); err != nil {
+		return classify(err)
+	}
+	return classify(o.n.store.Ready())
+}
+
+// tellReady logs when writes begin to be refused, and when that is over.
+func (o *owner) tellReady() {
+	err := o.ready()
+	switch {
+	case err != nil && !o.refused:
+		o.n.log.Warn("writes are refused, reads go on", "err", err)
+	case err == nil && o.refused:
+		o.n.log.Info("writes are accepted again")
+	}
+	o.refused = err != nil
 }
 
 // register makes a space known to every part: readers, protocol and network.
@@ -178,7 +207,7 @@ func (o *owner) run() {
 		case c := <-o.n.calls:
 			c.do(o)
 		case <-o.seal:
-			o.sealOpen()
+			_ = o.sealOpen() // it tries again; tellReady says why
 		case <-tick.C:
 			o.tick()
 		case <-o.n.quit:
@@ -195,7 +224,7 @@ func (o *owner) drain() {
 		case w := <-o.n.writes:
 			o.commit(w)
 		default:
-			o.sealOpen()
+			_ = o.sealOpen() // what is left is sealed at the next start
 			return
 		}
 	}
@@ -206,9 +235,10 @@ func (o *owner) tick() {
 	if o.dirty && now.Sub(o.synced) >= syncEvery {
 		o.dirty, o.synced = false, now
 		if err := o.n.store.Sync(); err != nil {
-			o.n.log.Error("sync of the log failed; writes are refused from now on", "err", err)
+			o.n.log.Error("sync of the log failed", "err", err)
 		}
 	}
+	o.tellReady()
 	o.attachDue(now)
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})

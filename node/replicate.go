@@ -7,6 +7,7 @@ import (
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
+	"lightcone/store"
 )
 
 // This file is the replication side of the owner, and the methods that make
@@ -86,7 +87,9 @@ func (n *Node) admit(id memo.SpaceID, p PeerID) {
 		if s.admitted == nil {
 			s.admitted = map[PeerID]bool{}
 		}
-		s.admitted[p] = true
+		if len(s.admitted) < maxAdmitted {
+			s.admitted[p] = true
+		}
 	}
 }
 
@@ -109,18 +112,27 @@ func (o *owner) step(in gossip.Input) {
 	o.eff.Reset()
 }
 
-// deliver attaches verified runs and says what became of them.
+// deliver attaches verified runs and says what became of them. When this machine
+// fails at that nobody is blamed: recon brings the rest again.
 func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 	out := &gossip.Attached{Space: d.Space, From: d.From, Session: d.Session, Bytes: d.Bytes}
-	res, err := o.n.store.Attach(o.delayed.sift(o.n.opts.Now(), d.Runs))
-	if err == nil {
-		err = o.project(res.Attached)
+	if err := o.ready(); err != nil {
+		o.n.log.Debug("cannot attach now", "peer", d.From, "err", err) // tellReady says it once
+		return out
 	}
-	if err != nil { // a local failure: nobody is blamed, recon brings it again
+	res, err := o.n.store.Attach(o.delayed.sift(o.n.opts.Now(), d.Runs))
+	// What attached before the failure is in the log: it must be projected before
+	// what comes next, or would be missing for good. With a broken index nothing
+	// comes next, and the view does not show it.
+	if !errors.Is(err, store.ErrBroken) {
+		err = errors.Join(err, o.project(res.Attached))
+		out.Fresh = len(res.Attached)
+	}
+	if err != nil {
 		o.n.log.Error("cannot attach what a peer sent", "peer", d.From, "err", err)
 		return out
 	}
-	out.Fresh, out.Orphans = len(res.Attached), len(res.Orphans) > 0
+	out.Orphans = len(res.Orphans) > 0
 	o.dirty = o.dirty || out.Fresh > 0
 	if err := errors.Join(res.Refused...); err != nil {
 		o.counts.refused += int64(len(res.Refused))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,8 +77,14 @@ type Session struct {
 
 	mu    sync.Mutex
 	qc    causal.Context
-	taken []causal.Token // not covered here yet, hence not part of qc
+	taken []causal.Token // not covered here yet, hence not part of qc; at most maxTaken
+	over  bool           // a token was taken that found no place there
 }
+
+// maxTaken bounds the tokens of a session that this node does not cover yet, each
+// of up to 2 KiB. A session must not un-know one, so with more of them it refuses
+// everything but local reads.
+const maxTaken = 256
 
 // Session starts a session in s, with an empty context unless From is given.
 func (s *Space) Session(opts ...SessionOption) *Session {
@@ -91,13 +98,42 @@ func (s *Space) Session(opts ...SessionOption) *Session {
 	return x
 }
 
-// Take adds what the token names to the session; it is never un-known.
+// Take adds what the token names to the session; it is never un-known. After more
+// than 256 different tokens that this node does not cover, the session answers
+// with ErrTooManyTokens.
 func (x *Session) Take(t causal.Token) {
+	if t.IsZero() || x.take(t) {
+		return
+	}
+	x.settle(x.space.node.view.Load()) // what came meanwhile makes room
+	if !x.take(t) {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.over = true
+	}
+}
+
+// take keeps t if there is room for it, or it is kept already.
+func (x *Session) take(t causal.Token) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !t.IsZero() {
-		x.taken = append(x.taken, t)
+	same := func(u causal.Token) bool {
+		return t.Space == u.Space && t.Origin == u.Origin && t.Root == u.Root && slices.Equal(t.Heads, u.Heads)
 	}
+	if slices.ContainsFunc(x.taken, same) {
+		return true
+	}
+	if len(x.taken) == maxTaken {
+		return false
+	}
+	x.taken = append(x.taken, t)
+	return true
+}
+
+func (x *Session) overfull() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.over
 }
 
 // See adds a context of this space, read from Space.Context, to the session.
@@ -109,8 +145,11 @@ func (x *Session) See(qc causal.Context) { x.saw(qc.Loose...) }
 // says that this node cannot vouch for the session; keep the one you have.
 func (x *Session) Token() causal.Token {
 	x.mu.Lock()
-	qc, open := x.qc, len(x.taken)
+	qc, open, over := x.qc, len(x.taken), x.over
 	x.mu.Unlock()
+	if over {
+		return causal.Token{}
+	}
 	if open > 0 {
 		if x.settle(x.space.node.view.Load()) != nil {
 			return causal.Token{}
@@ -120,7 +159,7 @@ func (x *Session) Token() causal.Token {
 		x.mu.Unlock()
 	}
 	if len(qc.Loose) > causal.MaxTokenHeads {
-		head, err := x.space.write(context.Background(), nil, qc.Loose)
+		head, err := x.space.write(context.Background(), &write{done: make(chan written, 1)}, qc.Loose)
 		if err != nil {
 			x.space.node.log.Warn("cannot gather a context for its token", "err", err)
 			return causal.Token{}
@@ -222,6 +261,9 @@ func (x *Session) fence(ctx context.Context) error {
 	if x.read.Mode == Local {
 		return nil
 	}
+	if x.overfull() {
+		return ErrTooManyTokens
+	}
 	v := x.space.node.view.Load()
 	behind := x.settle(v)
 	if behind == nil {
@@ -290,6 +332,22 @@ func (x *Session) Delete(ctx context.Context, topic, row string, fields ...strin
 	return x.Update(ctx, func(tx *Tx) error { return tx.Delete(topic, row, fields...) })
 }
 
+// PutMulti writes fields that keep concurrent values, in place of those that this
+// node shows.
+func (x *Session) PutMulti(ctx context.Context, topic, row string, fields Fields) (Receipt, error) {
+	return x.Update(ctx, func(tx *Tx) error { return tx.PutMulti(topic, row, fields) })
+}
+
+// Add adds n, which may be negative, to a counter.
+func (x *Session) Add(ctx context.Context, topic, row, field string, n int64) (Receipt, error) {
+	return x.Update(ctx, func(tx *Tx) error { return tx.Add(topic, row, field, n) })
+}
+
+// Change adds elements to a set and removes others.
+func (x *Session) Change(ctx context.Context, topic, row, field string, add, remove []memo.Value) (Receipt, error) {
+	return x.Update(ctx, func(tx *Tx) error { return tx.Change(topic, row, field, add, remove) })
+}
+
 // Scan yields the rows of q from one snapshot, whose whole context the session
 // takes in: what a scan does not show is knowledge too.
 func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
@@ -335,14 +393,21 @@ func (x *Session) Update(ctx context.Context, f func(*Tx) error) (Receipt, error
 	if err := f(tx); err != nil {
 		return Receipt{Outcome: NotCommitted}, err
 	}
-	edit := tx.edit.build()
+	edit, err := tx.edit.build(tx.self(), tx.edit.seenRows)
+	if err != nil {
+		return Receipt{Outcome: NotCommitted}, err
+	}
 	if edit == nil {
 		return Receipt{Outcome: NotCommitted, Token: x.Token()}, nil
 	}
 	x.mu.Lock()
 	heads := x.qc.Loose
 	x.mu.Unlock()
-	head, err := x.space.write(ctx, edit, heads)
+	w := &write{edit: edit, done: make(chan written, 1)}
+	if tx.edit.typed() {
+		w.draft = tx.edit
+	}
+	head, err := x.space.write(ctx, w, heads)
 	if err != nil {
 		var unknown *unknownError
 		if errors.As(err, &unknown) {
@@ -359,9 +424,9 @@ type unknownError struct{ error }
 
 func (e *unknownError) Unwrap() error { return e.error }
 
-// write hands an edit with its causes to the owner and waits for the outcome.
-func (s *Space) write(ctx context.Context, edit *memo.Edit, heads []memo.Head) (memo.Head, error) {
-	w := &write{space: s, edit: edit, done: make(chan written, 1)}
+// write hands w with its causes to the owner and waits for the outcome.
+func (s *Space) write(ctx context.Context, w *write, heads []memo.Head) (memo.Head, error) {
+	w.space = s
 	for _, h := range heads {
 		if h.Author != s.node.id { // the own chain is linked by prev
 			w.deps = append(w.deps, h)
@@ -376,10 +441,7 @@ func (s *Space) write(ctx context.Context, edit *memo.Edit, heads []memo.Head) (
 	}
 	select {
 	case r := <-w.done:
-		if r.err != nil && r.unknown {
-			return memo.Head{}, &unknownError{r.err}
-		}
-		return r.head, r.err
+		return r.result()
 	case <-ctx.Done():
 		return memo.Head{}, &unknownError{fmt.Errorf("gave up waiting; the write may still be recorded: %w", ctx.Err())}
 	case <-s.node.done:
@@ -387,11 +449,19 @@ func (s *Space) write(ctx context.Context, edit *memo.Edit, heads []memo.Head) (
 	}
 }
 
+// result is what write returns.
+func (r written) result() (memo.Head, error) {
+	if r.err != nil && r.unknown {
+		return memo.Head{}, &unknownError{r.err}
+	}
+	return r.head, r.err
+}
+
 // lastAnswer takes the answer the owner may have given just before it ended.
 func lastAnswer(w *write) (memo.Head, error) {
 	select {
 	case r := <-w.done:
-		return r.head, r.err
+		return r.result()
 	default:
 		return memo.Head{}, ErrClosed
 	}

@@ -91,6 +91,30 @@ func TestWritesFollowReads(t *testing.T) {
 	}
 }
 
+// What a write may replace or remove is among its causes, unread.
+func TestRemovalsFollowWhatTheyRemove(t *testing.T) {
+	ctx, s := context.Background(), newSpace(t)
+	one, other := foreign(t, s, 1, "one"), foreign(t, s, 2, "other")
+	deliver(t, s.node, one, other)
+	for row, write := range map[string]func(row string) (Receipt, error){
+		"one":   func(row string) (Receipt, error) { return s.PutMulti(ctx, "t", row, Fields{"m": memo.Int(1)}) },
+		"other": func(row string) (Receipt, error) { return s.Change(ctx, "t", row, "s", []memo.Value{memo.Int(1)}, nil) },
+	} {
+		if _, err := write(row); err != nil {
+			t.Fatal(err)
+		}
+		mark, _ := s.node.view.Load().cut(s.id).Vector().Get(s.node.id)
+		m, _, err := s.node.view.Load().store.Memo(s.id, s.node.id, mark.Seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]memo.Head{"one": one.Head(), "other": other.Head()}[row]
+		if len(m.Deps) != 1 || m.Deps[0] != want {
+			t.Errorf("row %s: deps %v, want %v alone", row, m.Deps, want)
+		}
+	}
+}
+
 // A session of more heads than a memo has deps or a token has heads gathers them
 // in join memos of its own chain.
 func TestManyHeadsAreGathered(t *testing.T) {

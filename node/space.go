@@ -16,8 +16,13 @@ type Space struct {
 	node     *Node
 	id       memo.SpaceID
 	name     string
-	admitted map[PeerID]bool // guarded by node.mu
+	admitted map[PeerID]bool // guarded by node.mu; at most maxAdmitted
 }
+
+// maxAdmitted bounds the peers of a space that may take part in its topic as soon
+// as they connect, the same number as the protocol remembers as members. Further
+// ones prove themselves at each connection.
+const maxAdmitted = 4096
 
 // ID returns the digest of the genesis, the same on every peer.
 func (s *Space) ID() memo.SpaceID { return s.id }
@@ -43,6 +48,22 @@ func (s *Space) Get(ctx context.Context, topic, row string) (Row, error) {
 // Put writes fields of a row; other fields of the row stay as they are.
 func (s *Space) Put(ctx context.Context, topic, row string, fields Fields) (Receipt, error) {
 	return s.Session().Put(ctx, topic, row, fields)
+}
+
+// PutMulti writes fields that keep concurrent values, in place of those that this
+// node shows.
+func (s *Space) PutMulti(ctx context.Context, topic, row string, fields Fields) (Receipt, error) {
+	return s.Session().PutMulti(ctx, topic, row, fields)
+}
+
+// Add adds n, which may be negative, to a counter.
+func (s *Space) Add(ctx context.Context, topic, row, field string, n int64) (Receipt, error) {
+	return s.Session().Add(ctx, topic, row, field, n)
+}
+
+// Change adds elements to a set and removes others.
+func (s *Space) Change(ctx context.Context, topic, row, field string, add, remove []memo.Value) (Receipt, error) {
+	return s.Session().Change(ctx, topic, row, field, add, remove)
 }
 
 // Delete removes the named fields of a row, or the whole row when none is named.

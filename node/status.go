@@ -19,19 +19,22 @@ type SpaceInfo struct {
 
 // Status is what a node knows about itself and its peers.
 type Status struct {
-	ID       PeerID
-	Dir      string
-	Addrs    []string
-	Online   bool // a network is attached
-	Peers    []gossip.PeerInfo
-	Spaces   []SpaceStatus
-	LogBytes int64 // of the write-ahead log
-	Pending  int   // runs that wait for causes
-	Delayed  int   // runs that are ahead of this node's clock
-	Traffic  gossip.Traffic
-	Protocol gossip.Stats
-	Refused  int64 // runs that broke a rule
-	Invalid  int64 // messages that did not decode or verify
+	ID     PeerID
+	Dir    string
+	Addrs  []string
+	Online bool // a network is attached
+	Peers  []gossip.PeerInfo
+	Spaces []SpaceStatus
+	// WritesRefused says why, nil while writes are accepted: ErrDiskFull, which
+	// ends by itself, or ErrStopped, which a restart ends.
+	WritesRefused error
+	LogBytes      int64 // of the write-ahead log
+	Pending       int   // runs that wait for causes
+	Delayed       int   // runs that are ahead of this node's clock
+	Traffic       gossip.Traffic
+	Protocol      gossip.Stats
+	Refused       int64 // runs that broke a rule
+	Invalid       int64 // messages that did not decode or verify
 }
 
 // SpaceStatus is a space with its peers.
@@ -95,7 +98,7 @@ func (c *askStatus) do(o *owner) {
 	n := o.n
 	runs, _ := n.store.Pending()
 	st := Status{
-		ID: n.id, Dir: n.dir, Peers: o.peers(), LogBytes: n.store.Size(), Pending: runs, Delayed: len(o.delayed.runs),
+		ID: n.id, Dir: n.dir, Peers: o.peers(), WritesRefused: o.ready(), LogBytes: n.store.Size(), Pending: runs, Delayed: len(o.delayed.runs),
 		Protocol: o.core.Stats(), Refused: o.counts.refused, Invalid: o.counts.invalid,
 	}
 	if net := n.net.Load(); net != nil {

@@ -162,6 +162,16 @@ func TestThreeReplicasConverge(t *testing.T) {
 	}
 }
 
+// Twelve replicas write while the mesh between them forms, which relays to two or
+// three others only: everything reaches everybody, by gossip or recon.
+func TestManyReplicasConverge(t *testing.T) {
+	rs := swarm(t, 12, p2p.Options{})
+	for i := range 5 * len(rs) {
+		put(t, rs[i%len(rs)], fmt.Sprintf("row%d", i), map[string]string{"by": fmt.Sprint(i)})
+	}
+	converge(t, rs)
+}
+
 func TestPartitionStaleReadHeal(t *testing.T) {
 	ctx := context.Background()
 	rs := swarm(t, 3, p2p.Options{})

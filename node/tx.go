@@ -3,24 +3,11 @@ package node
 import (
 	"fmt"
 	"iter"
-	"maps"
-	"slices"
 
 	"lightcone/memo"
 	"lightcone/merge"
 	"lightcone/projection"
 )
-
-// Fields are the named values of a row. A plain key-value pair is the one field "".
-type Fields map[string]memo.Value
-
-// Row is a row as one view shows it.
-type Row struct {
-	Topic, Key string
-	Fields     Fields
-	Provenance []merge.Stamp // the memos behind the row, by author and seq
-	Behind     *BehindError  // the view lacked this; set only under StaleReturn
-}
 
 // Query selects rows of one topic, or of all when Topic is empty: keys that
 // start with Prefix, from From (inclusive) to To (exclusive), at most Limit when
@@ -53,7 +40,7 @@ func (tx *Tx) Get(topic, row string) (Row, error) {
 	}
 	tx.session.saw(headsOf(state)...)
 	if tx.edit != nil {
-		if state, err = tx.edit.overlay(state, topic, row); err != nil {
+		if state, err = tx.edit.overlay(state, tx.self(), topic, row); err != nil {
 			return Row{}, err
 		}
 	}
@@ -110,21 +97,113 @@ func (tx *Tx) Put(topic, row string, fields Fields) error {
 	return nil
 }
 
+// PutMulti writes fields that keep concurrent values: what is written takes the
+// place of the values that the transaction sees, and of no other.
+func (tx *Tx) PutMulti(topic, row string, fields Fields) error {
+	if len(fields) == 0 {
+		return fmt.Errorf("put %s/%s: %w: no fields; name at least one", topic, row, memo.ErrInvalid)
+	}
+	r, err := tx.seen(topic, row)
+	if err != nil {
+		return err
+	}
+	for name, v := range fields {
+		r.multis[name] = draftMulti{value: v}
+	}
+	return nil
+}
+
+// Add adds n, which may be negative, to a counter. What others add meanwhile
+// counts, too. Error: merge.ErrCounterFull.
+func (tx *Tx) Add(topic, row, field string, n int64) error {
+	if err := tx.writable(topic, row); err != nil {
+		return err
+	}
+	return tx.edit.row(topic, row).add(field, n)
+}
+
+// Change adds elements to a set and removes those of others that the transaction
+// sees. What is added stays when somebody removes it meanwhile.
+func (tx *Tx) Change(topic, row, field string, add, remove []memo.Value) error {
+	r, err := tx.seen(topic, row)
+	if err != nil {
+		return err
+	}
+	r.change(field, add, remove)
+	return nil
+}
+
 // Delete removes the named fields of a row, or the whole row when none is named.
+// Of a field that is no register it removes what the transaction sees: a counter
+// goes back to 0.
 func (tx *Tx) Delete(topic, row string, fields ...string) error {
 	if err := tx.writable(topic, row); err != nil {
 		return err
 	}
-	r := tx.edit.row(topic, row)
 	if len(fields) == 0 {
+		r := tx.edit.row(topic, row)
 		r.tombstone = true
-		clear(r.ops)
+		r.reset()
+		return nil
 	}
 	for _, name := range fields {
-		r.ops[name] = memo.Op{}
+		if err := tx.deleteField(topic, row, name); err != nil {
+			return err
+		}
 	}
 	return nil
 }
+
+func (tx *Tx) deleteField(topic, row, name string) error {
+	state, _, err := tx.moment.snap.Get(tx.session.space.id, topic, row)
+	if err == nil {
+		state, err = tx.edit.overlay(state, tx.self(), topic, row)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s/%s: %w", topic, row, err)
+	}
+	tx.edit.row(topic, row).ops[name] = memo.Op{}
+	for i := range state.Cells {
+		c := &state.Cells[i]
+		if c.Field != name || !c.Live() || c.Type == memo.Register {
+			continue
+		}
+		r, err := tx.seen(topic, row) // what it removes is in the past of its memo
+		if err != nil {
+			return err
+		}
+		switch c.Type {
+		case memo.Multi:
+			r.multis[name] = draftMulti{delete: true}
+		case memo.Set:
+			r.change(name, nil, c.Atoms.Elements())
+		default: // a counter
+			if err := r.add(name, -c.Counter.Value()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// seen returns the draft of a row that the transaction has read, so that what it
+// replaces there is in the past of its memo.
+func (tx *Tx) seen(topic, row string) (*draftRow, error) {
+	if err := tx.writable(topic, row); err != nil {
+		return nil, err
+	}
+	state, _, err := tx.moment.snap.Get(tx.session.space.id, topic, row)
+	if err != nil {
+		return nil, fmt.Errorf("read %s/%s: %w", topic, row, err)
+	}
+	tx.session.saw(headsOf(state)...)
+	r := tx.edit.row(topic, row)
+	r.seen = state
+	return r, nil
+}
+
+// self is the author of the memo that the transaction becomes.
+func (tx *Tx) self() memo.Author { return tx.session.space.node.id }
 
 func (tx *Tx) writable(topic, row string) error {
 	if tx.edit == nil {
@@ -138,91 +217,4 @@ func checkKey(topic, row string) error {
 		return err
 	}
 	return memo.CheckRow(row)
-}
-
-// row turns a projected state into a Row.
-func (tx *Tx) row(topic, key string, state merge.Row) Row {
-	out := Row{
-		Topic: topic, Key: key, Fields: make(Fields, len(state.Cells)),
-		Provenance: state.Provenance(), Behind: tx.behind,
-	}
-	for _, c := range state.Cells {
-		if c.Register.Set {
-			out.Fields[c.Field] = c.Register.Value
-		}
-	}
-	return out
-}
-
-// headsOf returns the memos behind a row, the latest of each author.
-func headsOf(state merge.Row) []memo.Head {
-	var out []memo.Head
-	for _, s := range state.Provenance() { // ascending by author and seq
-		h := memo.Head{Author: s.Author, Seq: s.Seq, ID: s.ID}
-		if n := len(out); n > 0 && out[n-1].Author == s.Author {
-			out[n-1] = h
-			continue
-		}
-		out = append(out, h)
-	}
-	return out
-}
-
-// draftEdit collects the writes of a transaction.
-type draftEdit struct {
-	topics map[string]map[string]*draftRow
-}
-
-type draftRow struct {
-	tombstone bool
-	ops       map[string]memo.Op
-}
-
-func newDraftEdit() *draftEdit { return &draftEdit{topics: map[string]map[string]*draftRow{}} }
-
-func (d *draftEdit) row(topic, row string) *draftRow {
-	if d.topics[topic] == nil {
-		d.topics[topic] = map[string]*draftRow{}
-	}
-	r := d.topics[topic][row]
-	if r == nil {
-		r = &draftRow{ops: map[string]memo.Op{}}
-		d.topics[topic][row] = r
-	}
-	return r
-}
-
-// overlay returns state as it will be once the draft is committed.
-func (d *draftEdit) overlay(state merge.Row, topic, row string) (merge.Row, error) {
-	r, ok := d.topics[topic][row]
-	if !ok {
-		return state, nil
-	}
-	delta, err := merge.Delta(merge.Stamp{Time: memo.MaxTime}, r.edit(row))
-	return merge.Join(state, delta), err
-}
-
-// build returns the edit in canonical order, nil when nothing was written.
-func (d *draftEdit) build() *memo.Edit {
-	if len(d.topics) == 0 {
-		return nil
-	}
-	e := new(memo.Edit)
-	for _, topic := range slices.Sorted(maps.Keys(d.topics)) {
-		rows := d.topics[topic]
-		t := memo.TopicEdit{Topic: topic}
-		for _, row := range slices.Sorted(maps.Keys(rows)) {
-			t.Rows = append(t.Rows, rows[row].edit(row))
-		}
-		e.Topics = append(e.Topics, t)
-	}
-	return e
-}
-
-func (r *draftRow) edit(row string) memo.RowEdit {
-	out := memo.RowEdit{Row: memo.Bytes(row), Tombstone: r.tombstone}
-	for _, f := range slices.Sorted(maps.Keys(r.ops)) {
-		out.Deltas = append(out.Deltas, memo.Delta{Field: f, Op: r.ops[f]})
-	}
-	return out
 }

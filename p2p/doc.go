@@ -36,11 +36,12 @@
 // that the space is served here, even if it takes part in another space.
 //
 // A stream of an admitted peer that we have not admitted yet waits for a moment,
-// and each side opens its own as soon as it admits the other. After both have
-// admitted each other, the publications of one go to the other at once, and each
-// relays for the other from the next heartbeat of gossipsub on, within a second;
-// what falls between is repaired by recon. An admission lasts while the peer is
-// connected; at the next connection the core is asked (Core.Admitted).
+// and each side opens its own as soon as it admits the other. From the next
+// heartbeat of gossipsub on the two may be linked: what one publishes or relays
+// goes to the other. A peer has two or three links, see mesh.go. What fell between
+// is repaired by recon, which a new link starts (gossip.Linked). An admission lasts
+// while the peer is connected; at the next connection the core is asked
+// (Core.Admitted).
 //
 // Messages carry no author and no signature of gossipsub: runs authenticate
 // themselves. All of them are relayed; what does not decode is refused by the

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -38,7 +37,6 @@ type Server struct {
 	blame    blame
 
 	traffic traffic
-	dropped atomic.Int64 // publications and messages lost to full queues
 }
 
 var _ gossip.Network = (*Server)(nil)

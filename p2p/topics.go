@@ -59,6 +59,7 @@ type topic struct {
 	space memo.SpaceID
 	view  *view
 	mesh  *pubsub.Topic
+	links *inbox // peers that the mesh was linked with
 	out   chan []byte
 }
 
@@ -110,6 +111,7 @@ func (s *Server) Serve(space memo.SpaceID) {
 func (s *Server) join(space memo.SpaceID) (*topic, error) {
 	protocol := protocolID(topicPrefix + space.String() + meshSuffix)
 	name := topicPrefix + space.String() + topicSuffix
+	links := newInbox()
 	v, err := newView(s.host, protocol)
 	if err != nil {
 		return nil, err
@@ -121,14 +123,15 @@ func (s *Server) join(space memo.SpaceID) (*topic, error) {
 		pubsub.WithMessageIdFn(func(m *pb.Message) string { return gossip.MessageID(m.GetData()) }),
 		pubsub.WithMaxMessageSize(maxRPC),
 		pubsub.WithPeerOutboundQueueSize(peerQueue),
-		pubsub.WithFloodPublish(true),
+		pubsub.WithFloodPublish(false), // the writer would send a copy to everybody, besides those of the mesh
+		withMesh(),
 		s.blame.withScores(name),
-		pubsub.WithRawTracer(drops{&s.dropped}),
+		pubsub.WithRawTracer(meshTracer{&s.traffic.topics, links}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("start gossipsub: %w", err)
 	}
-	t := &topic{space: space, view: v, out: make(chan []byte, publishQueue)}
+	t := &topic{space: space, view: v, links: links, out: make(chan []byte, publishQueue)}
 	if t.mesh, err = router.Join(name); err != nil {
 		return nil, fmt.Errorf("join topic: %w", err)
 	}
@@ -139,6 +142,7 @@ func (s *Server) join(space memo.SpaceID) (*topic, error) {
 	s.tasks.spawn(func() { v.announce(s.ctx) })
 	s.tasks.spawn(func() { s.hear(t, heard) })
 	s.tasks.spawn(func() { s.speak(t) })
+	s.tasks.spawn(func() { s.link(t) })
 	return t, nil
 }
 
@@ -154,14 +158,14 @@ func (s *Server) publish(o gossip.Publish) {
 		return
 	}
 	if len(o.Data) > gossip.MaxMessage {
-		s.dropped.Add(1)
+		s.traffic.topics.dropped.Add(1)
 		s.log.Error("a publication is above the limit", "space", o.Space, "bytes", len(o.Data), "limit", gossip.MaxMessage)
 		return
 	}
 	select {
 	case t.out <- o.Data:
 	default:
-		s.dropped.Add(1)
+		s.traffic.topics.dropped.Add(1)
 	}
 }
 

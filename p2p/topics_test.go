@@ -72,6 +72,16 @@ func meshed(t *testing.T, space memo.SpaceID, nodes ...node) {
 	}
 }
 
+// linked waits until a and b relay to each other.
+func linked(t *testing.T, space memo.SpaceID, a, b node) {
+	t.Helper()
+	for _, x := range [][2]node{{a, b}, {b, a}} {
+		x[0].await(t, "link", func(in []gossip.Input) bool {
+			return count(in, gossip.Linked{Space: space, Peer: x[1].id}) > 0
+		})
+	}
+}
+
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -158,7 +168,8 @@ func TestAdmittedAfterConnecting(t *testing.T) {
 	}
 	b.Do(&gossip.Effects{Admit: []gossip.Admit{{Space: space, Peer: a.id}}})
 	meshed(t, space, a, b)
-	for _, text := range []string{"one", "two"} { // flooded: no mesh is needed
+	linked(t, space, a, b)
+	for _, text := range []string{"one", "two"} {
 		a.Do(&gossip.Effects{Publish: []gossip.Publish{{Space: space, Data: []byte(text)}}})
 		b.awaitHeard(t, []byte(text))
 		b.Do(&gossip.Effects{Publish: []gossip.Publish{{Space: space, Data: []byte("re: " + text)}}})
@@ -179,7 +190,7 @@ func TestAdmittedByCoreAndServedLater(t *testing.T) {
 	connect(t, a, b)
 	a.Serve(space)
 	b.Serve(space)
-	meshed(t, space, a, b)
+	linked(t, space, a, b)
 	a.Do(&gossip.Effects{Publish: []gossip.Publish{{Space: space, Data: []byte("hello")}}})
 	b.awaitHeard(t, []byte("hello"))
 	b.Block(a.id)
@@ -199,7 +210,7 @@ func TestSpacesAreSeparate(t *testing.T) {
 	connect(t, a, b)
 	b.testCore.admit(otherSpace, a.id)
 	admitEachOther(space, a, b)
-	meshed(t, space, a, b)
+	linked(t, space, a, b)
 	a.Do(&gossip.Effects{Publish: []gossip.Publish{
 		{Space: otherSpace, Data: []byte("secret")},
 		{Space: space, Data: []byte("shared")},

@@ -21,7 +21,7 @@ import (
 func TestFailedApply(t *testing.T) {
 	db := open(t, Options{})
 	bad := edits(1, "x", "a", "b")
-	bad.Edit.Topics[0].Rows[1].Deltas[0].Type = memo.Counter
+	bad.Edit.Topics[0].Rows[1].Deltas[0].Type = memo.TextCell
 	if err := db.Apply(1, []Change{edits(1, "x", "c"), bad}); !errors.Is(err, merge.ErrUnknownCellType) {
 		t.Errorf("Apply of a cell type of the future: %v", err)
 	}

@@ -15,6 +15,10 @@ import (
 // the log still holds every change.
 var ErrStopped = errors.New("projection stopped: writing its file failed; fix the cause and restart")
 
+// ErrFull reports that there is no room for the file to grow. Nothing is lost:
+// rows stay in memory and are written once there is.
+var ErrFull = errors.New("disk is full; free some space, writing goes on by itself")
+
 // ErrClosed reports the use of a DB or a Snapshot after Close.
 var ErrClosed = errors.New("projection or snapshot is closed")
 
@@ -50,6 +54,7 @@ type DB struct {
 	turn   sync.Cond // on mu: a flush began or ended
 	work   *table    // what head.active is a copy of
 	err    error     // why the flusher gave up
+	full   error     // why the flush under way is repeated
 	closed bool
 
 	wake chan struct{} // holds at most one wish for a flush
@@ -90,11 +95,13 @@ func (d *DB) Applied() uint64 { return d.applied.Load() }
 // together, or none with an error. LSNs grow from call to call; one that is not
 // above those applied is a no-op, so a record belongs in one Apply, and a record
 // without changes still moves the LSN. Apply waits while the disk is more than
-// MaxBytes behind. Errors: ErrStopped, ErrClosed, merge.ErrUnknownCellType.
+// MaxBytes behind, unless it is full: who asks Ready first keeps memory bounded,
+// and is not kept from other work. Errors: ErrStopped, ErrClosed,
+// merge.ErrUnknownCellType.
 func (d *DB) Apply(lsn uint64, changes []Change) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for d.usable() == nil && d.work.bytes >= d.o.MaxBytes {
+	for d.usable() == nil && d.full == nil && d.work.bytes >= d.o.MaxBytes {
 		d.turn.Wait() // the flush was asked for when FlushBytes was reached
 	}
 	if err := d.usable(); err != nil {
@@ -175,11 +182,26 @@ func (d *DB) usable() error {
 	return d.err
 }
 
+// Ready returns why changes should not be applied now, or nil: ErrFull, which ends
+// by itself, ErrStopped or ErrClosed.
+func (d *DB) Ready() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.usable(); err != nil {
+		return err
+	}
+	return d.full
+}
+
 // Close writes what is not yet in the file, ends the flusher and invalidates
 // every snapshot that is still open. Its error is that of the last flush; the
-// file is closed either way.
+// file is closed either way. Rows for which there is no room are no error: the
+// log is replayed from Applied.
 func (d *DB) Close() error {
 	err := d.Flush()
+	if errors.Is(err, ErrFull) {
+		err = nil
+	}
 	d.mu.Lock()
 	if d.closed {
 		d.mu.Unlock()

@@ -31,6 +31,9 @@
 // layers of a view always fit together. A view keeps its base for as long as a
 // snapshot uses it; rows of older bases stay in the file until then.
 //
+// On a full disk the flusher tries its table again until there is room; Ready says
+// so, and readers see no difference.
+//
 // Rows and the LSN they reach are committed in one synced transaction. A crash
 // loses memtables only, and the log replays them.
 //

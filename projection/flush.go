@@ -1,11 +1,15 @@
 package projection
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 	"time"
 )
 
-// Flush returns once everything applied before the call is in the file, synced.
+// Flush returns once everything applied before the call is in the file, synced,
+// or with ErrFull while there is no room for it.
 func (d *DB) Flush() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -14,6 +18,9 @@ func (d *DB) Flush() error {
 	}
 	target := d.head.Load().lsn
 	for d.usable() == nil && d.applied.Load() < target {
+		if d.full != nil {
+			return d.full
+		}
 		d.askFlush()
 		d.turn.Wait()
 	}
@@ -45,16 +52,44 @@ func (d *DB) flushLoop() {
 		if v == nil {
 			continue
 		}
-		var b *base
-		err := d.file.commit(v.flushing, v.lsn)
-		if err == nil {
-			b, err = d.file.begin()
-		}
+		b, err := d.write(v)
 		d.endFlush(b, err)
 		if err != nil {
 			return
 		}
 	}
+}
+
+// write commits the table that v flushes. On a full disk it tries again until
+// there is room or the DB closes; Apply goes on into the other table meanwhile.
+func (d *DB) write(v *view) (*base, error) {
+	for {
+		err := d.file.commit(v.flushing, v.lsn)
+		if err == nil {
+			return d.file.begin()
+		}
+		if !noRoom(err) {
+			return nil, err
+		}
+		d.mu.Lock()
+		d.full = fmt.Errorf("%w: %w", ErrFull, err)
+		d.turn.Broadcast()
+		d.mu.Unlock()
+		select {
+		case <-time.After(fullRetry):
+		case <-d.quit:
+			return nil, err
+		}
+	}
+}
+
+// noRoom reports whether a commit failed because a write found the disk full.
+// bbolt has undone the transaction then: its pages were free before, and the meta
+// page, which takes no room, comes last. Nothing is known after a failed sync.
+func noRoom(err error) bool {
+	var write *fs.PathError
+	return errors.As(err, &write) && write.Op == "write" &&
+		(errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT))
 }
 
 // beginFlush makes the active table the one being flushed and returns that view,
@@ -79,6 +114,7 @@ func (d *DB) endFlush(b *base, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.turn.Broadcast()
+	d.full = nil
 	if err != nil {
 		d.err = fmt.Errorf("%w: %w", ErrStopped, err)
 		return

@@ -1,7 +1,6 @@
 package projection
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -76,7 +75,11 @@ func change(space memo.SpaceID, at memo.Time, author int, topics ...memo.TopicEd
 		Edit:  &memo.Edit{Topics: topics},
 	}
 	c.Edit.Sort()
-	c.Stamp.ID = memo.Sum(fmt.Appendf(nil, "%v %d %d %v", space, at, author, topics))
+	data, err := memo.Marshal([]any{space, at, author, c.Edit.Topics})
+	if err != nil {
+		panic(err)
+	}
+	c.Stamp.ID = memo.Sum(data)
 	return c
 }
 
@@ -216,27 +219,11 @@ func changes() *rapid.Generator[Change] {
 			rows := rapid.SliceOfNDistinct(rapid.SampledFrom(rowNames), 1, 4, rapid.ID).Draw(t, "rows")
 			edits := make([]memo.RowEdit, len(rows))
 			for i, row := range rows {
-				edits[i] = rowEdit(t, row)
+				edits[i] = mergetest.Edits(mergetest.Author(author), nil).Draw(t, "edit")
+				edits[i].Row = memo.Bytes(row)
 			}
 			topics = append(topics, topic(name, edits...))
 		}
 		return change(space, at, author, topics...)
 	})
-}
-
-func rowEdit(t *rapid.T, row string) memo.RowEdit {
-	e := memo.RowEdit{Row: memo.Bytes(row), Tombstone: rapid.IntRange(0, 3).Draw(t, "tombstone") == 0}
-	for _, field := range []string{"", "f"} {
-		switch rapid.IntRange(0, 2).Draw(t, "op") {
-		case 0:
-			e.Deltas = append(e.Deltas, memo.Delta{Field: field})
-		case 1:
-			op := memo.Op{Set: true, Value: mergetest.Values().Draw(t, "value")}
-			e.Deltas = append(e.Deltas, memo.Delta{Field: field, Op: op})
-		}
-	}
-	if len(e.Deltas) == 0 {
-		e.Tombstone = true
-	}
-	return e
 }

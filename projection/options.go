@@ -25,6 +25,8 @@ const (
 	MaxFileBytes = 1 << (30 + 6*(^uint(0)>>63))
 	// lockTimeout is how long Open waits for another process to let the file go.
 	lockTimeout = 500 * time.Millisecond
+	// fullRetry is how often a flush that found the disk full is tried again.
+	fullRetry = 250 * time.Millisecond
 	// growBytes is the step by which the file grows.
 	growBytes = 1 << 20
 	// fillPercent is how full bbolt leaves the pages it splits. Measured on rows

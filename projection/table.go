@@ -31,11 +31,15 @@ type table struct {
 
 func newTable() *table { return &table{rows: newTree()} }
 
-// rowWeight and cellWeight are the memory, in bytes, of a row and a cell beside
-// the text they hold: headers, stamps, and their share of the tree's nodes.
+// The memory, in bytes, of a row, a cell and the parts of its state beside the
+// text they hold: headers, stamps, and their share of the tree's nodes.
 const (
-	rowWeight  = 192
-	cellWeight = 144
+	rowWeight    = 192
+	cellWeight   = 160
+	tallyWeight  = 192 // what one author counted
+	atomWeight   = 128 // one value of a multi, one element of a set
+	writerWeight = 80
+	seenWeight   = 80 // what was seen of one author, in one span
 )
 
 func (it item) weight() int64 {
@@ -43,6 +47,15 @@ func (it item) weight() int64 {
 	for i := range it.row.Cells {
 		c := &it.row.Cells[i]
 		n += cellWeight + len(c.Field) + c.Register.Value.Size()
+		if c.Counter != nil {
+			n += tallyWeight * len(c.Counter.Tallies)
+		}
+		if c.Atoms != nil {
+			n += writerWeight*len(c.Atoms.Writers) + seenWeight*len(c.Atoms.Seen)
+			for i := range c.Atoms.Live {
+				n += atomWeight + c.Atoms.Live[i].Value.Size()
+			}
+		}
 	}
 	return int64(n)
 }

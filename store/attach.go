@@ -41,8 +41,8 @@ type Result struct {
 // sync of those covers these.
 func (s *Store) Attach(runs []*memo.Run) (Result, error) {
 	var res Result
-	if s.broken != nil {
-		return res, s.broken
+	if err := s.Ready(); err != nil { // keeping runs that wait takes room as well
+		return res, err
 	}
 	err := s.attachAll(runs, &res)
 	return res, errors.Join(err, s.commit())
@@ -166,9 +166,15 @@ func causeOf(r *memo.Run, v verdict, miss memo.Head) cause {
 
 // append writes records to the log and notes how far the index will reach.
 func (s *Store) append(d walfs.Durability, recs ...walfs.Record) ([]walfs.Placed, error) {
+	if err := s.Ready(); err != nil {
+		return nil, err
+	}
 	placed, err := s.log.Append(d, recs...)
+	if errors.Is(s.stopped(err), walfs.ErrStopped) {
+		return nil, fmt.Errorf("%w: append to the log: %w", ErrUnsure, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("append to the log: %w", err)
+		return nil, fmt.Errorf("append to the log: %w", asFull(err))
 	}
 	end := len(recs) - 1
 	s.reached(walfs.Entry{LSN: placed[end].LSN, Pos: placed[end].Pos, Data: recs[end].Data})

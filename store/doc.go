@@ -49,6 +49,16 @@
 // space of members, first memos of authors other than the genesis's are held:
 // this version cannot judge grants.
 //
+// # A disk that is full, or fails
+//
+// Appending is refused, with ErrFull, while less than Reserve is free, before the
+// disk is really full: so the index can be written to the end. Should somebody
+// else take that too, the index waits for room (gate.go) with what it has in
+// memory, and appending is refused until it has caught up. ErrFull ends by itself.
+// What does not is a failed sync of the log, and an index that cannot be written
+// for another reason: the store has to be opened again. Reading goes on in every
+// case.
+//
 // # What this package does not know
 //
 // Peers, and what deltas mean. Signatures are checked before runs get here; only

@@ -34,6 +34,12 @@ var (
 	// ErrBroken reports an index that could not be written. The log is whole:
 	// mend the disk and open again.
 	ErrBroken = errors.New("the index cannot be written; mend the disk and open again")
+	// ErrFull reports a disk without room. Nothing was written. Reading goes on,
+	// and so does writing as soon as there is room.
+	ErrFull = errors.New("disk is full; free some space, writing goes on by itself")
+	// ErrUnsure marks an error after which the memos may all the same be in the
+	// log when the store is opened again.
+	ErrUnsure = errors.New("outcome unknown: it may be there after a restart")
 	// ErrPruned reports the wish to read records that are no longer in the log.
 	ErrPruned = errors.New("the log does not reach back so far")
 	// ErrClosed reports the use of a closed store.

@@ -14,8 +14,11 @@ type KV interface {
 	// survives a crash is a prefix of the calls.
 	Apply(changes []Item) error
 	// Flush makes what was applied so far survive a crash: before it returns when
-	// wait is set, else soon after.
+	// wait is set, else soon after. It does not wait for what Ready reports.
 	Flush(wait bool) error
+	// Ready returns why what is applied now would have to stay in memory, nil if
+	// it would not. An error that wraps ErrFull ends by itself.
+	Ready() error
 	// Clear empties the map, also one whose files are damaged. Only Open calls it.
 	Clear() error
 	// Close lets go of the map. What was not flushed may be lost.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
 
 	"lightcone/memo"
@@ -35,7 +36,7 @@ func (k *hookKV) Flush(wait bool) error {
 
 // Both indexes are the same ordered map.
 func TestIndexesAgree(t *testing.T) {
-	pebble, err := openPebble(filepath.Join(t.TempDir(), "kv"), Options{}.withDefaults().Logger)
+	pebble, err := openPebble(filepath.Join(t.TempDir(), "kv"), vfs.Default, Options{}.withDefaults().Logger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func TestCheckpointReachesTheEndOfTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	copyDir(t, dir, crashed)
-	kv, err := openPebble(filepath.Join(crashed, "kv"), slog.New(slog.DiscardHandler))
+	kv, err := openPebble(filepath.Join(crashed, "kv"), vfs.Default, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,8 @@ func (k *memoryKV) Apply(changes []Item) error {
 
 func (k *memoryKV) Flush(bool) error { return nil }
 
+func (k *memoryKV) Ready() error { return nil }
+
 func (k *memoryKV) Clear() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

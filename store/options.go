@@ -32,6 +32,9 @@ type Options struct {
 	// DefaultMaxPendingRuns and DefaultMaxPendingBytes.
 	MaxPendingRuns  int
 	MaxPendingBytes int
+	// Usage tells how many bytes of the disk that dir is on are free for this
+	// user, and how many it has. Default: the system does.
+	Usage func(dir string) (free, total uint64, err error)
 	// Logger is told when the index is rebuilt and why. Default: nobody is.
 	Logger *slog.Logger
 }
@@ -58,6 +61,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxPendingBytes == 0 {
 		o.MaxPendingBytes = DefaultMaxPendingBytes
+	}
+	if o.WAL.FS == nil {
+		o.WAL.FS = walfs.OS
+	}
+	if o.Usage == nil {
+		o.Usage = diskUsage
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

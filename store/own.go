@@ -18,6 +18,9 @@ const runOverhead = 256
 // and synced whatever d says, since sealed memos are offered to peers. Without a
 // seal d decides. The genesis of a new space adds the space.
 //
+// ErrFull: the disk has no room, nothing was written. ErrUnsure: the memos may be
+// in the log all the same. Any other error means that they are not.
+//
 // A run has room for memo.MaxRunMemos memos: ErrRunFull asks for SealOwn first.
 func (s *Store) AppendOwn(d walfs.Durability, memos []*memo.Memo, seal *memo.Seal) ([]Placed, error) {
 	if s.broken != nil {
@@ -33,7 +36,9 @@ func (s *Store) AppendOwn(d walfs.Durability, memos []*memo.Memo, seal *memo.Sea
 		if err != nil {
 			return nil, err
 		}
-		recs, d = append(recs, rec), walfs.Group
+		if recs = append(recs, rec); d != walfs.Each {
+			d = walfs.Group
+		}
 	}
 	at, err := s.append(d, recs...)
 	if err != nil {
@@ -47,7 +52,10 @@ func (s *Store) AppendOwn(d walfs.Durability, memos []*memo.Memo, seal *memo.Sea
 	if seal != nil {
 		s.tookSeal(s.space(space), head.Author, at[len(memos)])
 	}
-	return placed, s.commit()
+	if err := s.commit(); err != nil {
+		return placed, fmt.Errorf("%w: %w", ErrUnsure, err)
+	}
+	return placed, nil
 }
 
 // SealOwn seals all unsealed memos of author, the last of which seal signs, and

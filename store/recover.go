@@ -173,10 +173,13 @@ func (s *Store) replayIndex(applied uint64) error {
 			return fmt.Errorf("record %d: %w", e.LSN, err)
 		}
 		s.reached(e)
-		if n++; n%replayBatch == 0 {
-			return s.index()
+		if n++; n%replayBatch != 0 {
+			return nil
 		}
-		return nil
+		if err := s.kv.Ready(); err != nil { // replaying would fill the memory
+			return err
+		}
+		return s.index()
 	})
 }
 

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"lightcone/memo"
 	"lightcone/walfs"
 )
@@ -18,6 +20,7 @@ import (
 type Store struct {
 	log    *walfs.Log
 	kv     KV
+	room   room
 	logger *slog.Logger
 
 	spaces  map[memo.SpaceID]*space
@@ -40,24 +43,30 @@ type Placed struct {
 
 // Open opens the store in dir, or makes it. Damage of the log that a crash
 // cannot cause is returned as walfs.DamageError, ErrLogBehind or ErrBadLog, and
-// nothing is changed.
+// nothing is changed. ErrFull means that the disk has no room even for opening.
 func Open(dir string, o Options) (*Store, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o = o.withDefaults()
+	s, err := openStore(dir, o.withDefaults())
+	return s, asFull(err)
+}
+
+func openStore(dir string, o Options) (*Store, error) {
 	kv := o.KV
 	if kv == nil {
 		var err error
-		if kv, err = openPebble(filepath.Join(dir, "kv"), o.Logger); err != nil {
+		if kv, err = openPebble(filepath.Join(dir, "kv"), vfs.Default, o.Logger); err != nil {
 			return nil, fmt.Errorf("open index: %w", err)
 		}
 	}
+	r := room{dir, o.Usage}
+	o.WAL.FS = logFS{o.WAL.FS, r}
 	log, err := walfs.Open(filepath.Join(dir, "wal"), o.WAL)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open log: %w", err), kv.Close())
 	}
-	s := &Store{log: log, kv: kv, logger: o.Logger}
+	s := &Store{log: log, kv: kv, room: r, logger: o.Logger}
 	err = s.recover(o)
 	if err == nil {
 		s.blocks, err = openBlocks(kv)
@@ -95,22 +104,50 @@ func (s *Store) Pending() (runs, bytes int) { return s.pending.len(), s.pending.
 // Size returns the bytes of the log in use.
 func (s *Store) Size() int64 { return s.log.Size() }
 
+// Ready returns why the store would refuse to append now, or nil. Reading goes on
+// in any case. An error that wraps ErrFull ends by itself, others do not.
+func (s *Store) Ready() error {
+	if s.broken != nil {
+		return s.broken
+	}
+	err := s.kv.Ready()
+	switch {
+	case errors.Is(err, ErrFull): // the index is behind, and stays so in memory
+		return err
+	case err != nil:
+		return s.breakDown(err)
+	}
+	return s.room.check(MinSegmentSize) // the next segment, so that a write of any size fits
+}
+
 // Sync returns when everything appended so far is on the disk.
-func (s *Store) Sync() error { return s.log.Sync() }
+func (s *Store) Sync() error {
+	if s.broken != nil {
+		return s.broken
+	}
+	return s.stopped(s.log.Sync())
+}
+
+// stopped notes that the log stopped, if err says so, and returns err.
+func (s *Store) stopped(err error) error {
+	if errors.Is(err, walfs.ErrStopped) && s.broken == nil {
+		s.broken = err
+	}
+	return err
+}
 
 // Checkpoint syncs the log and writes the index to disk, so that the next Open
 // has nothing to replay.
 func (s *Store) Checkpoint() error {
-	if s.broken != nil {
-		return s.broken
-	}
-	if err := s.log.Sync(); err != nil {
+	if err := s.Sync(); err != nil {
 		return err
 	}
 	if err := s.apply(); err != nil {
 		return err
 	}
-	if err := s.kv.Flush(true); err != nil {
+	if err := s.kv.Flush(true); errors.Is(err, ErrFull) {
+		return err
+	} else if err != nil {
 		return s.breakDown(err)
 	}
 	s.flushed = s.log.Size()
@@ -118,13 +155,18 @@ func (s *Store) Checkpoint() error {
 }
 
 // Close checkpoints and closes the log and the index. Views still at hand return
-// errors from then on.
+// errors from then on. An index for which there is no room is no error: the next
+// Open replays the log.
 func (s *Store) Close() error {
 	if errors.Is(s.broken, ErrClosed) {
 		return ErrClosed
 	}
 	err := s.Checkpoint()
 	s.blocks.stop()
+	if errors.Is(err, ErrFull) {
+		s.logger.Warn("the index was not written; it is made up for at the next start", slog.Any("cause", err))
+		err = nil
+	}
 	s.broken = ErrClosed
 	return errors.Join(err, s.kv.Close(), s.log.Close())
 }
@@ -173,7 +215,7 @@ func (s *Store) apply() error {
 	if size := s.log.Size(); size-s.flushed > CheckpointEvery {
 		// Pebble does it in the background; it also does so whenever a memtable
 		// is full, so this is for long memos, of which few fill the log.
-		if err := s.kv.Flush(false); err != nil {
+		if err := s.kv.Flush(false); err != nil && !errors.Is(err, ErrFull) {
 			return s.breakDown(err)
 		}
 		s.flushed = size

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // sizes of the records the benchmarks append.
@@ -36,7 +37,7 @@ func BenchmarkBarePwrite(b *testing.B) {
 	})
 }
 
-// BenchmarkBareSync is what BenchmarkAppendGroup is held against: a write and a
+// BenchmarkBareSync is what BenchmarkAppendEach is held against: a write and a
 // sync of its own for each record.
 func BenchmarkBareSync(b *testing.B) {
 	each(b, func(b *testing.B, data []byte) {
@@ -91,12 +92,17 @@ func (w *bare) sync() {
 }
 
 // BenchmarkAppendNone includes the rotations, which sync.
-func BenchmarkAppendNone(b *testing.B) {
+func BenchmarkAppendNone(b *testing.B) { benchAppend(b, None) }
+
+func BenchmarkAppendEach(b *testing.B) { benchAppend(b, Each) }
+
+// benchAppend appends from one goroutine.
+func benchAppend(b *testing.B, d Durability) {
 	each(b, func(b *testing.B, data []byte) {
 		dir := b.TempDir()
 		l := mustOpen(b, dir, Options{})
 		for b.Loop() {
-			if _, err := l.Append(None, Record{KindBlock, data}); err != nil {
+			if _, err := l.Append(d, Record{KindBlock, data}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -121,37 +127,54 @@ func BenchmarkAppendBatch(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendGroup reports how many records a sync serves.
-func BenchmarkAppendGroup(b *testing.B) {
-	for _, writers := range []int{1, 16, 64, 256} {
-		b.Run(fmt.Sprintf("%dwriters", writers), func(b *testing.B) {
-			var syncs atomic.Int64
-			o := Options{FS: hookFS{OS, func(op, _ string) error {
-				if op == "sync" {
-					syncs.Add(1)
+// BenchmarkWriters appends 1 KB from many goroutines at once, and reports how
+// many records a write and a sync serve.
+func BenchmarkWriters(b *testing.B) {
+	for _, d := range []Durability{None, Interval(50 * time.Millisecond), Group, Each} {
+		for _, writers := range []int{1, 16, 64, 256} {
+			b.Run(fmt.Sprintf("%v/%d", d, writers), func(b *testing.B) { benchWriters(b, d, writers) })
+		}
+	}
+}
+
+func benchWriters(b *testing.B, d Durability, writers int) {
+	var syncs, writes atomic.Int64
+	o := Options{FS: hookFS{OS, func(op, _ string) error {
+		switch op {
+		case "sync":
+			syncs.Add(1)
+		case "write":
+			writes.Add(1)
+		}
+		return nil
+	}}}
+	dir := b.TempDir()
+	l := mustOpen(b, dir, o)
+	data := make([]byte, 1<<10)
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var wg sync.WaitGroup
+	b.SetBytes(1 << 10)
+	b.ReportAllocs()
+	b.ResetTimer()
+	syncs.Store(0)
+	writes.Store(0)
+	for range writers {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				if _, err := l.Append(d, Record{KindBlock, data}); err != nil {
+					b.Error(err)
 				}
-				return nil
-			}}}
-			l := mustOpen(b, b.TempDir(), o)
-			data := make([]byte, 1<<10)
-			syncs.Store(0)
-			var left atomic.Int64
-			left.Store(int64(b.N))
-			var wg sync.WaitGroup
-			b.ResetTimer()
-			for range writers {
-				wg.Go(func() {
-					for left.Add(-1) >= 0 {
-						if _, err := l.Append(Group, Record{KindBlock, data}); err != nil {
-							b.Error(err)
-						}
-					}
-				})
 			}
-			wg.Wait()
-			b.ReportMetric(float64(b.N)/float64(syncs.Load()), "records/sync")
 		})
 	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/float64(writes.Load()), "records/write")
+	if n := syncs.Load(); n > 0 {
+		b.ReportMetric(float64(b.N)/float64(n), "records/sync")
+	}
+	forget(b, l, dir)
 }
 
 // filled makes a log of n records of 1 KB.

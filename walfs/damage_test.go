@@ -208,37 +208,3 @@ func TestMisplacedWhileOpen(t *testing.T) {
 		t.Fatalf("a frame in another's place read as %+v, %v", e, err)
 	}
 }
-
-// TestReadErrorIsNoTear: a disk that cannot read must not make records count as
-// torn and be wiped.
-func TestReadErrorIsNoTear(t *testing.T) {
-	dir, _ := unsynced(t, numbered(3, 100))
-	before := files(t, dir)
-	eio := errors.New("input/output error")
-	for n := 1; ; n++ {
-		reads := 0
-		o := small
-		o.FS = hookFS{OS, func(op, _ string) error {
-			if op == "read" || op == "map" {
-				if reads++; reads == n {
-					return eio
-				}
-			}
-			return nil
-		}}
-		l, err := Open(dir, o)
-		if err == nil {
-			mustClose(t, l)
-			if reads >= n {
-				t.Fatalf("read %d failed and nobody said so", n)
-			}
-			break
-		}
-		if !errors.Is(err, eio) {
-			t.Fatalf("read %d failed: %v", n, err)
-		}
-		if !maps.Equal(before, files(t, dir)) && n <= 2 {
-			t.Fatalf("read %d failed and the log was changed", n)
-		}
-	}
-}

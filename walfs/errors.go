@@ -3,6 +3,7 @@ package walfs
 import (
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 var (
@@ -31,6 +32,13 @@ var (
 	// wrapped in a DamageError; the fix is a program that knows that version.
 	ErrVersion = errors.New("segment of another format version")
 )
+
+// NoSpace reports whether err says that the disk, or its user's share, is full.
+// When Append returns such an error, nothing was appended and the log goes on:
+// smaller batches may still fit, and all do once there is room.
+func NoSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
 
 // DamageError reports bytes that are not what was promised to be there. Nothing
 // is changed on disk when it is returned, so the file can still be examined.

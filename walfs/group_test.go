@@ -1,4 +1,4 @@
-package walfs
+package walfs_test
 
 import (
 	"errors"
@@ -10,7 +10,21 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"lightcone/walfs"
+	"lightcone/walfs/walfstest"
 )
+
+// hook asks before each operation of the system's files what becomes of it. A write
+// that fails may have written its first half.
+func hook(before func(op walfstest.Op, name string) error) walfs.FS {
+	return walfstest.Faults{FS: walfs.OS, Decide: func(c walfstest.Call) walfstest.Fate {
+		if err := before(c.Op, c.Name); err != nil {
+			return walfstest.Fate{Err: err, Short: true}
+		}
+		return walfstest.Fate{}
+	}}
+}
 
 // TestGroupSharesSyncs: appenders that arrive during a sync share the next one.
 func TestGroupSharesSyncs(t *testing.T) {
@@ -18,7 +32,7 @@ func TestGroupSharesSyncs(t *testing.T) {
 	var syncs atomic.Int64
 	started, release := make(chan struct{}), make(chan struct{})
 	var armed atomic.Bool
-	o := Options{FS: hookFS{OS, func(op, _ string) error {
+	o := walfs.Options{FS: hook(func(op walfstest.Op, _ string) error {
 		if op == "sync" && armed.Load() {
 			if syncs.Add(1) == 1 {
 				close(started)
@@ -26,17 +40,17 @@ func TestGroupSharesSyncs(t *testing.T) {
 			}
 		}
 		return nil
-	}}}
-	l := mustOpen(t, t.TempDir(), o)
+	})}
+	l := walfs.MustOpen(t, t.TempDir(), o)
 	armed.Store(true)
-	r, err := l.Reader(Position{})
+	r, err := l.Reader(walfs.Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
 	var wg sync.WaitGroup
 	appendOne := func() {
-		placed, err := l.Append(Group, records("x")...)
+		placed, err := l.Append(walfs.Group, walfs.Records("x")...)
 		if err != nil {
 			t.Error(err)
 		} else if l.Durable() < placed[0].LSN {
@@ -68,21 +82,21 @@ func TestGroupSharesSyncs(t *testing.T) {
 // TestNoneDoesNotSync: and does not write headers either.
 func TestNoneDoesNotSync(t *testing.T) {
 	ops := map[string]int{}
-	o := Options{FS: hookFS{OS, func(op, _ string) error {
-		ops[op]++
+	o := walfs.Options{FS: hook(func(op walfstest.Op, _ string) error {
+		ops[string(op)]++
 		return nil
-	}}}
-	l := mustOpen(t, t.TempDir(), o)
+	})}
+	l := walfs.MustOpen(t, t.TempDir(), o)
 	clear(ops)
-	for _, s := range numbered(100, 50) {
-		mustAppend(t, l, None, s)
+	for _, s := range walfs.Numbered(100, 50) {
+		walfs.MustAppend(t, l, walfs.None, s)
 	}
-	mustAppend(t, l, None, numbered(100, 50)...)
+	walfs.MustAppend(t, l, walfs.None, walfs.Numbered(100, 50)...)
 	if diff := cmp.Diff(map[string]int{"write": 101}, ops); diff != "" {
 		t.Fatalf("operations of 101 appends (-want +got):\n%s", diff)
 	}
 	clear(ops)
-	mustAppend(t, l, Group, "x")
+	walfs.MustAppend(t, l, walfs.Group, "x")
 	if diff := cmp.Diff(map[string]int{"write": 2, "sync": 1}, ops); diff != "" {
 		t.Fatalf("operations of a durable append (-want +got):\n%s", diff)
 	}
@@ -92,57 +106,60 @@ func TestNoneDoesNotSync(t *testing.T) {
 // more, though a later sync would succeed. Reading goes on.
 func TestFailedSyncStops(t *testing.T) {
 	eio := errors.New("input/output error")
-	steps := map[string]func(l *Log) error{
-		"Group":  func(l *Log) error { _, err := l.Append(Group, records("x")...); return err },
-		"Sync":   (*Log).Sync,
-		"rotate": func(l *Log) error { _, err := l.Append(None, records(numbered(3, 1400)...)...); return err },
+	steps := map[string]func(l *walfs.Log) error{
+		"Group": func(l *walfs.Log) error { _, err := l.Append(walfs.Group, walfs.Records("x")...); return err },
+		"Sync":  (*walfs.Log).Sync,
+		"rotate": func(l *walfs.Log) error {
+			_, err := l.Append(walfs.None, walfs.Records(walfs.Numbered(3, 1400)...)...)
+			return err
+		},
 	}
 	for name, step := range steps {
 		for nth := 1; nth <= 4; nth++ {
 			syncs, armed := 0, false
-			o := small
-			o.FS = hookFS{OS, func(op, _ string) error {
+			o := walfs.Small
+			o.FS = hook(func(op walfstest.Op, _ string) error {
 				if armed && (op == "sync" || op == "syncdir") {
 					if syncs++; syncs == nth {
 						return eio
 					}
 				}
 				return nil
-			}}
-			l := mustOpen(t, t.TempDir(), o)
-			mustAppend(t, l, None, "before")
+			})
+			l := walfs.MustOpen(t, t.TempDir(), o)
+			walfs.MustAppend(t, l, walfs.None, "before")
 			armed = true
 			err := step(l)
 			if err == nil && syncs < nth {
 				continue // the step has fewer syncs
 			}
-			if !errors.Is(err, ErrStopped) || !errors.Is(err, eio) {
-				t.Fatalf("%s, sync %d failed: %v, want ErrStopped and the cause", name, nth, err)
+			if !errors.Is(err, walfs.ErrStopped) || !errors.Is(err, eio) {
+				t.Fatalf("%s, sync %d failed: %v, want walfs.ErrStopped and the cause", name, nth, err)
 			}
 			stoppedForGood(t, l, eio)
 		}
 	}
 }
 
-func stoppedForGood(t *testing.T, l *Log, cause error) {
+func stoppedForGood(t *testing.T, l *walfs.Log, cause error) {
 	t.Helper()
 	last, durable := l.Last(), l.Durable()
 	for range 2 {
-		for _, d := range []Durability{None, Group} {
-			if _, err := l.Append(d, records("late")...); !errors.Is(err, ErrStopped) || !errors.Is(err, cause) {
+		for _, d := range []walfs.Durability{walfs.None, walfs.Group, walfs.Each, walfs.Interval(1)} {
+			if _, err := l.Append(d, walfs.Records("late")...); !errors.Is(err, walfs.ErrStopped) || !errors.Is(err, cause) {
 				t.Fatalf("append to a stopped log: %v", err)
 			}
 		}
 	}
 	if durable < last {
-		if err := l.Sync(); !errors.Is(err, ErrStopped) {
+		if err := l.Sync(); !errors.Is(err, walfs.ErrStopped) {
 			t.Fatalf("sync of a stopped log: %v", err)
 		}
 	}
 	if l.Last() != last || l.Durable() != durable {
 		t.Fatalf("a stopped log went from %d (durable %d) to %d (%d)", last, durable, l.Last(), l.Durable())
 	}
-	r, err := l.Reader(Position{})
+	r, err := l.Reader(walfs.Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,10 +169,10 @@ func stoppedForGood(t *testing.T, l *Log, cause error) {
 			t.Fatalf("read from a stopped log: %v", err)
 		}
 	}
-	if err := r.Wait(t.Context()); !errors.Is(err, ErrStopped) {
+	if err := r.Wait(t.Context()); !errors.Is(err, walfs.ErrStopped) {
 		t.Fatalf("wait for a stopped log: %v", err)
 	}
-	if err := l.Close(); durable < last && !errors.Is(err, ErrStopped) {
+	if err := l.Close(); durable < last && !errors.Is(err, walfs.ErrStopped) {
 		t.Fatalf("close a stopped log: %v", err)
 	}
 }
@@ -167,8 +184,8 @@ func TestNoSyncBesideAFailedOne(t *testing.T) {
 	var syncs atomic.Int64
 	started, rotating, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var armed atomic.Bool
-	o := small
-	o.FS = hookFS{OS, func(op, _ string) error {
+	o := walfs.Small
+	o.FS = hook(func(op walfstest.Op, _ string) error {
 		switch {
 		case !armed.Load():
 		case op == "allocate":
@@ -181,18 +198,18 @@ func TestNoSyncBesideAFailedOne(t *testing.T) {
 			}
 		}
 		return nil
-	}}
-	l := mustOpen(t, t.TempDir(), o)
+	})
+	l := walfs.MustOpen(t, t.TempDir(), o)
 	armed.Store(true)
 	var wg sync.WaitGroup
-	wantStopped := func(d Durability, n int) {
-		if _, err := l.Append(d, records(numbered(n, 3000)...)...); !errors.Is(err, ErrStopped) {
+	wantStopped := func(d walfs.Durability, n int) {
+		if _, err := l.Append(d, walfs.Records(walfs.Numbered(n, 1500)...)...); !errors.Is(err, walfs.ErrStopped) {
 			t.Errorf("append beside a failed sync: %v, want ErrStopped", err)
 		}
 	}
-	wg.Go(func() { wantStopped(Group, 1) })
+	wg.Go(func() { wantStopped(walfs.Group, 1) }) // too little for the next segment to be begun
 	<-started
-	wg.Go(func() { wantStopped(None, 2) })
+	wg.Go(func() { wantStopped(walfs.None, 3) })
 	<-rotating
 	close(release)
 	wg.Wait()
@@ -201,36 +218,43 @@ func TestNoSyncBesideAFailedOne(t *testing.T) {
 	}
 }
 
-// TestFullDisk: no space is an error, costs nothing that was there, and appending
-// goes on when there is room again.
+// TestFullDisk: no space for the next segment is nobody's error until it is
+// needed, costs nothing that was there, and appending goes on when there is room.
 func TestFullDisk(t *testing.T) {
-	full := false
-	o := small
-	o.FS = hookFS{OS, func(op, name string) error {
+	full, tries := false, 0
+	o := walfs.Inline(walfs.Small)
+	o.FS = hook(func(op walfstest.Op, name string) error {
 		if full && (op == "allocate" || op == "create") {
-			return &fs.PathError{Op: op, Path: name, Err: syscall.ENOSPC}
+			tries++
+			return &fs.PathError{Op: string(op), Path: name, Err: syscall.ENOSPC}
 		}
 		return nil
-	}}
+	})
 	dir := t.TempDir()
-	l := mustOpen(t, dir, o)
-	mustAppend(t, l, Group, numbered(1, 3000)...)
+	l := walfs.MustOpen(t, dir, o)
 	full = true
+	walfs.MustAppend(t, l, walfs.Group, walfs.Numbered(1, 3000)...)
+	if tries != 1 {
+		t.Fatalf("%d tries to make the next segment ahead, want 1", tries)
+	}
 	for range 2 {
-		if _, err := l.Append(Group, records(numbered(1, 2000)...)...); !errors.Is(err, syscall.ENOSPC) {
+		if _, err := l.Append(walfs.Group, walfs.Records(walfs.Numbered(1, 2000)...)...); !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("append to a full disk: %v", err)
 		}
 	}
-	mustAppend(t, l, Group, "fits into the segment")
+	walfs.MustAppend(t, l, walfs.Group, "fits into the segment")
+	if tries != 3 {
+		t.Fatalf("%d tries to make the next segment, want 1 ahead and 2 when it was needed", tries)
+	}
 	full = false
-	mustAppend(t, l, Group, numbered(2, 2000)[1])
-	want := []string{numbered(1, 3000)[0], "fits into the segment", numbered(2, 2000)[1]}
-	mustClose(t, l)
-	l = mustOpen(t, dir, small)
-	if diff := cmp.Diff(want, mustTexts(t, l)); diff != "" {
+	walfs.MustAppend(t, l, walfs.Group, walfs.Numbered(2, 2000)[1])
+	want := []string{walfs.Numbered(1, 3000)[0], "fits into the segment", walfs.Numbered(2, 2000)[1]}
+	walfs.MustClose(t, l)
+	l = walfs.MustOpen(t, dir, walfs.Small)
+	if diff := cmp.Diff(want, walfs.MustTexts(t, l)); diff != "" {
 		t.Fatal(diff)
 	}
-	if len(files(t, dir)) != 2 {
+	if len(walfs.Files(t, dir)) != 2 {
 		t.Fatal("temporary files stayed behind")
 	}
 }
@@ -239,34 +263,34 @@ func TestFullDisk(t *testing.T) {
 // kill, and not behind the batch that took its place.
 func TestFailedWrite(t *testing.T) {
 	broken := 0
-	o := small
-	o.FS = hookFS{OS, func(op, _ string) error {
+	o := walfs.Small
+	o.FS = hook(func(op walfstest.Op, _ string) error {
 		if op == "write" && broken > 0 {
 			broken--
 			return errors.New("broken")
 		}
 		return nil
-	}}
+	})
 	dir := t.TempDir()
-	l := mustOpen(t, dir, o)
-	mustAppend(t, l, Group, "kept")
+	l := walfs.MustOpen(t, dir, o)
+	walfs.MustAppend(t, l, walfs.Group, "kept")
 	for broken = range 4 { // the append fails, and so do attempts to wipe it
 		if broken == 0 {
 			continue
 		}
-		if _, err := l.Append(None, records(numbered(4, 100)...)...); err == nil {
+		if _, err := l.Append(walfs.None, walfs.Records(walfs.Numbered(4, 100)...)...); err == nil {
 			t.Fatal("the write failed, the append did not")
 		}
 		for broken > 0 {
-			if _, err := l.Append(None, records("too early")...); err == nil {
+			if _, err := l.Append(walfs.None, walfs.Records("too early")...); err == nil {
 				t.Fatal("appended behind a batch that could not be wiped")
 			}
 		}
 	}
-	mustAppend(t, l, None, strings.Repeat("n", 100))
+	walfs.MustAppend(t, l, walfs.None, strings.Repeat("n", 100))
 	want := []string{"kept", strings.Repeat("n", 100)}
-	for _, l := range []*Log{l, mustOpen(t, copyDir(t, dir), small)} {
-		if diff := cmp.Diff(want, mustTexts(t, l)); diff != "" {
+	for _, l := range []*walfs.Log{l, walfs.MustOpen(t, walfs.CopyDir(t, dir), walfs.Small)} {
+		if diff := cmp.Diff(want, walfs.MustTexts(t, l)); diff != "" {
 			t.Fatal(diff)
 		}
 		if torn := l.Recovery().Torn; torn != 0 {

@@ -9,8 +9,8 @@ import (
 
 // Log is an open write-ahead log. All methods may be called concurrently.
 //
-// Locks are taken in this order: mu, then syncMu, then group.mu. Readers take
-// none of them.
+// Locks are taken in this order: mu, then syncMu, then group.mu; nothing is locked
+// under queue.mu or timer.mu. Readers take none of them.
 type Log struct {
 	dir    string
 	o      Options
@@ -22,14 +22,20 @@ type Log struct {
 	last   atomic.Uint64
 	segs   atomic.Pointer[[]*segment] // consecutive ids; replaced as a whole
 
-	mu     sync.Mutex // the one writer path
+	queue  queue      // of appenders
+	mu     sync.Mutex // the files: held by whoever has the writer's role, and by others briefly
 	active *segment   // the last of segs
 	file   File       // of active; closed only after it was sealed or synced
 	enc    encoder
-	failed span // of active: bytes a failed write may have left
+	failed span   // of active: bytes a failed write may have left
+	spare  *spare // the next segment; nil before it is begun
 
 	syncMu sync.Mutex // one sync at a time: see Log.sync
 	group  group
+	timer  timer // of Interval
+
+	flushing atomic.Bool    // a chore syncs
+	chores   sync.WaitGroup // at work aside of the appenders, or waiting for the timer
 }
 
 // Last is the LSN of the last record appended, synced or not; 0 when the log is
@@ -37,7 +43,7 @@ type Log struct {
 func (l *Log) Last() LSN { return l.last.Load() }
 
 // Durable is the LSN up to which records are known to be on the disk.
-func (l *Log) Durable() LSN { return l.group.upTo() }
+func (l *Log) Durable() LSN { return l.group.durable.Load() }
 
 // Recovery is what Open found and did.
 func (l *Log) Recovery() Report { return l.report }
@@ -70,18 +76,20 @@ func (l *Log) Close() error {
 	if was {
 		return ErrClosed
 	}
-	err := l.waitDurable(l.Last())
-	l.group.quiet()
+	l.timer.stop(l)
+	err := l.endSyncs()
+	l.chores.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	err = errors.Join(err, l.dropSpare())
 	if err == nil {
 		err = l.finish()
 	}
-	l.bell.ring()
+	l.bell.ringNow()
 	return errors.Join(err, l.file.Close())
 }
 
-// finish leaves a log that the next Open finds nothing to do in.
+// finish leaves a log that the next Open finds nothing to do in. Callers hold mu.
 func (l *Log) finish() error {
 	if err := l.repair(); err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 )
 
 func TestRoundTrip(t *testing.T) {
@@ -48,49 +47,6 @@ func TestRoundTrip(t *testing.T) {
 	if got, want := l.Recovery(), (Report{Segments: 1, Records: 6}); got != want || l.Size() != size {
 		t.Fatalf("recovery %+v, want %+v; size %d, want %d", got, want, l.Size(), size)
 	}
-}
-
-// TestAgainstModel holds random appends, syncs, closes and reopenings with other
-// segment sizes against a slice of strings.
-func TestAgainstModel(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		disk := newCrashFS()
-		var l *Log
-		var model []string
-		reopen := func(rt *rapid.T) {
-			if l != nil {
-				if err := l.Close(); err != nil {
-					rt.Fatal(err)
-				}
-			}
-			size := rapid.SampledFrom([]int64{4096, 8192, 40960}).Draw(rt, "segment size")
-			var err error
-			if l, err = Open(crashDir, Options{SegmentSize: size, FS: disk}); err != nil {
-				rt.Fatal(err)
-			}
-		}
-		reopen(rt)
-		defer func() { l.Close() }()
-		rt.Repeat(map[string]func(*rapid.T){
-			"append": func(rt *rapid.T) {
-				batch := rapid.SliceOfN(rapid.IntRange(0, 3900), 0, 6).Draw(rt, "lengths")
-				for i, n := range batch {
-					model = append(model, strings.Repeat(string(rune('a'+i)), n))
-				}
-				d := Durability(rapid.IntRange(0, 1).Draw(rt, "durability"))
-				if _, err := l.Append(d, records(model[len(model)-len(batch):]...)...); err != nil {
-					rt.Fatal(err)
-				}
-			},
-			"reopen": reopen,
-			"": func(rt *rapid.T) {
-				got, err := texts(l)
-				if err != nil || l.Last() != LSN(len(model)) || !cmp.Equal(got, append([]string(nil), model...)) {
-					rt.Fatalf("log has %d records (last %d), model %d: %v", len(got), l.Last(), len(model), err)
-				}
-			},
-		})
-	})
 }
 
 // TestSegmentSizeFromFile reopens with other sizes: what exists keeps its own.
@@ -149,8 +105,10 @@ func TestRefused(t *testing.T) {
 	if _, err := l.Append(None, Record{0, []byte("x")}); !errors.Is(err, ErrBadRecord) {
 		t.Fatalf("kind 0: %v, want ErrBadRecord", err)
 	}
-	if _, err := l.Append(9, records("x")...); !errors.Is(err, ErrBadOptions) {
-		t.Fatalf("durability 9: %v, want ErrBadOptions", err)
+	for _, d := range []Durability{-9, Interval(0), Interval(-1)} {
+		if _, err := l.Append(d, records("x")...); !errors.Is(err, ErrBadOptions) {
+			t.Fatalf("durability %v: %v, want ErrBadOptions", d, err)
+		}
 	}
 	if p, err := l.Append(Group); p != nil || err != nil {
 		t.Fatalf("empty batch: %v, %v", p, err)

@@ -28,17 +28,6 @@ type Position struct {
 	Offset  uint64 // byte of the frame in the segment file
 }
 
-// Durability is what Append promises before it returns.
-type Durability uint8
-
-const (
-	// None: the bytes were handed to the operating system. They survive the
-	// death of this process, but not a power cut.
-	None Durability = iota
-	// Group: the bytes are on the disk, by a sync shared with other appenders.
-	Group
-)
-
 // Kind tells what a record's data is. The log only stores it.
 type Kind uint8
 
@@ -93,6 +82,12 @@ type Options struct {
 	// Now stamps segment headers. The stamps are information for people only:
 	// nothing is decided by them. Default time.Now.
 	Now func() time.Time
+	// AfterFunc calls f after d, unless stop is called before: it returns whether
+	// it came in time. It tells Interval when to sync. Default time.AfterFunc.
+	AfterFunc func(d time.Duration, f func()) (stop func() bool)
+	// Go runs f, which makes the next segment while the active one fills. Default
+	// a goroutine; a test may call f at once, to have all steps in one order.
+	Go func(f func())
 }
 
 // Validate reports what is wrong with o, wrapping ErrBadOptions.
@@ -113,6 +108,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.AfterFunc == nil {
+		o.AfterFunc = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
+	}
+	if o.Go == nil {
+		o.Go = func(f func()) { go f() }
 	}
 	return o
 }

@@ -106,21 +106,33 @@ func (r *Reader) read(end int64) (Entry, error) {
 // nothing more can come.
 func (r *Reader) Wait(ctx context.Context) error {
 	for {
-		rang := r.log.bell.listen()
 		if r.closed || r.log.closed.Load() {
 			return ErrClosed
 		}
 		if r.ready() {
 			return nil
 		}
-		if err := r.log.group.err(); err != nil {
+		if err := r.sleep(ctx); err != nil {
 			return err
 		}
-		select {
-		case <-rang:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	}
+}
+
+// sleep returns at the next ring, or at once when there is something to see.
+func (r *Reader) sleep(ctx context.Context) error {
+	round := r.log.bell.listen()
+	defer round.leave()
+	if r.log.closed.Load() || r.ready() {
+		return nil
+	}
+	if err := r.log.group.err(); err != nil {
+		return err
+	}
+	select {
+	case <-round.rung:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -53,7 +53,7 @@ func TestConcurrentReaders(t *testing.T) {
 		wg.Go(func() {
 			for i := range each {
 				data := append([]byte{byte(w)}, fmt.Sprintf("%0200d", i)...)
-				if _, err := l.Append(Durability(i%2), Record{KindBlock, data}); err != nil {
+				if _, err := l.Append([]Durability{None, Group, Each, Interval(time.Millisecond)}[i%4], Record{KindBlock, data}); err != nil {
 					t.Error(err)
 				}
 			}

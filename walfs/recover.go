@@ -36,7 +36,6 @@ func Open(dir string, o Options) (*Log, error) {
 	}
 	o = o.withDefaults()
 	l := &Log{dir: dir, o: o, fs: o.FS}
-	l.group.turn.L = &l.group.mu
 	if err := l.recover(); err != nil {
 		if l.file != nil {
 			err = errors.Join(err, l.file.Close())
@@ -88,7 +87,7 @@ func (l *Log) recover() error {
 
 // begin makes the first segment of an empty log.
 func (l *Log) begin() (*segment, error) {
-	s, f, err := l.prepare(1, 1, l.o.SegmentSize)
+	s, f, err := l.prepare(1, 1, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -245,13 +244,18 @@ func (l *Log) settle() error {
 			return fmt.Errorf("rewrite records above the durable mark: %w", err)
 		}
 	}
+	// So is the header: one that says "sealed" in memory only would be the last of
+	// its kind before a segment that follows.
+	if err := l.writeHeader(f, s, s.header); err != nil {
+		return err
+	}
 	if err := l.sync(f.Sync); err != nil {
 		return err
 	}
 	if err := l.syncDir(); err != nil {
 		return err
 	}
-	l.group.durable = l.last.Load()
+	l.group.durable.Store(l.last.Load())
 	return l.writeMark(l.tip())
 }
 

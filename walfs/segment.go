@@ -3,7 +3,6 @@ package walfs
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
@@ -33,7 +32,9 @@ type segment struct {
 	end  atomic.Int64            // where the readable frames end; only grows
 	next atomic.Pointer[segment] // set after end has its final value
 
-	header header
+	header  header
+	noted   int64 // offset of the newest entry of index; belongs to the holder of Log.mu
+	retired bool  // its file is closed: it was sealed and another follows; guarded by Log.syncMu
 
 	mu     sync.Mutex // guards index, and making mapped
 	index  []indexEntry
@@ -59,13 +60,16 @@ func segmentID(name string) (id uint64, ok bool) {
 	return id, err == nil && id > 0
 }
 
-// note remembers that a record starts at off, if the index wants to know.
+// note remembers that a record starts at off, if the index wants to know. The
+// first record of a segment needs no entry. Callers hold Log.mu.
 func (s *segment) note(lsn LSN, off int64) {
+	if off-s.noted < indexStride {
+		return
+	}
+	s.noted = off
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := len(s.index); n == 0 || off-s.index[n-1].off >= indexStride {
-		s.index = append(s.index, indexEntry{lsn, off})
-	}
+	s.index = append(s.index, indexEntry{lsn, off})
 }
 
 // view is the segment as memory.
@@ -99,46 +103,6 @@ func (s *segment) before(lsn LSN) indexEntry {
 		return indexEntry{s.first, headerSize}
 	}
 	return s.index[i-1]
-}
-
-// prepare makes the file of a segment that holds nothing, under a temporary name.
-func (l *Log) prepare(id uint64, first LSN, size int64) (*segment, File, error) {
-	now := l.o.Now().UnixNano()
-	s := &segment{id: id, path: filepath.Join(l.dir, segmentName(id)), size: size, first: first}
-	s.header = header{version: headerVersion, created: now, modified: now, mark: headerSize, first: first}
-	s.end.Store(headerSize)
-
-	f, err := l.fs.Create(s.path + tempSuffix)
-	if err != nil {
-		return nil, nil, fmt.Errorf("create segment: %w", err)
-	}
-	if err = f.Allocate(size); err == nil {
-		_, err = f.WriteAt(s.header.encode(), 0)
-	}
-	if err == nil {
-		err = l.sync(f.Sync)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("create segment %s: %w", s.path, errors.Join(err, l.discard(s, f)))
-	}
-	return s, f, nil
-}
-
-// discard removes a prepared segment.
-func (l *Log) discard(s *segment, f File) error {
-	return errors.Join(f.Close(), l.fs.Remove(s.path+tempSuffix))
-}
-
-// place gives a prepared segment its name, durably. Header and length were on the
-// disk before, so a segment with an unreadable header is never a crash's work.
-func (l *Log) place(s *segment, f File) error {
-	if err := l.fs.Rename(s.path+tempSuffix, s.path); err != nil {
-		return fmt.Errorf("name segment: %w", errors.Join(err, l.discard(s, f)))
-	}
-	if err := l.syncDir(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	return nil
 }
 
 // writeHeader replaces the header of s on disk, and in memory when that worked.

@@ -39,9 +39,14 @@ func (a *app) del(ctx context.Context, topic, row string, fields []string) error
 		}
 		e := api.Edit{Topic: topic, Row: api.Name(row), Delete: len(fields) == 0}
 		if !e.Delete {
-			for _, name := range sortedKeys(seen.Fields) { // those of fields that exist
-				e.DeleteFields = append(e.DeleteFields, api.Name(name))
+			names := map[api.Name]bool{} // those of fields that exist
+			for name := range seen.Fields {
+				names[api.Name(name)] = true
 			}
+			for _, c := range seen.Cells {
+				names[c.Field] = true
+			}
+			e.DeleteFields = sortedKeys(names)
 		}
 		r, err := l.Update(ctx, a.space, api.Update{Edits: []api.Edit{e}, Context: seen.Token})
 		if err != nil {

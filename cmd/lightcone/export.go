@@ -49,7 +49,18 @@ func (a *app) newExportCommand() *cobra.Command {
 func (a *app) export(ctx context.Context, format string, q api.Query, r api.Read) error {
 	return a.with(ctx, func(l *link) error {
 		scan := func(each func(api.Row) error) error {
-			end, err := l.Scan(ctx, a.space, q, r, each)
+			sets := 0
+			end, err := l.Scan(ctx, a.space, q, r, func(row api.Row) error {
+				for _, c := range row.Cells {
+					if len(c.Elements) > 0 {
+						sets++
+					}
+				}
+				return each(row)
+			})
+			if sets > 0 {
+				a.say("left out %s sets: exports hold plain fields", comma(int64(sets)))
+			}
 			if err == nil {
 				a.behindWarning(end.Behind)
 				a.say("%s rows, context %s", comma(int64(end.Rows)), end.Token)

@@ -40,11 +40,9 @@ func (a *app) get(ctx context.Context, topic, row string, fields []string, r api
 		}
 		a.behindWarning(got.Behind)
 		a.say("context %s", got.Token)
+		a.hints(got)
 		return a.print(got, func(w io.Writer) error {
-			t := table{}
-			for _, name := range sortedKeys(got.Fields) {
-				t.add(plain(name), show(got.Fields[name]))
-			}
+			t := shownFields(got)
 			return t.write(w)
 		})
 	})

@@ -11,11 +11,13 @@ import (
 )
 
 func (a *app) newPutCommand() *cobra.Command {
-	return &cobra.Command{
+	var multi bool
+	cmd := &cobra.Command{
 		Use:   "put TOPIC/ROW FIELD=VALUE…",
 		Short: "Write fields of a row and print the context that covers it",
 		Long: "Write fields of a row; its other fields stay. Prints a context token that covers the write.\n" +
-			"Values: x=text, n:=42, f:=1.5, b:=true, z:=null, x=@file for bytes.",
+			"Values: x=text, n:=42, f:=1.5, b:=true, z:=null, x=@file for bytes.\n" +
+			"Of concurrent writes to a field the last one counts; with --multi both stay until one more write resolves them.",
 		Example: "  lightcone put airports/00M name=Thigpen elevation:=351",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -27,9 +29,15 @@ func (a *app) newPutCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.put(cmd.Context(), api.Edit{Topic: topic, Row: api.Name(row), Fields: fields})
+			e := api.Edit{Topic: topic, Row: api.Name(row), Fields: fields}
+			if multi {
+				e.Fields, e.Multis = nil, fields
+			}
+			return a.put(cmd.Context(), e)
 		},
 	}
+	cmd.Flags().BoolVar(&multi, "multi", false, "keep concurrent values, and replace those that this node has")
+	return cmd
 }
 
 func (a *app) put(ctx context.Context, e api.Edit) error {

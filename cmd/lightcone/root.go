@@ -39,7 +39,7 @@ func (a *app) newRootCommand() *cobra.Command {
 	root.AddCommand(
 		a.newDemoCommand(), a.newInitCommand(), a.newUpCommand(), a.newStatusCommand(),
 		a.newPeersCommand(), a.newTicketCommand(), a.newJoinCommand(),
-		a.newPutCommand(), a.newGetCommand(), a.newDelCommand(), a.newScanCommand(), a.newWatchCommand(),
+		a.newPutCommand(), a.newIncrCommand(), a.newSetCommand(), a.newGetCommand(), a.newDelCommand(), a.newScanCommand(), a.newWatchCommand(),
 		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(),
 		a.newVersionCommand(),
 	)

@@ -91,8 +91,9 @@ func (a *app) scan(ctx context.Context, q api.Query, r api.Read) error {
 
 func rowLine(w io.Writer, row api.Row) error {
 	line := plain(string(row.Key))
-	for _, name := range sortedKeys(row.Fields) {
-		line += "\t" + plain(name) + "=" + show(row.Fields[name])
+	t := shownFields(row)
+	for i, name := range t.names {
+		line += "\t" + name + "=" + t.texts[i]
 	}
 	_, err := fmt.Fprintln(w, line)
 	return err

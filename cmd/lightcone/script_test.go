@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -25,13 +26,14 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the sessions in testdata/script. Beside testscript's own
-// commands there are those of this file.
+// commands there are those of this file, script_cmds_test.go and script_spawn_test.go.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_DATA_HOME", env.WorkDir)
 			env.Values[nodesKey{}] = map[string]*exec.Cmd{}
+			env.Values[stdinKey{}] = map[string]io.WriteCloser{}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -47,6 +49,13 @@ func TestScripts(t *testing.T) {
 			"gencsv":    cmdGenCSV,
 			"fill":      cmdFill,
 			"flip":      cmdFlip,
+			"spawn":     cmdSpawn,
+			"feed":      cmdFeed,
+			"grows":     cmdGrows,
+			"tear":      cmdTear,
+			"cursor":    cmdCursor,
+			"feedof":    cmdFeedOf,
+			"join":      cmdJoin,
 		},
 	})
 }
@@ -97,12 +106,13 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdSignal ends a node started by up: signal KILL|TERM|INT DIR. After TERM or INT
+// cmdSignal ends a node started by up, or a command by spawn: signal KILL|TERM|INT
+// DIR|NAME. After TERM or INT
 // it must have exited with 0.
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	signals := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT}
 	if neg || len(args) != 2 || signals[args[0]] == 0 {
-		ts.Fatalf("usage: signal KILL|TERM|INT DIR")
+		ts.Fatalf("usage: signal KILL|TERM|INT DIR|NAME")
 	}
 	cmd := ts.Value(nodesKey{}).(map[string]*exec.Cmd)[args[1]]
 	ts.Check(cmd.Process.Signal(signals[args[0]]))

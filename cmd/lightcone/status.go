@@ -109,6 +109,9 @@ func statusText(w io.Writer, st api.Status) error {
 		t.add("addrs", strings.Join(st.Addrs, " "))
 		t.add("traffic", fmt.Sprintf("sent %s, received %s bytes", comma(st.Traffic.Sent), comma(st.Traffic.Received)))
 	}
+	if st.WritesRefused != "" {
+		t.add("writes", "refused: "+st.WritesRefused)
+	}
 	t.add("log", comma(st.LogBytes)+" bytes")
 	if st.Pending > 0 {
 		t.add("pending", fmt.Sprintf("%d runs wait for what caused them", st.Pending))

@@ -85,6 +85,9 @@ func changeLine(w io.Writer, c api.Change) error {
 	for _, name := range c.Deleted {
 		line += "\t-" + plain(string(name))
 	}
+	for _, name := range c.Changed {
+		line += "\t~" + plain(string(name))
+	}
 	for _, name := range sortedKeys(c.Fields) {
 		line += "\t" + plain(name) + "=" + show(c.Fields[name])
 	}

@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
+
+	"lightcone/internal/compare/figure"
 )
 
 // Every side takes 50 writes, converges, and brings a late peer up to date. bulk
@@ -53,18 +54,10 @@ func TestMissingWritesCount(t *testing.T) {
 		}
 	}
 	d := delays([]*arrivals{&a}, begun, now)
-	if m := percentile(d, 50, 40); m.Value != 1 || m.Bound != exactly {
+	if m := percentile(d, 50, 40); m.Value != 1 || m.Bound != figure.Exactly {
 		t.Errorf("p50 of 60 %% that arrived after 1 ms: %v", m)
 	}
-	if m := percentile(d, 99, 40); m.Value != 60_000 || m.Bound != moreThan {
+	if m := percentile(d, 99, 40); m.Value != 60_000 || m.Bound != figure.MoreThan {
 		t.Errorf("p99 with 40 %% missing for a minute: %v", m)
 	}
-}
-
-func (r result) find(name string) (metric, bool) {
-	i := slices.IndexFunc(r.Metrics, func(m metric) bool { return m.Name == name })
-	if i < 0 {
-		return metric{}, false
-	}
-	return r.Metrics[i], true
 }

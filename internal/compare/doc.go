@@ -2,6 +2,7 @@
 // work, on the same machine, over the same loopback, in the same run.
 //
 //	go run . replication [--peers 3] [--writes 10000] [--cap 60s] [--json FILE]
+//	go run . wal [--seconds 0.5] [--rounds 3] [--cases append-synced] [--json FILE]
 //
 // replication compares with go-ds-crdt (Merkle-CRDTs over gossipsub and bitswap).
 // Both sides are real: libp2p hosts over TCP, files on disk, one replica that
@@ -10,7 +11,11 @@
 //
 // One file, one idea: work.go and late.go are what is done to a side, whatever it
 // is; lightcone.go and dscrdt.go are the sides; measure.go has the instruments;
-// table.go prints. It is a module of its own, so that what it compares with is
+// table.go prints.
+//
+// wal compares walfs with the logs of etcd, raft-wal and pebble. It is a program
+// of its own, in the folder wal, which this one starts. The folder figure is what
+// both share. It is a module of its own, so that what it compares with is
 // not a dependency of the database; `go test ./...` in this folder keeps both
 // sides working.
 package main

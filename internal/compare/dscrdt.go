@@ -28,6 +28,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+
+	"lightcone/p2p/gossip"
 )
 
 // rebroadcast is how often heads are announced again, as in go-ds-crdt's own
@@ -187,6 +189,9 @@ func (d *dscrdt) sent() (n int64) {
 	}
 	return n
 }
+
+// topics: nothing is counted here.
+func (d *dscrdt) topics() gossip.TopicTraffic { return gossip.TopicTraffic{} }
 
 func (d *dscrdt) received(i int) int64 { return d.nodes[i].traffic.in.Load() }
 

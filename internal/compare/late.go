@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"lightcone/internal/compare/figure"
 )
 
 // late lets a replica join after n single writes and measures until it has them
@@ -37,15 +39,15 @@ func late(n, want int, limit time.Duration) work {
 		perKey := last.Sub(first).Seconds() / float64(fewest)
 		bound := ""
 		if fewest-firstKey != want {
-			bound = extrapolated
+			bound = figure.Extrapolated
 		}
 		r.lead(
-			metric{Name: "written before", Unit: "keys", Value: float64(n)},
-			metric{Name: "came", Unit: "keys", Value: float64(fewest - firstKey)},
-			metric{Name: "time for them", Unit: "s", Value: last.Sub(m.start).Seconds()},
-			metric{Name: "of it, until the first", Unit: "s", Value: first.Sub(m.start).Seconds(), Better: lower},
-			metric{Name: "time for all", Unit: "s", Value: first.Sub(m.start).Seconds() + perKey*float64(want), Bound: bound, Better: lower},
-			metric{Name: "received per key", Unit: "B", Value: float64(s.received(1)) / float64(fewest), Better: lower},
+			figure.Metric{Name: "written before", Unit: "keys", Value: float64(n)},
+			figure.Metric{Name: "came", Unit: "keys", Value: float64(fewest - firstKey)},
+			figure.Metric{Name: "time for them", Unit: "s", Value: last.Sub(m.start).Seconds()},
+			figure.Metric{Name: "of it, until the first", Unit: "s", Value: first.Sub(m.start).Seconds(), Better: figure.Lower},
+			figure.Metric{Name: "time for all", Unit: "s", Value: first.Sub(m.start).Seconds() + perKey*float64(want), Bound: bound, Better: figure.Lower},
+			figure.Metric{Name: "received per key", Unit: "B", Value: float64(s.received(1)) / float64(fewest), Better: figure.Lower},
 		)
 		return r, nil
 	}

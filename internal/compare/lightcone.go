@@ -12,6 +12,7 @@ import (
 	"lightcone/memo"
 	"lightcone/node"
 	"lightcone/p2p"
+	"lightcone/p2p/gossip"
 )
 
 // topic holds all rows on Lightcone's side; a value is the row's field "".
@@ -191,6 +192,22 @@ func (l *lightcone) sent() (n int64) {
 		n += x.server.Traffic().Sent
 	}
 	return n
+}
+
+func (l *lightcone) topics() (sum gossip.TopicTraffic) {
+	for _, x := range l.nodes {
+		t := x.server.Traffic().Topics
+		sum.Bytes += t.Bytes
+		sum.Messages += t.Messages
+		sum.Copies += t.Copies
+		sum.CopyBytes += t.CopyBytes
+		sum.IHave += t.IHave
+		sum.IWant += t.IWant
+		sum.IDontWant += t.IDontWant
+		sum.Grafts += t.Grafts
+		sum.Prunes += t.Prunes
+	}
+	return sum
 }
 
 func (l *lightcone) received(i int) int64 { return l.nodes[i].server.Traffic().Received }

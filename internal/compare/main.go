@@ -7,13 +7,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
+
+	"lightcone/internal/compare/figure"
 )
 
 // Sizes that no flag changes.
@@ -44,15 +44,15 @@ type options struct {
 
 // report is what --json writes.
 type report struct {
-	Go       string        `json:"go"`
-	Against  string        `json:"against"`
-	CPUs     int           `json:"cpus"`
-	Peers    int           `json:"peers"`
-	Writes   int           `json:"writes"`
-	Cap      time.Duration `json:"cap_ns"`
-	Bare     bareCost      `json:"bare"`
-	Finished time.Time     `json:"finished"`
-	Results  []result      `json:"results"`
+	Go       string          `json:"go"`
+	Against  string          `json:"against"`
+	CPUs     int             `json:"cpus"`
+	Peers    int             `json:"peers"`
+	Writes   int             `json:"writes"`
+	Cap      time.Duration   `json:"cap_ns"`
+	Bare     figure.BareCost `json:"bare"`
+	Finished time.Time       `json:"finished"`
+	Results  []result        `json:"results"`
 }
 
 func main() {
@@ -68,9 +68,25 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 0 || args[0] != "replication" {
-		return errors.New("say what to compare: go run . replication [flags]")
+	switch {
+	case len(args) > 0 && args[0] == "replication":
+		return runReplication(ctx, args[1:])
+	case len(args) > 0 && args[0] == "wal":
+		return runWAL(ctx, args[1:])
 	}
+	return errors.New("say what to compare: go run . replication [flags], or go run . wal [flags]")
+}
+
+// runWAL runs the other command of this module. It is a program of its own
+// because etcd and pubsub both register a protobuf file rpc.proto, which no
+// program may do twice.
+func runWAL(ctx context.Context, args []string) error {
+	c := exec.CommandContext(ctx, "go", append([]string{"run", "lightcone/internal/compare/wal"}, args...)...)
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	return c.Run()
+}
+
+func runReplication(ctx context.Context, args []string) error {
 	var o options
 	f := flag.NewFlagSet("replication", flag.ContinueOnError)
 	f.IntVar(&o.peers, "peers", 3, "replicas of each side, at least 2")
@@ -81,7 +97,7 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.json, "json", "", "write the results to this file, too")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "where the databases are, in temporary folders")
 	f.StringVar(&o.prof, "profiles", "", "write a CPU profile of each case and side into this folder")
-	if err := f.Parse(args[1:]); err != nil {
+	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if o.peers < 2 || o.writes < 1 || o.limit <= 0 || f.NArg() > 0 {
@@ -95,15 +111,10 @@ func run(ctx context.Context, args []string) error {
 	return replication(ctx, o)
 }
 
-// selected reports whether a name starts with one of those in list.
-func selected(name, list string) bool {
-	return slices.ContainsFunc(strings.Split(list, ","), func(s string) bool { return strings.HasPrefix(name, s) })
-}
-
 // jobs lists the cases of o.
 func jobs(o options) (out []job) {
 	add := func(name, title string, peers int, on func(side) work) {
-		if selected(name, o.cases) {
+		if figure.Selected(name, o.cases) {
 			out = append(out, job{name: name, title: title, peers: peers, on: on})
 		}
 	}
@@ -128,11 +139,11 @@ func jobs(o options) (out []job) {
 
 func replication(ctx context.Context, o options) error {
 	rep := report{
-		Go: runtime.Version(), Against: "go-ds-crdt " + version("github.com/ipfs/go-ds-crdt"),
+		Go: runtime.Version(), Against: "go-ds-crdt " + figure.Version("github.com/ipfs/go-ds-crdt"),
 		CPUs: runtime.NumCPU(), Peers: o.peers, Writes: o.writes, Cap: o.limit,
 	}
 	var err error
-	if rep.Bare, err = measureBare(o.dir); err != nil {
+	if rep.Bare, err = figure.MeasureBare(o.dir, valueSize); err != nil {
 		return err
 	}
 	fmt.Printf("%s, %s, %d CPUs; values of %d bytes; all peers in one process, TCP on loopback\n",
@@ -141,7 +152,7 @@ func replication(ctx context.Context, o options) error {
 	for _, j := range jobs(o) {
 		var results []result
 		for _, sd := range sides {
-			if !selected(sd.name, o.sides) || j.on(sd) == nil {
+			if !figure.Selected(sd.name, o.sides) || j.on(sd) == nil {
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "%s: %s …\n", j.name, sd.name)
@@ -165,15 +176,4 @@ func replication(ctx context.Context, o options) error {
 		return err
 	}
 	return os.WriteFile(o.json, append(b, '\n'), 0o644)
-}
-
-// version returns the version of a module in this program.
-func version(module string) string {
-	info, _ := debug.ReadBuildInfo()
-	for _, m := range info.Deps {
-		if m.Path == module {
-			return m.Version
-		}
-	}
-	return "of unknown version"
 }

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"lightcone/internal/compare/figure"
+	"lightcone/p2p/gossip"
 )
 
 const (
@@ -50,6 +53,9 @@ type swarm interface {
 	// sent and received count bytes on the streams of all replicas, of replica i.
 	sent() int64
 	received(i int) int64
+	// topics counts what came in on topics, over all replicas. It is zero on a
+	// side that does not count.
+	topics() gossip.TopicTraffic
 	// equal compares the contents of all replicas.
 	equal(ctx context.Context) error
 	// close stops all replicas. disk, asked afterwards, is the bytes in use.
@@ -154,7 +160,11 @@ func do(ctx context.Context, j job, sd side, root, profiles string) (result, err
 	if profiles != "" {
 		name = filepath.Join(profiles, strings.NewReplacer(" ", "-", "/s", "").Replace(j.name)+"-"+sd.name+".pprof")
 	}
-	r, err := profiled(name, func() (result, error) { return j.on(sd)(ctx, s) })
+	var r result
+	err = figure.Profiled(name, func() (err error) {
+		r, err = j.on(sd)(ctx, s)
+		return err
+	})
 	if err = errors.Join(err, s.close(), ctx.Err()); err != nil {
 		return result{}, fmt.Errorf("%s, %s: %w", j.name, sd.name, err)
 	}
@@ -186,10 +196,10 @@ func bulk(n, batch int, limit time.Duration) work {
 		}
 		arrived := fewest - firstKey
 		r.lead(
-			metric{Name: "written", Unit: "/s", Value: float64(k-firstKey) / written.Sub(m.start).Seconds(), Better: higher},
-			metric{Name: "equal after the last write", Unit: "s", Value: max(last.Sub(written), 0).Seconds(), Bound: atLeast(capped), Better: lower},
-			metric{Name: "arrived everywhere", Unit: "keys", Value: float64(arrived)},
-			metric{Name: "arrived everywhere, rate", Unit: "/s", Value: float64(arrived) / last.Sub(m.start).Seconds(), Better: higher},
+			figure.Metric{Name: "written", Unit: "/s", Value: float64(k-firstKey) / written.Sub(m.start).Seconds(), Better: figure.Higher},
+			figure.Metric{Name: "equal after the last write", Unit: "s", Value: max(last.Sub(written), 0).Seconds(), Bound: figure.AtLeast(capped), Better: figure.Lower},
+			figure.Metric{Name: "arrived everywhere", Unit: "keys", Value: float64(arrived)},
+			figure.Metric{Name: "arrived everywhere, rate", Unit: "/s", Value: float64(arrived) / last.Sub(m.start).Seconds(), Better: figure.Higher},
 		)
 		return r, nil
 	}
@@ -217,10 +227,10 @@ func visible(rate int, during time.Duration) work {
 		delays := delays(s.receivers(), begun, time.Now())
 		capped := n*len(s.receivers()) - arrived
 		r.lead(
-			metric{Name: "written", Unit: "/s", Value: float64(n) / written.Sub(m.start).Seconds()},
+			figure.Metric{Name: "written", Unit: "/s", Value: float64(n) / written.Sub(m.start).Seconds()},
 			percentile(delays, 50, capped),
 			percentile(delays, 99, capped),
-			metric{Name: "arrived", Unit: "%", Value: 100 * float64(arrived) / float64(n*len(s.receivers()))},
+			figure.Metric{Name: "arrived", Unit: "%", Value: 100 * float64(arrived) / float64(n*len(s.receivers()))},
 		)
 		return r, nil
 	}

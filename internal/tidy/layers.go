@@ -23,7 +23,8 @@ var layers = map[string][]string{
 	// Generated from walfs/record.fbs.
 	"walfs/logrecord": {},
 
-	// node sees walfs for the names of the durability levels only.
+	// node sees walfs for the names of the durability levels, and hands the log's
+	// FS down.
 	"node":     {"memo", "merge", "context", "beacon", "walfs", "store", "projection", "p2p/gossip"},
 	"node/api": {"memo", "merge", "context", "node"},
 	// cmd/lightcone sees projection for the demo's check that tampering shows.
@@ -38,6 +39,7 @@ var layers = map[string][]string{
 	// Helpers that tests import.
 	"memo/memotest":   {"memo"},
 	"merge/mergetest": {"memo", "memo/memotest", "merge"},
+	"walfs/walfstest": {"walfs"},
 
 	// Tests only: the seeds' figures as scenarios over the real rooms.
 	"internal/figures": {},

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	causal "lightcone/context"
 	"lightcone/memo"
+	"lightcone/merge"
 	"lightcone/node"
 )
 
@@ -31,6 +33,8 @@ const (
 	Damaged            = "damaged"             // files are not as they were written
 	Locked             = "locked"              // the directory, by another process
 	Closed             = "closed"              // the node is stopping
+	DiskFull           = "disk-full"           // nothing was written
+	Stopped            = "stopped"             // a disk failed; nothing was written
 	ContextUnavailable = "context-unavailable" //
 	Unsupported        = "unsupported"         // in this version
 	BadCursor          = "bad-cursor"          // of another node, space or scan, or of writes that were lost
@@ -132,6 +136,9 @@ var kinds = []struct {
 	{node.ErrNoNetwork, Unreachable, http.StatusServiceUnavailable, ""},
 	{node.ErrLocked, Locked, http.StatusLocked, ""},
 	{node.ErrDamaged, Damaged, http.StatusInternalServerError, ""},
+	{node.ErrDiskFull, DiskFull, http.StatusInsufficientStorage, ""},
+	{node.ErrStopped, Stopped, http.StatusServiceUnavailable, ""},
+	{merge.ErrCounterFull, TooLarge, http.StatusRequestEntityTooLarge, ""},
 	{node.ErrClosed, Closed, http.StatusServiceUnavailable, "start it again with `lightcone up`"},
 	{node.ErrContextUnavailable, ContextUnavailable, http.StatusConflict, ""},
 	{node.ErrUnsupported, Unsupported, http.StatusNotImplemented, ""},
@@ -143,6 +150,7 @@ var kinds = []struct {
 	{memo.ErrInvalid, Invalid, http.StatusUnprocessableEntity, ""},
 	{memo.ErrBadValue, Invalid, http.StatusUnprocessableEntity, ""},
 	{memo.ErrBadID, Invalid, http.StatusUnprocessableEntity, ""},
+	{syscall.ENOSPC, DiskFull, http.StatusInsufficientStorage, "free some space and try again"}, // of other files
 	{context.Canceled, Closed, http.StatusServiceUnavailable, "repeat the request"},
 	{context.DeadlineExceeded, Unreachable, http.StatusGatewayTimeout, "try again, or allow more time"},
 }

@@ -17,7 +17,8 @@ import (
 type Row struct {
 	Topic      string  `json:"topic"`
 	Key        Name    `json:"key"`
-	Fields     Fields  `json:"fields"`
+	Fields     Fields  `json:"fields" doc:"Registers; counters as integers; of multis the last value written"`
+	Cells      []Cell  `json:"cells,omitempty" doc:"More of fields that are no registers: multis, counters and sets"`
 	Provenance []Stamp `json:"provenance,omitempty" doc:"The memos behind the row; a scan leaves them out"`
 	Token      string  `json:"token,omitempty" doc:"Context token: what the session has seen now; a scan has it in its last line"`
 	Behind     *Behind `json:"behind,omitempty" doc:"What the view lacked, with stale=return; a scan has it in its last line"`
@@ -67,7 +68,7 @@ func (s *service) row(ctx context.Context, in *rowInput) (*known[Row], error) {
 	}
 	r, err := x.Get(ctx, in.Topic, string(key))
 	if err == nil && len(in.Field) > 0 {
-		r.Fields, err = selected(r, in.Field)
+		r, err = selected(r, in.Field)
 	}
 	if err != nil {
 		p := ProblemOf(err)
@@ -76,7 +77,7 @@ func (s *service) row(ctx context.Context, in *rowInput) (*known[Row], error) {
 		}
 		return nil, p
 	}
-	out := Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Behind: behindOf(r.Behind)}
+	out := Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r), Behind: behindOf(r.Behind)}
 	for _, st := range r.Provenance {
 		out.Provenance = append(out.Provenance, stampOf(st))
 	}
@@ -84,22 +85,26 @@ func (s *service) row(ctx context.Context, in *rowInput) (*known[Row], error) {
 	return &known[Row]{Context: out.Token, Body: out}, nil
 }
 
-// selected returns the named fields of r that exist, or ErrNotFound when none does.
-func selected(r node.Row, names []string) (node.Fields, error) {
-	out := node.Fields{}
+// selected returns r with the named fields that exist, or ErrNotFound when none does.
+func selected(r node.Row, names []string) (node.Row, error) {
+	fields, cells := node.Fields{}, map[string]node.Cell{}
 	for _, text := range names {
 		name, err := ParseName(text)
 		if err != nil {
-			return nil, err
+			return r, err
 		}
 		if v, ok := r.Fields[string(name)]; ok {
-			out[string(name)] = v
+			fields[string(name)] = v
+		}
+		if c, ok := r.Cells[string(name)]; ok {
+			cells[string(name)] = c
 		}
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s/%s, field %s: %w", r.Topic, r.Key, strings.Join(names, ", "), node.ErrNotFound)
+	if len(fields)+len(cells) == 0 {
+		return r, fmt.Errorf("%s/%s, field %s: %w", r.Topic, r.Key, strings.Join(names, ", "), node.ErrNotFound)
 	}
-	return out, nil
+	r.Fields, r.Cells = fields, cells
+	return r, nil
 }
 
 func stampOf(st merge.Stamp) Stamp {

@@ -91,7 +91,7 @@ func (l *lines) send(r node.Row, ok bool, next func() (node.Row, error, bool)) b
 		}
 		l.rows++
 		last = r.Cursor()
-		l.put(Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields)})
+		l.put(Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r)})
 		var err error
 		if r, err, ok = next(); ok && err != nil {
 			l.put(failure{ProblemOf(err)})

@@ -13,19 +13,20 @@ import (
 
 // Status is what a node knows about itself and its peers.
 type Status struct {
-	ID       string        `json:"id" doc:"Peer id"`
-	Dir      string        `json:"dir"`
-	PID      int           `json:"pid"`
-	Online   bool          `json:"online" doc:"A network is attached"`
-	Addrs    []string      `json:"addrs" doc:"Multiaddrs this peer can be reached at"`
-	Peers    []PeerStatus  `json:"peers" doc:"Connected peers"`
-	Spaces   []SpaceStatus `json:"spaces"`
-	LogBytes int64         `json:"logBytes" doc:"Bytes of the write-ahead log"`
-	Pending  int           `json:"pending" doc:"Runs that wait for their causes"`
-	Refused  int64         `json:"refused" doc:"Runs that broke a rule"`
-	Invalid  int64         `json:"invalid" doc:"Messages that did not decode or verify"`
-	Traffic  Traffic       `json:"traffic"`
-	Recon    Recon         `json:"recon"`
+	ID            string        `json:"id" doc:"Peer id"`
+	Dir           string        `json:"dir"`
+	PID           int           `json:"pid"`
+	Online        bool          `json:"online" doc:"A network is attached"`
+	Addrs         []string      `json:"addrs" doc:"Multiaddrs this peer can be reached at"`
+	Peers         []PeerStatus  `json:"peers" doc:"Connected peers"`
+	Spaces        []SpaceStatus `json:"spaces"`
+	WritesRefused string        `json:"writesRefused,omitempty" doc:"Why writes are refused; reads go on. Absent while they are accepted"`
+	LogBytes      int64         `json:"logBytes" doc:"Bytes of the write-ahead log"`
+	Pending       int           `json:"pending" doc:"Runs that wait for their causes"`
+	Refused       int64         `json:"refused" doc:"Runs that broke a rule"`
+	Invalid       int64         `json:"invalid" doc:"Messages that did not decode or verify"`
+	Traffic       Traffic       `json:"traffic"`
+	Recon         Recon         `json:"recon"`
 }
 
 // PeerStatus is a connected peer.
@@ -127,6 +128,9 @@ func statusOf(st node.Status) Status {
 			Sessions: st.Protocol.Sessions, Equal: st.Protocol.Equal, Failed: st.Protocol.Failed,
 			Refused: st.Protocol.Refused, RunsSent: st.Protocol.RunsSent, BytesSent: st.Protocol.BytesSent,
 		},
+	}
+	if st.WritesRefused != nil {
+		out.WritesRefused = st.WritesRefused.Error()
 	}
 	for _, p := range st.Peers {
 		out.Peers = append(out.Peers, PeerStatus{

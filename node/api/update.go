@@ -17,13 +17,17 @@ type Update struct {
 	Context string `json:"context,omitempty" doc:"Context token: the write happens after everything it names"`
 }
 
-// Edit changes one row: first deletions, then Fields are written.
+// Edit changes one row: first deletions, then the rest is written.
 type Edit struct {
 	Topic        string `json:"topic"`
 	Row          Name   `json:"row"`
 	Fields       Fields `json:"fields,omitempty"`
 	Delete       bool   `json:"delete,omitempty" doc:"Delete the whole row"`
 	DeleteFields []Name `json:"deleteFields,omitempty"`
+
+	Multis Fields      `json:"multis,omitempty" doc:"Fields that keep concurrent values, in place of those that this node has"`
+	Add    []Increment `json:"add,omitempty" doc:"To counters"`
+	Sets   []SetChange `json:"sets,omitempty"`
 }
 
 // Receipt is the answer to a write.
@@ -81,7 +85,7 @@ func (s *service) update(ctx context.Context, in *updateInput) (*known[Receipt],
 
 func (e *Edit) apply(tx *node.Tx) error {
 	row := string(e.Row)
-	if !e.Delete && len(e.DeleteFields) == 0 && len(e.Fields) == 0 {
+	if !e.Delete && len(e.DeleteFields)+len(e.Fields)+len(e.Multis)+len(e.Add)+len(e.Sets) == 0 {
 		return fmt.Errorf("edit of %s/%s: %w: it changes nothing; name fields, or delete", e.Topic, row, memo.ErrInvalid)
 	}
 	if e.Delete {
@@ -98,10 +102,12 @@ func (e *Edit) apply(tx *node.Tx) error {
 			return err
 		}
 	}
-	if len(e.Fields) == 0 {
-		return nil
+	if len(e.Fields) > 0 {
+		if err := tx.Put(e.Topic, row, node.Fields(e.Fields)); err != nil {
+			return err
+		}
 	}
-	return tx.Put(e.Topic, row, node.Fields(e.Fields))
+	return e.applyCells(tx)
 }
 
 // writeProblem is ProblemOf for a write, whose outcome may be unknown.

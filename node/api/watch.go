@@ -44,6 +44,7 @@ type Change struct {
 	Tombstone bool   `json:"tombstone,omitempty" doc:"The row was deleted before the fields were written"`
 	Fields    Fields `json:"fields" doc:"Written, with their new values"`
 	Deleted   []Name `json:"deleted,omitempty" doc:"Fields that were deleted"`
+	Changed   []Name `json:"changed,omitempty" doc:"Fields whose multi, counter or set was changed; the row shows the outcome"`
 }
 
 type watchInput struct {
@@ -179,6 +180,9 @@ func changeOf(c node.Change) Change {
 	}
 	for _, f := range c.Deleted {
 		out.Deleted = append(out.Deleted, Name(f))
+	}
+	for _, f := range c.Changed {
+		out.Changed = append(out.Changed, Name(f))
 	}
 	return out
 }

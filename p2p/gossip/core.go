@@ -168,6 +168,8 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.closed(now, in, e)
 	case *Heard:
 		c.heard(now, in, e)
+	case Linked:
+		c.linked(now, in)
 	case *Attached:
 		c.attached(now, in, e)
 	case Want:

@@ -12,16 +12,28 @@ import (
 // peerUp makes recon due with a peer that connected.
 func (c *Core) peerUp(now time.Time, p Peer) {
 	c.up[p] = true
-	wait := time.Duration(0)
-	if c.cfg.Self.Compare(p) > 0 {
-		wait = politeness
-	}
 	for _, id := range c.order {
 		if m := c.spaces[id].members[p]; m != nil {
-			m.due, m.pause, m.failures = now.Add(wait), time.Time{}, 0
+			m.due, m.pause, m.failures = c.politely(now, p), time.Time{}, 0
 		}
 	}
 	c.look = true
+}
+
+// politely is when to begin what p has the same reason to begin now.
+func (c *Core) politely(now time.Time, p Peer) time.Time {
+	if c.cfg.Self.Compare(p) > 0 {
+		return now.Add(politeness)
+	}
+	return now
+}
+
+// linked makes recon due with a peer that messages reach from now on, for what
+// was published between the recon of its arrival and now.
+func (c *Core) linked(now time.Time, in Linked) {
+	if s := c.spaces[in.Space]; s != nil && s.members[in.Peer] != nil {
+		c.wantRecon(s.members[in.Peer], c.politely(now, in.Peer))
+	}
 }
 
 // tick looks at what stayed unexplained, starts anti-entropy and ends sessions

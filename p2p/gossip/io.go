@@ -53,6 +53,13 @@ type (
 		run  *memo.Run
 	}
 
+	// Linked reports that the topic of a space carries messages between us and
+	// Peer from now on. What was published before did not take that way.
+	Linked struct {
+		Space memo.SpaceID
+		Peer  Peer
+	}
+
 	// Attached reports what became of delivered runs, or of runs this replica
 	// wrote itself (From zero, Session zero). It follows every Deliver.
 	Attached struct {
@@ -79,6 +86,7 @@ func (Tick) input()      {}
 func (*Frame) input()    {}
 func (Closed) input()    {}
 func (*Heard) input()    {}
+func (Linked) input()    {}
 func (*Attached) input() {}
 func (Want) input()      {}
 

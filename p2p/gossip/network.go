@@ -29,7 +29,7 @@ type Network interface {
 	Block(peers ...Peer)
 	// Unblock undoes every Block.
 	Unblock()
-	// Traffic returns the bytes sent and received since the start.
+	// Traffic returns what was sent and received since the start.
 	Traffic() Traffic
 }
 
@@ -45,6 +45,17 @@ type PeerInfo struct {
 type Traffic struct {
 	Sent, Received int64
 	Dropped        int64 // publications and messages lost to full queues
+	Topics         TopicTraffic
+}
+
+// TopicTraffic counts what came in on the topics of all spaces.
+type TopicTraffic struct {
+	Bytes            int64 // of all that follows
+	Messages, Copies int64 // messages, and the copies in which they came
+	CopyBytes        int64 // of the copies with their frames; the rest of Bytes is control
+
+	IHave, IWant, IDontWant int64 // message ids in control of that kind
+	Grafts, Prunes          int64
 }
 
 // RemoteError is the answer of a peer that refuses a request: Ask returns it, so

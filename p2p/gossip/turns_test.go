@@ -209,3 +209,35 @@ func TestHintIsLookedIntoOnce(t *testing.T) {
 		t.Errorf("%d sessions for one hint", n)
 	}
 }
+
+// TestLinkedBringsWhatWasPublishedBefore: a publication that went to a topic
+// nobody was linked with yet comes as soon as the link stands, in one session,
+// and not with the next anti-entropy.
+func TestLinkedBringsWhatWasPublishedBefore(t *testing.T) {
+	const soon = antiEntropy / 4
+	for _, links := range []bool{false, true} {
+		w := newWorld(1, 2, faults{delay: time.Millisecond, noGossip: true})
+		a, b := w.replicas[0], w.replicas[1]
+		w.connect(a, b)
+		w.run(soon, func() bool { return w.converged() && w.idle() })
+		a.write(1, 100)
+		before := a.opened + b.opened
+		if links {
+			a.step(Linked{w.space, b.id})
+			b.step(Linked{w.space, a.id})
+		}
+		if came := w.run(soon, w.converged); came != links {
+			t.Errorf("links %v, came %v", links, came)
+		}
+		w.run(soon, nil)
+		if n := a.opened + b.opened - before; links && n != 1 {
+			t.Errorf("%d sessions for one link", n)
+		}
+	}
+	stranger, elsewhere := newVictim(t), newVictim(t)
+	stranger.step(Linked{stranger.space, stranger.evil.id})
+	elsewhere.step(Linked{memo.SpaceID{9}, elsewhere.evil.id})
+	if n := len(stranger.core.sessions) + len(elsewhere.core.sessions); n > 0 {
+		t.Errorf("%d sessions with strangers", n)
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package walfs_test
+
+// underRace: see the file built with the race detector.
+const underRace = false
