@@ -105,6 +105,14 @@ func (b *Blocks) apply(batch []Item) error {
 	return nil
 }
 
+// Flush makes everything written and pinned so far survive a crash.
+func (b *Blocks) Flush() error {
+	if err := b.kv.Flush(true); err != nil {
+		return fmt.Errorf("%w: %w", errIndex, err)
+	}
+	return nil
+}
+
 // stop refuses all writing from now on.
 func (b *Blocks) stop() {
 	b.mu.Lock()
