@@ -49,6 +49,9 @@ type Options struct {
 	// LogFS is where the files of the log live: the seam through which tests and
 	// simulations fill the disk and make it fail. nil is the operating system.
 	LogFS walfs.FS
+	// Retention is how long a root that a token names can be read at least; 0 is
+	// DefaultRetention.
+	Retention time.Duration
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what nobody is waiting to be told; nil discards it.
@@ -60,10 +63,16 @@ func (o Options) Validate() error {
 	if o.SegmentSize < 0 {
 		return fmt.Errorf("node: a segment size of %d bytes; leave it 0 for the default", o.SegmentSize)
 	}
+	if o.Retention < 0 {
+		return fmt.Errorf("node: a retention of %v; leave it 0 for the default of %v", o.Retention, DefaultRetention)
+	}
 	return nil
 }
 
 func (o Options) withDefaults() Options {
+	if o.Retention == 0 {
+		o.Retention = DefaultRetention
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
