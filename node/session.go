@@ -145,6 +145,14 @@ func (x *Session) See(qc causal.Context) {
 	x.saw(qc.Loose...)
 }
 
+// Context returns what the session has seen, but for tokens that this node does
+// not cover yet and for roots that were not read under.
+func (x *Session) Context() causal.Context {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.qc
+}
+
 // Token returns the session's context in short. A context of more heads than a
 // token holds is first gathered into one memo of this node. A token that was
 // taken and is not covered here yet cannot be part of it: the zero Token then
