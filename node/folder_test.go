@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,8 +99,8 @@ func (s *Space) fill(ctx context.Context, n int) error {
 
 // Old roots are collected once enough was written, and only when their time is up.
 func TestTheFolderCollects(t *testing.T) {
-	now := time.Now()
-	n := openNode(t, t.TempDir(), Options{Now: func() time.Time { return now }})
+	start, later := time.Now(), atomic.Int64{}
+	n := openNode(t, t.TempDir(), Options{Now: func() time.Time { return start.Add(time.Duration(later.Load())) }})
 	s, err := n.CreateSpace("default", Policy{})
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +119,7 @@ func TestTheFolderCollects(t *testing.T) {
 		{DefaultRetention + time.Minute, collectAfter - 1, true},
 		{DefaultRetention + time.Minute, collectAfter, false},
 	} {
-		n.opts.Now = func() time.Time { return now.Add(c.later) }
+		later.Store(int64(c.later))
 		f := newFolder(n)
 		f.written = c.written
 		f.collect()

@@ -315,32 +315,6 @@ func (x *Session) fence(ctx context.Context) error {
 	return nil
 }
 
-// begin fences and takes what is to be read. behind is set only under StaleReturn.
-func (x *Session) begin(ctx context.Context) (src *source, behind *BehindError, err error) {
-	if err := x.fence(ctx); err != nil {
-		if x.read.Mode == Exact || x.read.Stale != StaleReturn || !errors.As(err, &behind) || ctx.Err() != nil {
-			return nil, nil, err
-		}
-	}
-	if x.read.Mode == Exact {
-		e, err := x.precisely(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		return &source{rows: e.at, fixed: true}, nil, nil
-	}
-	if behind == nil && x.read.Mode != Local {
-		if err := x.takeRoots(ctx); err != nil {
-			return nil, nil, err
-		}
-	}
-	m, err := x.space.node.moment(ctx)
-	if err != nil {
-		return nil, behind, err
-	}
-	return &source{rows: m.snap, cut: m.view.cut(x.space.id)}, behind, nil
-}
-
 // Get returns a row, or ErrNotFound. The session then has seen the memos behind
 // the row's cells.
 func (x *Session) Get(ctx context.Context, topic, row string) (Row, error) {

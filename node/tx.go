@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"iter"
 
-	causal "lightcone/context"
 	"lightcone/memo"
 	"lightcone/merge"
 	"lightcone/projection"
@@ -28,22 +27,6 @@ type Tx struct {
 	*source
 	behind *BehindError
 	edit   *draftEdit // nil: read only
-}
-
-// source is what a Tx reads. Close it.
-type source struct {
-	rows rows
-	cut  causal.Cut // everything that rows may show
-	// fixed says that the session's context is precisely the cut: reading teaches it
-	// nothing.
-	fixed bool
-}
-
-// rows are the states of rows as of one moment, or one context.
-type rows interface {
-	Get(space memo.SpaceID, topic, row string) (state merge.Row, live bool, err error)
-	Scan(space memo.SpaceID, q projection.Range) iter.Seq2[projection.Item, error]
-	Close()
 }
 
 // saw makes heads part of the session's context.
