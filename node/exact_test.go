@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -242,5 +244,40 @@ func TestRootsAreCollected(t *testing.T) {
 	}
 	if _, err := s.Digest(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// With the index all roots are lost. The heads in a token still lead to its state,
+// and its root is then held again.
+func TestRootsOfALostIndex(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	n := openNode(t, dir, Options{})
+	s, err := n.CreateSpace("default", Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	edit(t, rng, s, 40)
+	old := exactToken(t, s)
+	want := shows(t, at(t, s, old))
+	edit(t, rng, s, 40)
+	n.Close()
+	if err := os.RemoveAll(filepath.Join(dir, "kv")); err != nil {
+		t.Fatal(err)
+	}
+
+	n = openNode(t, dir, Options{})
+	if s, err = n.OpenSpace("default"); err != nil {
+		t.Fatal(err)
+	}
+	bare := old
+	bare.Heads = nil
+	if _, err := at(t, s, bare).Get(ctx, "t", "row1"); !errors.Is(err, ErrContextUnavailable) {
+		t.Errorf("under a lost root: %v", err)
+	}
+	for _, tok := range []causal.Token{old, bare} {
+		if got := shows(t, at(t, s, tok)); got != want {
+			t.Errorf("the state of the token's heads is\n%s\nwant\n%s", got, want)
+		}
 	}
 }
