@@ -14,7 +14,7 @@ import (
 )
 
 // maxWalk bounds the memos that are read to answer under a context which no root
-// held here covers; they take some tenths of a second.
+// held here covers, and so the time and memory that takes.
 const maxWalk = 1 << 16
 
 // named is a root that a token names, and the token's heads, all of which are
