@@ -27,7 +27,7 @@ const tokenVersion = 1
 type Token struct {
 	Space  [8]byte
 	Origin [8]byte // the peer that issued it and likely has what it names
-	Root   memo.ID // reserved: zero in this version
+	Root   memo.ID // digest of an encoded merge.Root: all that it covers; zero: none
 	Heads  []TokenHead
 
 	reading []memo.Raw // of a newer version: handed on as it came
@@ -110,14 +110,18 @@ func ParseToken(s string) (Token, error) {
 		return Token{}, fmt.Errorf("%w: version %d, this program reads %d", ErrBadToken, w.V, tokenVersion)
 	case len(w.Heads) > MaxTokenHeads || len(w.Reading) > maxReading:
 		return Token{}, fmt.Errorf("%w: %d heads", ErrBadToken, len(w.Heads))
-	case w.Root != nil:
-		return Token{}, fmt.Errorf("%w: it names a root, which this version cannot read", ErrBadToken)
-	case len(w.Heads) == 0:
+	case w.Root != nil && memo.ID(*w.Root).IsZero():
+		return Token{}, fmt.Errorf("%w: it names a root that cannot be", ErrBadToken)
+	case len(w.Heads) == 0 && w.Root == nil:
 		return Token{}, fmt.Errorf("%w: it names nothing", ErrBadToken)
 	case !slices.IsSortedFunc(w.Heads, byPrefix) || slices.ContainsFunc(w.Heads, func(h TokenHead) bool { return h.Seq == 0 }):
 		return Token{}, fmt.Errorf("%w: its heads are out of order or place", ErrBadToken)
 	}
-	return Token{Space: w.Space, Origin: w.Origin, Heads: w.Heads, reading: w.Reading}, nil
+	t := Token{Space: w.Space, Origin: w.Origin, Heads: w.Heads, reading: w.Reading}
+	if w.Root != nil {
+		t.Root = memo.ID(*w.Root)
+	}
+	return t, nil
 }
 
 // byPrefix orders the heads of a token; equal prefixes are of different authors.

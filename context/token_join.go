@@ -3,11 +3,16 @@ package causal
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
 	"lightcone/memo"
 )
+
+// ErrTwoRoots reports tokens of different roots, which cannot be one token without
+// the trees below them.
+var ErrTwoRoots = errors.New("two tokens name different roots; take both into one session of a node that holds them")
 
 // JoinTokens returns the token of both: whoever covers it covers a and b. Of one
 // author, known here by a prefix, the later memo stands for the earlier ones. Two
@@ -23,11 +28,15 @@ func JoinTokens(a, b Token) (Token, error) {
 		return a, nil
 	case a.Space != b.Space:
 		return Token{}, fmt.Errorf("%w: %x… and %x…", ErrOtherSpace, a.Space, b.Space)
-	case !a.Root.IsZero() || !b.Root.IsZero():
-		return Token{}, fmt.Errorf("%w: it names a root, which this version cannot join", ErrBadToken)
+	case !a.Root.IsZero() && !b.Root.IsZero() && a.Root != b.Root:
+		return Token{}, fmt.Errorf("%w: %s and %s", ErrTwoRoots, a.Root, b.Root)
 	}
-	out := Token{Space: a.Space, Origin: a.Origin, Heads: latest(slices.Concat(a.Heads, b.Heads))}
-	if slices.Equal(out.Heads, latest(b.Heads)) && !slices.Equal(out.Heads, latest(a.Heads)) {
+	out := Token{Space: a.Space, Origin: a.Origin, Root: a.Root, Heads: latest(slices.Concat(a.Heads, b.Heads))}
+	switch {
+	case !a.Root.IsZero(): // its issuer holds the root
+	case !b.Root.IsZero():
+		out.Root, out.Origin = b.Root, b.Origin
+	case slices.Equal(out.Heads, latest(b.Heads)) && !slices.Equal(out.Heads, latest(a.Heads)):
 		out.Origin = b.Origin
 	}
 	if len(out.Heads) > MaxTokenHeads {
@@ -40,7 +49,7 @@ func JoinTokens(a, b Token) (Token, error) {
 	return out, nil
 }
 
-// Beyond returns the heads of t that o does not name, neither themselves nor by a
+// Beyond returns the heads of t, not its root, that o does not name, neither themselves nor by a
 // later memo of the same author; nil when o asks for all that t asks for. Both
 // are of one space, else the error is ErrOtherSpace.
 func (t Token) Beyond(o Token) ([]TokenHead, error) {

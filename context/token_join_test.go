@@ -126,9 +126,24 @@ func TestTokenJoinErrors(t *testing.T) {
 	if _, err := causal.JoinTokens(a, more); !errors.Is(err, causal.ErrTooManyHeads) {
 		t.Errorf("%d heads: %v, want ErrTooManyHeads", causal.MaxTokenHeads+1, err)
 	}
-	rooted := a
-	rooted.Root = memo.ID{1}
-	if _, err := causal.JoinTokens(a, rooted); !errors.Is(err, causal.ErrBadToken) {
-		t.Errorf("with a root: %v, want ErrBadToken", err)
+	rooted, other := a, a
+	rooted.Root, other.Root = memo.ID{1}, memo.ID{2}
+	if _, err := causal.JoinTokens(rooted, other); !errors.Is(err, causal.ErrTwoRoots) {
+		t.Errorf("two roots: %v, want ErrTwoRoots", err)
+	}
+}
+
+func TestTokenJoinKeepsTheRoot(t *testing.T) {
+	heads := token(t, manyHeads(2))
+	rooted := causal.Token{Space: heads.Space, Origin: [8]byte{7}, Root: memo.ID{1}}
+	for name, pair := range map[string][2]causal.Token{
+		"the first":  {rooted, heads},
+		"the second": {heads, rooted},
+		"both":       {joinTokens(t, rooted, heads), rooted},
+	} {
+		got := joinTokens(t, pair[0], pair[1])
+		if got.Root != rooted.Root || len(got.Heads) != 2 || got.Origin != rooted.Origin {
+			t.Errorf("%s has a root: %+v", name, got)
+		}
 	}
 }

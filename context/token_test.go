@@ -60,6 +60,23 @@ func TestGoldenToken(t *testing.T) {
 }
 
 // A typical session has met a handful of authors of a thousand memos each.
+func TestGoldenTokenWithRoot(t *testing.T) {
+	d := memotest.Draw(t, `
+		G -> A1@alice
+	`)
+	tok, err := causal.Context{Space: d.Space, Root: memo.Sum([]byte("a root"))}.With(d.Memo("A1").Head()).Token(d.Memo("A1").Author)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "hgFI9ZWxxfjmdmhI1b9KP8znF7DYKlglAAFxEiBQsxL1y8cWdZ9WINc6fMEUFXBzSfQbDOC3z3t4B-wx2oGDSNW_Sj_M5xewAUief6WhY73JAoA"
+	if got := tok.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if back, err := causal.ParseToken(want); err != nil || back.Root != tok.Root || len(back.Heads) != 1 {
+		t.Errorf("came back as %+v (%v)", back, err)
+	}
+}
+
 func TestTokensAreShort(t *testing.T) {
 	qc := manyHeads(5)
 	for i := range qc.Loose {
@@ -162,7 +179,10 @@ func TestTokensOfOtherShapes(t *testing.T) {
 		"a reading, kept":          {wire(t, 1, nil, one, []any{uint64(5), []any{"ping"}}), true},
 		"too long a reading":       {wire(t, 1, nil, one, make([]any, 9)), false},
 		"version 2":                {wire(t, 2, nil, one, nil), false},
-		"a root":                   {wire(t, 1, memo.Link{1}, one, nil), false},
+		"a root":                   {wire(t, 1, memo.Link{1}, one, nil), true},
+		"a root and no heads":      {wire(t, 1, memo.Link{1}, nil, nil), true},
+		"the zero root":            {wire(t, 1, memo.Link{}, one, nil), false},
+		"something else as root":   {wire(t, 1, uint64(7), one, nil), false},
 		"no heads":                 {wire(t, 1, nil, nil, nil), false},
 		"too many heads":           {wire(t, 1, nil, make([]causal.TokenHead, causal.MaxTokenHeads+1), nil), false},
 		"seq 0":                    {wire(t, 1, nil, []causal.TokenHead{head(1, 0)}, nil), false},

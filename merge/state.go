@@ -141,13 +141,12 @@ func stateValue(state []byte, put BlockPutter) ([]byte, error) {
 
 // rowOf reads the row that value stands for in a state tree.
 func rowOf(g BlockGetter, value []byte) (Row, error) {
-	r := &reader{b: value}
-	if r.peek()&majorMask != majorBytes {
+	id, ok, err := rowBlock(value)
+	switch {
+	case err != nil:
+		return Row{}, err
+	case !ok:
 		return DecodeRow(value)
-	}
-	id := memo.ID(r.digest())
-	if err := r.end(); err != nil {
-		return Row{}, fmt.Errorf("value of a state tree: %w", err)
 	}
 	state, err := g.Block(id)
 	switch {

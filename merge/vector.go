@@ -87,3 +87,23 @@ func MergeVector(p Params, g BlockGetter, a, b memo.ID, put BlockPutter) (memo.I
 		return x.join(y).encode(), nil
 	}, put)
 }
+
+// ReadVector returns the cut whose vector tree is under root. It reads all of it.
+func ReadVector(p Params, g BlockGetter, root memo.ID) (memo.Vector, error) {
+	var v memo.Vector
+	for e, err := range Scan(p, g, root, "") {
+		if err != nil {
+			return memo.Vector{}, fmt.Errorf("read vector %s: %w", root, err)
+		}
+		val, err := decodeVectorEntry(e.Value)
+		if err == nil && len(e.Key) != len(memo.Author{}) {
+			err = fmt.Errorf("%w: a key of %d bytes is no author", memo.ErrMalformed, len(e.Key))
+		}
+		if err != nil {
+			return memo.Vector{}, fmt.Errorf("read vector %s: author %x: %w", root, e.Key, err)
+		}
+		head := memo.Head{Author: memo.Author([]byte(e.Key)), Seq: val.Seq, ID: val.ID}
+		v.Set(memo.Mark{Head: head, Time: val.Time})
+	}
+	return v, nil
+}

@@ -24,6 +24,18 @@
 // and then either fails with a BehindError, which says what is missing and who
 // may have it, or answers with a warning.
 //
+// # Roots and exact reads
+//
+// A goroutine beside the owner folds what the node has into a root: the cut and its
+// state, as two search trees of blocks. ExactToken names one, and an Exact session
+// under it shows the state of precisely that cut:
+//
+//	then, err := s.Session().ExactToken(ctx)
+//	row, err := s.Session(node.From(then), node.Read{Mode: node.Exact}).Get(ctx, "airports", "00M")
+//
+// A token of heads alone is walked, up to a bound. What this node cannot tell is
+// ErrContextUnavailable. Exact sessions only read.
+//
 // # The change feed
 //
 // Space.Watch yields what memos did to rows, in the order of the log, as soon as

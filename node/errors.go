@@ -35,8 +35,9 @@ var (
 	ErrKeyFile = errors.New("key file")
 	// ErrNoNetwork reports an operation that needs peers on a node without a network.
 	ErrNoNetwork = errors.New("node has no network; start it with `lightcone up`")
-	// ErrContextUnavailable reports an exact read that this version cannot answer.
-	ErrContextUnavailable = errors.New("context unavailable: exact reads need a token that names a root, which this version does not issue; read at-least")
+	// ErrContextUnavailable reports a context whose precise state, or extent, this
+	// node cannot tell; the error that wraps it says why, and what to do.
+	ErrContextUnavailable = errors.New("context unavailable")
 	// ErrTooManyTokens reports a session that took more contexts than it can wait for.
 	ErrTooManyTokens = errors.New("session took too many contexts that this node lacks; wait for them one by one, in sessions of their own")
 	// ErrUnsupported reports a policy that a later version brings.

@@ -89,13 +89,16 @@ func (x *Session) Follow(ctx context.Context, q Query, from Cursor) (*Feed, erro
 	if err := q.keys().Validate(); err != nil {
 		return nil, fmt.Errorf("watch: %w: %w", memo.ErrInvalid, err)
 	}
-	m, _, err := x.begin(ctx)
+	if x.read.Mode == Exact {
+		return nil, fmt.Errorf("%w: an exact session shows one state for good; watch in another", memo.ErrInvalid)
+	}
+	src, _, err := x.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m.Close() // begin waited for the context; its rows are not needed
+	src.rows.Close() // begin waited for the context; its rows are not needed
 	f := &Feed{session: x, query: q, left: q.Limit, at: from, past: newFrontier(from)}
-	if err := f.open(m.view); err != nil {
+	if err := f.open(x.space.node.view.Load()); err != nil {
 		return nil, err
 	}
 	return f, nil

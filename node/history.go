@@ -58,7 +58,7 @@ func (x *Session) History(ctx context.Context, topic, row string, q HistoryQuery
 			yield(HistoryEntry{}, err)
 			return
 		}
-		m, behind, err := x.begin(ctx)
+		m, behind, err := x.newest(ctx)
 		if err != nil {
 			yield(HistoryEntry{}, err)
 			return

@@ -336,7 +336,7 @@ func TestBoundOfTheWalk(t *testing.T) {
 		}
 	}
 	for left, want := range map[int]Order{maxTrial: WasConcurrent, maxWalk: OrderUnknown} {
-		m, _, err := x.begin(ctx)
+		m, _, err := x.newest(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -37,6 +39,7 @@ type Node struct {
 	net   atomic.Pointer[network]
 
 	owner  *owner
+	folder *folder
 	writes chan *write
 	inputs chan gossip.Input
 	calls  chan call
@@ -77,6 +80,7 @@ func Open(dir string, o Options) (*Node, error) {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, classify(err)), n.release())
 	}
 	go n.owner.run()
+	go n.folder.run()
 	return n, nil
 }
 
@@ -100,7 +104,7 @@ func (n *Node) load() (err error) {
 	if err != nil {
 		return err
 	}
-	n.owner = newOwner(n, st)
+	n.owner, n.folder = newOwner(n, st), newFolder(n)
 	return n.owner.recover()
 }
 
@@ -128,6 +132,7 @@ func (n *Node) Close() error {
 	n.mu.Unlock()
 	close(n.quit)
 	<-n.done
+	<-n.folder.done
 	return n.release()
 }
 
@@ -167,6 +172,13 @@ func (n *Node) OpenSpace(nameOrID string) (*Space, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: %q", ErrNoSpace, nameOrID)
+}
+
+// allSpaces returns the spaces of this node, in no order.
+func (n *Node) allSpaces() []*Space {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Collect(maps.Values(n.spaces))
 }
 
 // addSpace makes a space visible to OpenSpace.

@@ -55,6 +55,9 @@ type Options struct {
 	// LogFS is where the files of the log live: the seam through which tests and
 	// simulations fill the disk and make it fail. nil is the operating system.
 	LogFS walfs.FS
+	// Retention is how long a root that a token names can be read at least; 0 is
+	// DefaultRetention.
+	Retention time.Duration
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what nobody is waiting to be told; nil discards it.
@@ -69,10 +72,16 @@ func (o Options) Validate() error {
 	if err := o.Durability.Validate(); err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
+	if o.Retention < 0 {
+		return fmt.Errorf("node: a retention of %v; leave it 0 for the default of %v", o.Retention, DefaultRetention)
+	}
 	return nil
 }
 
 func (o Options) withDefaults() Options {
+	if o.Retention == 0 {
+		o.Retention = DefaultRetention
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

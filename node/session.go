@@ -22,8 +22,8 @@ const (
 	AtLeast Mode = iota
 	// Local answers from the newest this node has, whatever the context.
 	Local
-	// Exact answers with the state of precisely the context's cut. This version
-	// issues no tokens that allow it: ErrContextUnavailable.
+	// Exact answers with the state of precisely the context's cut, the same bytes
+	// on every node, or with ErrContextUnavailable. See Session.ExactToken.
 	Exact
 )
 
@@ -79,6 +79,8 @@ type Session struct {
 	qc    causal.Context
 	taken []causal.Token // not covered here yet, hence not part of qc; at most maxTaken
 	over  bool           // a token was taken that found no place there
+	named []named        // roots of tokens whose heads are covered; at most maxTaken
+	exact *exact         // what an Exact session reads, once it is known
 }
 
 // maxTaken bounds the tokens of a session that this node does not cover yet, each
@@ -102,6 +104,7 @@ func (s *Space) Session(opts ...SessionOption) *Session {
 // than 256 different tokens that this node does not cover, the session answers
 // with ErrTooManyTokens.
 func (x *Session) Take(t causal.Token) {
+	x.forget()
 	if t.IsZero() || x.take(t) {
 		return
 	}
@@ -137,7 +140,18 @@ func (x *Session) overfull() bool {
 }
 
 // See adds a context of this space, read from Space.Context, to the session.
-func (x *Session) See(qc causal.Context) { x.saw(qc.Loose...) }
+func (x *Session) See(qc causal.Context) {
+	x.forget()
+	x.saw(qc.Loose...)
+}
+
+// Context returns what the session has seen, but for tokens that this node does
+// not cover yet and for roots that were not read under.
+func (x *Session) Context() causal.Context {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.qc
+}
 
 // Token returns the session's context in short. A context of more heads than a
 // token holds is first gathered into one memo of this node. A token that was
@@ -145,18 +159,19 @@ func (x *Session) See(qc causal.Context) { x.saw(qc.Loose...) }
 // says that this node cannot vouch for the session; keep the one you have.
 func (x *Session) Token() causal.Token {
 	x.mu.Lock()
-	qc, open, over := x.qc, len(x.taken), x.over
+	open, exact := len(x.taken), x.exact
 	x.mu.Unlock()
-	if over {
+	if exact != nil && open == 0 {
+		return exact.token
+	}
+	if open > 0 && x.settle(x.space.node.view.Load()) != nil {
 		return causal.Token{}
 	}
-	if open > 0 {
-		if x.settle(x.space.node.view.Load()) != nil {
-			return causal.Token{}
-		}
-		x.mu.Lock()
-		qc = x.qc
-		x.mu.Unlock()
+	x.mu.Lock()
+	qc, unknown := x.qc, x.over || len(x.named) > 0 // roots are taken by a read
+	x.mu.Unlock()
+	if unknown {
+		return causal.Token{}
 	}
 	if len(qc.Loose) > causal.MaxTokenHeads {
 		head, err := x.space.write(context.Background(), &write{done: make(chan written, 1)}, qc.Loose)
@@ -207,13 +222,17 @@ func (x *Session) settle(v *view) *BehindError {
 	rest := x.taken[:0:0]
 	for _, t := range x.taken {
 		if [8]byte(x.space.id[:8]) != t.Space {
-			e.Missing, e.Forked = append(e.Missing, partial(causal.MissingHead{TokenHead: t.Heads[0]})), true
+			foreign := memo.Head{ID: t.Root}
+			if len(t.Heads) > 0 {
+				foreign = partial(causal.MissingHead{TokenHead: t.Heads[0]})
+			}
+			e.Missing, e.Forked = append(e.Missing, foreign), true
 			rest = append(rest, t)
 			continue
 		}
 		missing := t.Missing(cut, digest)
 		if len(missing) == 0 {
-			if qc, ok := t.Resolve(x.space.id, cut, digest); ok {
+			if qc, ok := t.Resolve(x.space.id, cut, digest); ok && x.name(t.Root, qc.Loose) {
 				for _, h := range qc.Loose {
 					x.qc = x.qc.With(h)
 				}
@@ -296,29 +315,15 @@ func (x *Session) fence(ctx context.Context) error {
 	return nil
 }
 
-// begin fences and takes a snapshot. behind is set only under StaleReturn.
-func (x *Session) begin(ctx context.Context) (m *moment, behind *BehindError, err error) {
-	if x.read.Mode == Exact {
-		return nil, nil, ErrContextUnavailable
-	}
-	if err := x.fence(ctx); err != nil {
-		if x.read.Stale != StaleReturn || !errors.As(err, &behind) || ctx.Err() != nil {
-			return nil, nil, err
-		}
-	}
-	m, err = x.space.node.moment(ctx)
-	return m, behind, err
-}
-
 // Get returns a row, or ErrNotFound. The session then has seen the memos behind
 // the row's cells.
 func (x *Session) Get(ctx context.Context, topic, row string) (Row, error) {
-	m, behind, err := x.begin(ctx)
+	src, behind, err := x.begin(ctx)
 	if err != nil {
 		return Row{}, err
 	}
-	defer m.Close()
-	tx := &Tx{session: x, moment: m, behind: behind}
+	defer src.rows.Close()
+	tx := &Tx{session: x, source: src, behind: behind}
 	return tx.Get(topic, row)
 }
 
@@ -352,13 +357,13 @@ func (x *Session) Change(ctx context.Context, topic, row, field string, add, rem
 // takes in: what a scan does not show is knowledge too.
 func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		m, behind, err := x.begin(ctx)
+		src, behind, err := x.begin(ctx)
 		if err != nil {
 			yield(Row{}, err)
 			return
 		}
-		defer m.Close()
-		tx := &Tx{session: x, moment: m, behind: behind}
+		defer src.rows.Close()
+		tx := &Tx{session: x, source: src, behind: behind}
 		for r, err := range tx.Scan(q) {
 			if ctx.Err() != nil {
 				yield(Row{}, ctx.Err())
@@ -373,23 +378,26 @@ func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
 
 // View runs f on one unchanging snapshot. Writes in f are refused.
 func (x *Session) View(ctx context.Context, f func(*Tx) error) error {
-	m, behind, err := x.begin(ctx)
+	src, behind, err := x.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
-	return f(&Tx{session: x, moment: m, behind: behind})
+	defer src.rows.Close()
+	return f(&Tx{session: x, source: src, behind: behind})
 }
 
 // Update runs f and commits what it wrote as one memo that happens after all
 // that the session has seen. An f that writes nothing commits nothing.
 func (x *Session) Update(ctx context.Context, f func(*Tx) error) (Receipt, error) {
-	m, _, err := x.begin(ctx)
+	if x.read.Mode == Exact {
+		return Receipt{Outcome: NotCommitted}, fmt.Errorf("%w: an exact session shows one state for good; write in another, which may take its token", memo.ErrInvalid)
+	}
+	src, _, err := x.begin(ctx)
 	if err != nil {
 		return Receipt{Outcome: NotCommitted}, err
 	}
-	defer m.Close()
-	tx := &Tx{session: x, moment: m, edit: newDraftEdit()}
+	defer src.rows.Close()
+	tx := &Tx{session: x, source: src, edit: newDraftEdit()}
 	if err := f(tx); err != nil {
 		return Receipt{Outcome: NotCommitted}, err
 	}

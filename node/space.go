@@ -83,15 +83,7 @@ func (s *Space) Context() causal.Context {
 
 // Digest returns the digest of the projected state, the root of its search tree:
 // equal on peers that hold the same memos, whatever way they came.
-func (s *Space) Digest(ctx context.Context) ([32]byte, error) {
-	m, err := s.node.moment(ctx)
-	if err != nil {
-		return [32]byte{}, err
-	}
-	defer m.Close()
-	id, err := m.snap.Digest(s.params(m.view))
-	return id, err
-}
+func (s *Space) Digest(ctx context.Context) ([32]byte, error) { return s.Session().Digest(ctx) }
 
 // params returns the tree parameters that the space's genesis fixed.
 func (s *Space) params(v *view) merge.Params {

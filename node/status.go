@@ -54,12 +54,7 @@ type MemberStatus struct {
 
 // Spaces lists the spaces of this node by name.
 func (n *Node) Spaces() []SpaceInfo {
-	n.mu.Lock()
-	spaces := make([]*Space, 0, len(n.spaces))
-	for _, s := range n.spaces {
-		spaces = append(spaces, s)
-	}
-	n.mu.Unlock()
+	spaces := n.allSpaces()
 	v := n.view.Load()
 	out := make([]SpaceInfo, len(spaces))
 	for i, s := range spaces {

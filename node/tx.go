@@ -24,9 +24,16 @@ type Query struct {
 // reads see its own writes. It must not be used after its function returned.
 type Tx struct {
 	session *Session
-	moment  *moment
-	behind  *BehindError
-	edit    *draftEdit // nil: read only
+	*source
+	behind *BehindError
+	edit   *draftEdit // nil: read only
+}
+
+// saw makes heads part of the session's context.
+func (tx *Tx) saw(heads ...memo.Head) {
+	if !tx.fixed {
+		tx.session.saw(heads...)
+	}
 }
 
 // Get returns a row, or ErrNotFound.
@@ -34,11 +41,11 @@ func (tx *Tx) Get(topic, row string) (Row, error) {
 	if err := checkKey(topic, row); err != nil {
 		return Row{}, err
 	}
-	state, _, err := tx.moment.snap.Get(tx.session.space.id, topic, row)
+	state, _, err := tx.rows.Get(tx.session.space.id, topic, row)
 	if err != nil {
-		return Row{}, fmt.Errorf("read %s/%s: %w", topic, row, err)
+		return Row{}, fmt.Errorf("read %s/%s: %w", topic, row, gone(err))
 	}
-	tx.session.saw(headsOf(state)...)
+	tx.saw(headsOf(state)...)
 	if tx.edit != nil {
 		if state, err = tx.edit.overlay(state, tx.self(), topic, row); err != nil {
 			return Row{}, err
@@ -58,12 +65,12 @@ func (tx *Tx) Scan(q Query) iter.Seq2[Row, error] {
 			return
 		}
 		space := tx.session.space.id
-		for m := range tx.moment.view.cut(space).Vector().All() {
-			tx.session.saw(m.Head)
+		for m := range tx.cut.Vector().All() {
+			tx.saw(m.Head)
 		}
-		for it, err := range tx.moment.snap.Scan(space, q.keys()) {
+		for it, err := range tx.rows.Scan(space, q.keys()) {
 			if err != nil {
-				yield(Row{}, fmt.Errorf("scan: %w", err))
+				yield(Row{}, fmt.Errorf("scan: %w", gone(err)))
 				return
 			}
 			if !yield(tx.row(it.Topic, it.Row, it.State), nil) {
@@ -155,7 +162,7 @@ func (tx *Tx) Delete(topic, row string, fields ...string) error {
 }
 
 func (tx *Tx) deleteField(topic, row, name string) error {
-	state, _, err := tx.moment.snap.Get(tx.session.space.id, topic, row)
+	state, _, err := tx.rows.Get(tx.session.space.id, topic, row)
 	if err == nil {
 		state, err = tx.edit.overlay(state, tx.self(), topic, row)
 	}
@@ -192,11 +199,11 @@ func (tx *Tx) seen(topic, row string) (*draftRow, error) {
 	if err := tx.writable(topic, row); err != nil {
 		return nil, err
 	}
-	state, _, err := tx.moment.snap.Get(tx.session.space.id, topic, row)
+	state, _, err := tx.rows.Get(tx.session.space.id, topic, row)
 	if err != nil {
 		return nil, fmt.Errorf("read %s/%s: %w", topic, row, err)
 	}
-	tx.session.saw(headsOf(state)...)
+	tx.saw(headsOf(state)...)
 	r := tx.edit.row(topic, row)
 	r.seen = state
 	return r, nil

@@ -88,7 +88,7 @@ func (x *Session) Why(ctx context.Context, topic, row string, fields ...string) 
 	if err := checkKey(topic, row); err != nil {
 		return Explanation{}, err
 	}
-	m, behind, err := x.begin(ctx)
+	m, behind, err := x.newest(ctx)
 	if err != nil {
 		return Explanation{}, err
 	}

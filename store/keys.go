@@ -20,6 +20,10 @@ import (
 //	r space author seq-of-head   order u, first seq u, segment u, offset u
 //	p number                     encoded run that waits, numbered in order of arrival
 //	t row LSN index              segment u, offset u: this memo of that record edits the row
+//	b digest                     a derived block
+//	w digest                     number of the write that brought it last u
+//	W                            number of the last of these writes u
+//	k space digest               pinned root: until when in ms u, LSN whose state it is u
 //
 // m points at the run's record or the own memo's record; r at the run's record
 // or the own seal's, whose LSN is its order. In t, row is the first 8 bytes of the
@@ -34,6 +38,10 @@ const (
 	prefixRun     = 'r'
 	prefixPending = 'p'
 	prefixTouched = 't'
+	prefixBlock   = 'b'
+	prefixStamp   = 'w'
+	stampKey      = "W"
+	prefixPin     = 'k'
 )
 
 // indexVersion is raised whenever the table above changes: an index of another
@@ -62,6 +70,12 @@ func seqKey(prefix byte, space memo.SpaceID, author memo.Author, seq uint64) []b
 
 func pendingKey(number uint64) []byte {
 	return binary.BigEndian.AppendUint64(prefixed(prefixPending, 9), number)
+}
+
+func blockKey(prefix byte, id memo.ID) []byte { return prefixed(prefix, 33, id[:]) }
+
+func pinKey(space memo.SpaceID, root memo.ID) []byte {
+	return prefixed(prefixPin, 65, space[:], root[:])
 }
 
 // afterAll returns the first key behind all that start with prefix, which must not

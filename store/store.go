@@ -25,6 +25,7 @@ type Store struct {
 
 	spaces  map[memo.SpaceID]*space
 	pending *pending
+	blocks  *Blocks
 	woken   []*waiter // pending runs whose cause attached, to be judged again
 	batch   []Item    // changes of the index not applied yet
 	last    walfs.Entry
@@ -69,7 +70,11 @@ func openStore(dir string, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open log: %w", err), kv.Close())
 	}
 	s := &Store{log: log, kv: kv, room: r, logger: o.Logger}
-	if err := s.recover(o); err != nil {
+	err = s.recover(o)
+	if err == nil {
+		s.blocks, err = openBlocks(kv)
+	}
+	if err != nil {
 		return nil, errors.Join(err, kv.Close(), log.Close())
 	}
 	return s, nil
@@ -92,6 +97,9 @@ func (s *Store) Spaces() []memo.SpaceID {
 
 // View returns what is attached now. Any goroutine may call it.
 func (s *Store) View() *View { return s.view.Load() }
+
+// Blocks returns the derived blocks. Any goroutine may call it.
+func (s *Store) Blocks() *Blocks { return s.blocks }
 
 // Pending returns how many runs wait for causes, and their encoded bytes.
 func (s *Store) Pending() (runs, bytes int) { return s.pending.len(), s.pending.bytes }
@@ -157,6 +165,7 @@ func (s *Store) Close() error {
 		return ErrClosed
 	}
 	err := s.Checkpoint()
+	s.blocks.stop()
 	if errors.Is(err, ErrFull) {
 		s.logger.Warn("the index was not written; it is made up for at the next start", slog.Any("cause", err))
 		err = nil

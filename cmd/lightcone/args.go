@@ -113,12 +113,19 @@ func readFlags(cmd *cobra.Command) func() (api.Read, error) {
 	var r api.Read
 	f := cmd.Flags()
 	f.StringVar(&r.Context, "context", "", "context token: show no less than it names")
+	f.StringVar(&r.At, "at", "", "context token: show the state of precisely that context, as --mode exact --context does")
 	f.StringVar(&r.Mode, "mode", "at-least", "at-least, local or exact")
 	f.DurationVar(&r.Wait, "wait", 2*time.Second, "how long to wait for the context")
 	f.StringVar(&r.Stale, "stale", "error", "when waiting was in vain: error, or return an older answer")
 	return func() (api.Read, error) {
 		if _, err := causal.ParseToken(r.Context); err != nil {
 			return r, usagef("--context: %w", err)
+		}
+		if _, err := causal.ParseToken(r.At); err != nil {
+			return r, usagef("--at: %w", err)
+		}
+		if r.At != "" && (r.Mode == "local" || r.Context != "") {
+			return r, usagef("--at says what to read; leave out --context and --mode")
 		}
 		if r.Mode != "at-least" && r.Mode != "local" && r.Mode != "exact" {
 			return r, usagef("--mode %q; it is at-least, local or exact", r.Mode)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,17 +24,7 @@ func (a *app) newContextCommand() *cobra.Command {
 		},
 	}
 	cmd.AddCommand(
-		&cobra.Command{
-			Use:   "show [TOKEN]",
-			Short: "Print what a token names and how much of it is here, or this node's own context of the space",
-			Args:  cobra.MaximumNArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				if len(args) == 0 {
-					return a.ownContext(cmd.Context())
-				}
-				return a.showContext(cmd.Context(), args[0])
-			},
-		},
+		a.newContextShowCommand(),
 		&cobra.Command{
 			Use:   "join TOKEN TOKEN…",
 			Short: "Print one token that covers all of them",
@@ -75,24 +64,6 @@ func parseTokens(args ...string) ([]causal.Token, error) {
 	return out, nil
 }
 
-// ownContext prints what the node has of the space.
-func (a *app) ownContext(ctx context.Context) error {
-	return a.with(ctx, func(l *link) error {
-		k, err := l.Context(ctx, a.space)
-		if err != nil {
-			return err
-		}
-		return a.print(k, func(w io.Writer) error {
-			t := table{}
-			t.add("token", k.Token)
-			for _, h := range k.Heads {
-				t.add("head", fmt.Sprintf("%s #%d %s", h.Author, h.Seq, h.Digest))
-			}
-			return t.write(w)
-		})
-	})
-}
-
 func (a *app) joinContexts(args []string) error {
 	tokens, err := parseTokens(args...)
 	if err != nil {
@@ -115,12 +86,16 @@ func unjoinable(err error) error {
 	if errors.Is(err, causal.ErrOtherSpace) {
 		return usagef("%w; give tokens of one space, see `lightcone context show TOKEN`", err)
 	}
+	if errors.Is(err, causal.ErrTwoRoots) {
+		return err
+	}
 	return fmt.Errorf("%w; let a node that covers them print its own with `lightcone context show`", err)
 }
 
 // difference is what diff prints.
 type difference struct {
-	First  []tokenHead `json:"first"` // named by the first token and not by the second
+	Roots  []string    `json:"roots,omitempty"` // of both, "" for none, if they differ
+	First  []tokenHead `json:"first"`           // named by the first token and not by the second
 	Second []tokenHead `json:"second"`
 	Equal  bool        `json:"equal"`
 }
@@ -138,12 +113,20 @@ func (a *app) diffContexts(args []string) error {
 	if err != nil {
 		return unjoinable(err)
 	}
-	out := difference{First: headsOf(first), Second: headsOf(second), Equal: len(first)+len(second) == 0}
+	out := difference{First: headsOf(first), Second: headsOf(second), Equal: len(first)+len(second) == 0 && tokens[0].Root == tokens[1].Root}
+	if tokens[0].Root != tokens[1].Root {
+		out.Roots = []string{rootText(tokens[0].Root), rootText(tokens[1].Root)}
+	}
 	if out.Equal {
 		a.say("both name the same")
 	}
 	return a.print(out, func(w io.Writer) error {
 		t := table{}
+		for i, root := range out.Roots {
+			if root != "" {
+				t.add("<>"[i:i+1], "root "+root)
+			}
+		}
 		for _, h := range out.First {
 			t.add("<", h.String())
 		}

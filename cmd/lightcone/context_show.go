@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	causal "lightcone/context"
 	"lightcone/memo"
 	"lightcone/node/api"
@@ -39,9 +41,67 @@ type shown struct {
 	Name    string      `json:"name,omitempty"`    // of the space, here
 	Origin  string      `json:"origin"`            // who issued it: id, or 8 bytes of it in hex
 	Covered *bool       `json:"covered,omitempty"` // all of it, by this node
+	Unknown string      `json:"unknown,omitempty"` // why the node cannot tell what is covered
+	Root    string      `json:"root,omitempty"`    // that it names
 	Forked  bool        `json:"forked,omitempty"`  // see api.Behind
 	Holders []string    `json:"holders,omitempty"` // who may have what is missing
 	Heads   []tokenHead `json:"heads"`
+}
+
+func (a *app) newContextShowCommand() *cobra.Command {
+	var root bool
+	cmd := &cobra.Command{
+		Use:   "show [TOKEN]",
+		Short: "Print what a token names and how much of it is here, or this node's own context of the space",
+		Long: "Print what a token names and how much of it is here, or this node's own context of the space.\n" +
+			"With --root its token names the root of what is here now: get, scan and export show that state with --at TOKEN,\n" +
+			"whatever is written later. A root is kept for a day after its token was issued.",
+		Args: cobra.MaximumNArgs(1),
+	}
+	cmd.Flags().BoolVar(&root, "root", false, "make the node's own token name the root of its state")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return a.ownContext(cmd.Context(), root)
+		case root:
+			return usagef("--root is of the node's own context; leave the token out")
+		}
+		return a.showContext(cmd.Context(), args[0])
+	}
+	return cmd
+}
+
+// ownContext prints what the node has of the space.
+func (a *app) ownContext(ctx context.Context, root bool) error {
+	return a.with(ctx, func(l *link) error {
+		ask := l.Context
+		if root {
+			ask = l.RootContext
+		}
+		k, err := ask(ctx, a.space)
+		if err != nil {
+			return err
+		}
+		return a.print(k, func(w io.Writer) error {
+			t := table{}
+			t.add("token", k.Token)
+			if k.Root != "" {
+				t.add("root", k.Root)
+			}
+			for _, h := range k.Heads {
+				t.add("head", fmt.Sprintf("%s #%d %s", h.Author, h.Seq, h.Digest))
+			}
+			return t.write(w)
+		})
+	})
+}
+
+// rootText shows a token's root, "" for none.
+func rootText(id memo.ID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.String()
 }
 
 // showContext decodes a token, and compares it with a node if there is one.
@@ -51,7 +111,7 @@ func (a *app) showContext(ctx context.Context, text string) error {
 		return err
 	}
 	t := tokens[0]
-	out := shown{Token: text, Space: hex8(t.Space), Origin: hex8(t.Origin), Heads: headsOf(t.Heads)}
+	out := shown{Token: text, Space: hex8(t.Space), Origin: hex8(t.Origin), Root: rootText(t.Root), Heads: headsOf(t.Heads)}
 	if missing := a.exists(); missing != nil {
 		a.say("no node to compare with: %v", missing)
 	} else if err := a.with(ctx, func(l *link) error { return out.compare(ctx, l.Client, t) }); err != nil {
@@ -96,6 +156,10 @@ func (s *shown) compare(ctx context.Context, c *api.Client, t causal.Token) erro
 	if isProblem(err, api.Stale) {
 		behind, err = api.ProblemOf(err).Behind, nil
 	}
+	if isProblem(err, api.ContextUnavailable) {
+		s.Unknown = api.ProblemOf(err).Detail
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -135,6 +199,9 @@ func (s shown) write(w io.Writer) error {
 	t := table{}
 	t.add("space", strings.TrimSpace(s.Space+"  "+s.Name))
 	t.add("origin", s.Origin)
+	if s.Root != "" {
+		t.add("root", s.Root)
+	}
 	for _, h := range s.Heads {
 		verdict := ""
 		if h.Covered != nil && *h.Covered {
@@ -145,6 +212,8 @@ func (s shown) write(w io.Writer) error {
 		t.add("head", h.String()+verdict)
 	}
 	switch {
+	case s.Unknown != "":
+		t.add("covered", "unknown: "+s.Unknown)
 	case s.Covered == nil:
 		t.add("covered", "unknown: no node with this space was asked")
 	case *s.Covered:

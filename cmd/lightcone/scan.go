@@ -123,7 +123,7 @@ func (a *app) summarize(ctx context.Context, o scanOptions, r api.Read) error {
 			out.Rows = &n.Rows
 		}
 		if o.digest {
-			d, err := l.Digest(ctx, a.space)
+			d, err := l.DigestUnder(ctx, a.space, r)
 			if err != nil {
 				return err
 			}

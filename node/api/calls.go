@@ -17,6 +17,7 @@ import (
 // Read says what a read owes to a context. The zero Read asks for nothing.
 type Read struct {
 	Context string        // token
+	At      string        // token: Mode "exact" with it as the context
 	Mode    string        // "at-least", "local", "exact"; "" is at-least
 	Wait    time.Duration // 0: the node's default; negative: not at all
 	Stale   string        // "error", "return"; "" is error
@@ -25,6 +26,7 @@ type Read struct {
 func (r Read) values() url.Values {
 	q := url.Values{}
 	set(q, "context", r.Context)
+	set(q, "at", r.At)
 	set(q, "mode", r.Mode)
 	set(q, "stale", r.Stale)
 	if r.Wait != 0 {
@@ -102,12 +104,22 @@ func (c *Client) Count(ctx context.Context, space string, q Query, r Read) (n Co
 
 // Digest returns the digest of the space's state.
 func (c *Client) Digest(ctx context.Context, space string) (d Digest, err error) {
-	return d, c.call(ctx, http.MethodGet, spacePath(space, "digest"), nil, nil, &d)
+	return c.DigestUnder(ctx, space, Read{})
+}
+
+// DigestUnder returns the digest of the state that a read shows.
+func (c *Client) DigestUnder(ctx context.Context, space string, r Read) (d Digest, err error) {
+	return d, c.call(ctx, http.MethodGet, spacePath(space, "digest"), r.values(), nil, &d)
 }
 
 // Context returns what the node has of the space.
 func (c *Client) Context(ctx context.Context, space string) (k Context, err error) {
 	return k, c.call(ctx, http.MethodGet, spacePath(space, "context"), nil, nil, &k)
+}
+
+// RootContext is Context with a token that names a root: one for Read.At.
+func (c *Client) RootContext(ctx context.Context, space string) (k Context, err error) {
+	return k, c.call(ctx, http.MethodGet, spacePath(space, "context"), url.Values{"root": {"true"}}, nil, &k)
 }
 
 // Ticket makes an invitation into the space.

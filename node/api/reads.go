@@ -33,6 +33,7 @@ type Stamp struct {
 // Context is everything a node has of a space, written down.
 type Context struct {
 	Token string `json:"token"`
+	Root  string `json:"root,omitempty" doc:"The root that the token names"`
 	Heads []Head `json:"heads" doc:"The latest memo of each author"`
 }
 
@@ -125,15 +126,29 @@ func headOf(h memo.Head) Head {
 	return out
 }
 
-func (s *service) context(_ context.Context, in *InSpace) (*known[Context], error) {
+type contextInput struct {
+	InSpace
+	Root bool `query:"root" doc:"A token that names the root of it, to read the state of now later on: at=TOKEN"`
+}
+
+func (s *service) context(ctx context.Context, in *contextInput) (*known[Context], error) {
 	sp, err := s.node.OpenSpace(in.Space)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}
 	qc := sp.Context()
 	x := sp.Session()
-	x.See(qc)
-	out := Context{Token: x.Token().String(), Heads: []Head{}}
+	out := Context{Heads: []Head{}}
+	if in.Root {
+		t, err := x.ExactToken(ctx)
+		if err != nil {
+			return nil, ProblemOf(err)
+		}
+		out.Token, out.Root, qc = t.String(), t.Root.String(), x.Context()
+	} else {
+		x.See(qc)
+		out.Token = x.Token().String()
+	}
 	for _, h := range qc.Loose {
 		out.Heads = append(out.Heads, headOf(h))
 	}

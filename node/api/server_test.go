@@ -125,6 +125,7 @@ func TestBadRequests(t *testing.T) {
 		{"bad wait", "GET", row + "&wait=soon", "", api.Invalid, 422},
 		{"bad mode", "GET", row + "&mode=sometimes", "", api.Invalid, 422},
 		{"exact", "GET", row + "&mode=exact", "", api.ContextUnavailable, 409},
+		{"bad token to read at", "GET", row + "&at=nonsense", "", api.Invalid, 422},
 		{"misspelt parameter", "GET", row + "&fild=x", "", api.Invalid, 422},
 		{"no such row", "GET", row, "", api.NotFound, 404},
 		{"no such space", "GET", "/v1/spaces/nowhere/digest", "", api.NoSpace, 404},

@@ -16,6 +16,7 @@ const contextHeader = "Lightcone-Context"
 // which does not look into embedded types that are not.
 type Asked struct {
 	Context string `query:"context" doc:"Context token: the answer shows no less than it names"`
+	At      string `query:"at" doc:"Context token: mode=exact with it as the context, the state of precisely that cut"`
 	Header  string `header:"Lightcone-Context" doc:"Another context token, joined with the first"`
 	Mode    string `query:"mode" enum:"at-least,local,exact" default:"at-least" doc:"What the answer owes to the context"`
 	Wait    string `query:"wait" doc:"How long to wait for the context, as 2s or 0" example:"2s"`
@@ -31,6 +32,9 @@ func (s *service) session(space string, a Asked) (*node.Session, error) {
 		return nil, err
 	}
 	r := node.Read{Mode: modes[a.Mode]}
+	if a.At != "" {
+		r.Mode = node.Exact
+	}
 	if a.Stale == "return" {
 		r.Stale = node.StaleReturn
 	}
@@ -42,7 +46,7 @@ func (s *service) session(space string, a Asked) (*node.Session, error) {
 	}
 	r.Wait = min(r.Wait, MaxWait)
 	x := sp.Session(r)
-	for _, text := range []string{a.Context, a.Header} {
+	for _, text := range []string{a.Context, a.At, a.Header} {
 		t, err := causal.ParseToken(text)
 		if err != nil {
 			return nil, err

@@ -134,14 +134,19 @@ type Digest struct {
 	Digest string `json:"digest" doc:"CID of the root of the state's search tree"`
 }
 
-func (s *service) digest(ctx context.Context, in *InSpace) (*reply[Digest], error) {
-	sp, err := s.node.OpenSpace(in.Space)
+type digestInput struct {
+	InSpace
+	Asked
+}
+
+func (s *service) digest(ctx context.Context, in *digestInput) (*known[Digest], error) {
+	x, err := s.session(in.Space, in.Asked)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}
-	d, err := sp.Digest(ctx)
+	d, err := x.Digest(ctx)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}
-	return &reply[Digest]{Digest{memo.ID(d).String()}}, nil
+	return &known[Digest]{Context: x.Token().String(), Body: Digest{memo.ID(d).String()}}, nil
 }

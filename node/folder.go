@@ -1,0 +1,350 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"lightcone/memo"
+	"lightcone/merge"
+	"lightcone/store"
+)
+
+const (
+	// DefaultRetention is how long a root is kept after it was named in a token.
+	DefaultRetention = 24 * time.Hour
+	// foldEvery is how often the folder looks for a space at rest: one that has not
+	// changed since it looked last is folded, if it is not yet.
+	foldEvery = 10 * time.Second
+	// foldAfter is after how many memos a busy space is folded too, so that the next
+	// fold, which somebody may wait for, has no more to do.
+	foldAfter = 10_000
+	// maxChangedRows bounds the keys a fold gathers; with more of them the tree is
+	// built anew.
+	maxChangedRows = 1 << 17
+	// collectAfter is after how many blocks, at least, garbage is collected.
+	collectAfter = 1 << 14
+)
+
+// folder computes roots, on a goroutine of its own: the state of the sealed cut
+// of a space, from what the projection shows and the root before. Its fields
+// belong to that goroutine but for last.
+type folder struct {
+	n       *Node
+	asks    chan foldAsk
+	done    chan struct{}
+	seen    map[memo.SpaceID]uint64 // memos at the last look
+	written int                     // blocks since the last collection
+	kept    int                     // blocks it left
+
+	mu   sync.Mutex
+	last map[memo.SpaceID]folded
+}
+
+// folded is a root, and where it stands.
+type folded struct {
+	id     memo.ID // of the encoded root
+	root   merge.Root
+	vector memo.Vector // what it covers; not to be changed
+	memos  uint64      // their number
+	lsn    uint64      // the record of the log up to which it has everything
+}
+
+type foldAsk struct {
+	space *Space
+	reply chan foldReply // buffered
+}
+
+type foldReply struct {
+	folded folded
+	err    error
+}
+
+func newFolder(n *Node) *folder {
+	return &folder{
+		n: n, asks: make(chan foldAsk), done: make(chan struct{}),
+		seen: map[memo.SpaceID]uint64{}, last: map[memo.SpaceID]folded{},
+	}
+}
+
+// fold returns the root of the sealed cut, which is computed if it is not known,
+// and pins it. What waits for a seal is sealed first.
+func (s *Space) fold(ctx context.Context) (folded, error) {
+	ask := foldAsk{s, make(chan foldReply, 1)}
+	select {
+	case s.node.folder.asks <- ask:
+	case <-ctx.Done():
+		return folded{}, ctx.Err()
+	case <-s.node.quit:
+		return folded{}, ErrClosed
+	}
+	select {
+	case r := <-ask.reply:
+		return r.folded, r.err
+	case <-ctx.Done():
+		return folded{}, ctx.Err()
+	case <-s.node.folder.done:
+		return folded{}, ErrClosed
+	}
+}
+
+// latest returns the last fold of a space, if there is one.
+func (f *folder) latest(id memo.SpaceID) (folded, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last, ok := f.last[id]
+	return last, ok
+}
+
+func (f *folder) run() {
+	defer close(f.done)
+	look := time.NewTicker(foldEvery)
+	defer look.Stop()
+	for {
+		select {
+		case ask := <-f.asks:
+			next, err := f.fold(ask.space)
+			ask.reply <- foldReply{next, err}
+		case <-look.C:
+			f.look()
+		case <-f.n.quit:
+			return
+		}
+		f.collect()
+	}
+}
+
+// look folds the spaces that are at rest or far from their last root.
+func (f *folder) look() {
+	for _, s := range f.n.allSpaces() {
+		v := f.n.view.Load()
+		memos := v.info(s).Memos
+		before, known := f.seen[s.id]
+		f.seen[s.id] = memos
+		last, _ := f.base(s, v)
+		rests := known && before == memos && memos != last.memos
+		if !rests && memos-min(memos, last.memos) < foldAfter {
+			continue
+		}
+		if _, err := f.fold(s); err != nil && !errors.Is(err, ErrClosed) {
+			f.n.log.Warn("cannot fold a space now; it is tried again", "space", s.id, "err", err)
+		}
+	}
+}
+
+// fold computes the root of what s has now.
+func (f *folder) fold(s *Space) (folded, error) {
+	m, err := f.n.sealedMoment(s)
+	if err != nil {
+		return folded{}, fmt.Errorf("fold: %w", err)
+	}
+	defer m.Close()
+	next := folded{vector: m.view.store.Vector(s.id), memos: m.view.info(s).Memos, lsn: m.view.lsn}
+	if last, ok := f.base(s, m.view); ok && sameCut(last.vector, next.vector) {
+		next.id, next.root = last.id, last.root
+	} else if err := f.write(s, m, last, ok, &next); err != nil {
+		return folded{}, fmt.Errorf("fold: %w", err)
+	}
+	if err := f.n.pin(s, next.id, next.lsn); err != nil {
+		return folded{}, fmt.Errorf("fold: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last[s.id] = next
+	return next, nil
+}
+
+// pin keeps a root for the retention window. lsn is 0 unless the root is that of
+// everything up to there.
+func (n *Node) pin(s *Space, id memo.ID, lsn uint64) error {
+	return n.store.Blocks().Pin(s.id, store.Pin{Root: id, Until: n.opts.Now().Add(n.opts.Retention), LSN: lsn})
+}
+
+// base returns the root to go on from: the last fold, or that of an earlier run
+// of the node.
+func (f *folder) base(s *Space, v *view) (folded, bool) {
+	if last, ok := f.latest(s.id); ok {
+		return last, true
+	}
+	pins, err := f.n.store.Blocks().Pins(s.id)
+	if err != nil || len(pins) == 0 || pins[0].LSN == 0 || pins[0].LSN > v.lsn {
+		return folded{}, false
+	}
+	last := folded{id: pins[0].Root, lsn: pins[0].LSN}
+	if last.root, err = s.root(last.id); err == nil {
+		last.vector, err = merge.ReadVector(last.root.Params, f.n.store.Blocks(), last.root.Vector)
+	}
+	if err != nil || last.root.Params != s.params(v) || !v.store.Vector(s.id).CoversAll(last.vector) {
+		f.n.log.Warn("the last root of a space is of no use; folding it from the start", "space", s.id, "err", err)
+		return folded{}, false
+	}
+	for m := range last.vector.All() {
+		last.memos += m.Seq
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last[s.id] = last
+	return last, true
+}
+
+// sameCut tells whether two cuts of one log are equal.
+func sameCut(a, b memo.Vector) bool { return a.CoversAll(b) && b.CoversAll(a) }
+
+// write makes the trees of next, which m shows, from those of last if there is
+// one, and next's root.
+func (f *folder) write(s *Space, m *moment, last folded, ok bool, next *folded) error {
+	var changed []string
+	if ok {
+		var err error
+		if changed, ok, err = f.changed(s.id, m.view, last.lsn); err != nil {
+			return err
+		}
+	}
+	p, blocks := s.params(m.view), f.n.store.Blocks()
+	return blocks.Write(func(put merge.BlockPutter) (err error) {
+		counted := &counter{put, &f.written}
+		next.root.Params = p
+		if ok {
+			next.root.State, err = merge.ApplyState(p, blocks, last.root.State, f.open(m.rows(s.id, changed)), counted)
+		} else {
+			next.root.State, err = merge.BuildState(p, f.open(m.snap.States(s.id)), counted)
+		}
+		if err == nil {
+			next.root.Vector, err = merge.BuildVector(p, next.vector, counted)
+		}
+		if err == nil {
+			next.id, err = putRoot(next.root, counted)
+		}
+		return err
+	})
+}
+
+// putRoot puts the block of a root and returns its digest, which tokens name.
+func putRoot(r merge.Root, put merge.BlockPutter) (memo.ID, error) {
+	data, err := r.Encode()
+	if err != nil {
+		return memo.ID{}, err
+	}
+	id := memo.Sum(data)
+	return id, put.PutBlock(id, data)
+}
+
+// counter counts blocks on their way.
+type counter struct {
+	merge.BlockPutter
+	n *int
+}
+
+func (c *counter) PutBlock(id memo.ID, data []byte) error {
+	*c.n++
+	return c.BlockPutter.PutBlock(id, data)
+}
+
+// changed returns the keys of the rows that memos behind a record changed,
+// ascending; ok is false when they are too many or the log does not reach back.
+func (f *folder) changed(id memo.SpaceID, v *view, after uint64) (keys []string, ok bool, err error) {
+	feed, err := v.store.Feed(after + 1)
+	if errors.Is(err, store.ErrPruned) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { err = errors.Join(err, feed.Close()) }()
+	found := map[string]struct{}{}
+	for len(found) <= maxChangedRows {
+		if f.closing() {
+			return nil, false, ErrClosed
+		}
+		rec, more, err := feed.Next(v.lsn)
+		if err != nil {
+			return nil, false, err
+		}
+		if !more {
+			return slices.Sorted(maps.Keys(found)), true, nil
+		}
+		for _, m := range rec.Memos {
+			if m.SpaceID() == id {
+				addKeys(found, m)
+			}
+		}
+	}
+	return nil, false, nil
+}
+
+func addKeys(to map[string]struct{}, m *memo.Memo) {
+	e, ok := m.Body.(*memo.Edit)
+	if !ok {
+		return
+	}
+	for _, topic := range e.Topics {
+		for _, r := range topic.Rows {
+			to[merge.RowKey(topic.Topic, string(r.Row))] = struct{}{}
+		}
+	}
+}
+
+// rows yields the rows of the given keys.
+func (m *moment) rows(id memo.SpaceID, keys []string) iter.Seq2[merge.KeyedRow, error] {
+	return func(yield func(merge.KeyedRow, error) bool) {
+		for _, key := range keys {
+			topic, row, _ := merge.SplitRowKey(key) // made by RowKey
+			state, _, err := m.snap.Get(id, topic, row)
+			out := merge.KeyedRow{Key: key}
+			if err == nil {
+				out.State, err = state.Encode()
+			}
+			if !yield(out, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// open passes rows on until the node is closed.
+func (f *folder) open(rows iter.Seq2[merge.KeyedRow, error]) iter.Seq2[merge.KeyedRow, error] {
+	return func(yield func(merge.KeyedRow, error) bool) {
+		for r, err := range rows {
+			if err == nil && f.closing() {
+				err = ErrClosed
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (f *folder) closing() bool {
+	select {
+	case <-f.n.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+// collect deletes the blocks that no pinned root needs, once as many were written
+// as are needed.
+func (f *folder) collect() {
+	if f.written < max(collectAfter, f.kept) || f.closing() {
+		return
+	}
+	var ids []memo.SpaceID
+	for _, s := range f.n.allSpaces() {
+		ids = append(ids, s.id)
+	}
+	c, err := f.n.store.Blocks().Collect(f.n.opts.Now(), ids)
+	f.written = 0
+	if err != nil {
+		f.n.log.Warn("cannot collect old roots", "err", err)
+		return
+	}
+	f.kept = c.Kept
+	f.n.log.Debug("collected old roots", "roots", c.Pins, "blocks", c.Blocks, "kept", c.Kept)
+}
