@@ -14,6 +14,9 @@ const (
 	// then, whatever is appended meanwhile.
 	perWake    = 4 * time.Microsecond
 	maxSpacing = 5 * time.Millisecond
+	// minSpacing is the least that is kept: the runtime's timers round what is
+	// shorter up to it, and 100 readers would wait a millisecond for 400 µs.
+	minSpacing = time.Millisecond
 )
 
 // bell wakes everyone who listens, without polling. However many appends happen
@@ -62,7 +65,7 @@ func (b *bell) ring() {
 	case b.due.CompareAndSwap(false, true):
 		spacing := min(time.Duration(n)*perWake, maxSpacing)
 		since := time.Since(bellStart) - time.Duration(b.rang.Load())
-		if since >= spacing {
+		if spacing < minSpacing || since >= spacing {
 			go b.ringMany()
 		} else {
 			time.AfterFunc(spacing-since, b.ringMany)
