@@ -17,6 +17,11 @@ func (a *app) newGetCommand() *cobra.Command {
 		Example: "  lightcone get airports/00M name city --context TOKEN --wait 5s",
 		Args:    cobra.MinimumNArgs(1),
 	}
+	return onRow(cmd, a.get)
+}
+
+// onRow makes cmd, called as TOPIC/ROW [FIELD…] with the flags of reading, call run.
+func onRow(cmd *cobra.Command, run func(ctx context.Context, topic, row string, fields []string, r api.Read) error) *cobra.Command {
 	read := readFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		topic, row, err := splitPath(args[0])
@@ -27,7 +32,7 @@ func (a *app) newGetCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.get(cmd.Context(), topic, row, args[1:], r)
+		return run(cmd.Context(), topic, row, args[1:], r)
 	}
 	return cmd
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -50,27 +48,11 @@ func (a *app) newHistoryCommand() *cobra.Command {
 
 func (a *app) history(ctx context.Context, topic, row string, limit int, cursor string, r api.Read) error {
 	return a.with(ctx, func(l *link) error {
-		out := bufio.NewWriter(a.stdout)
-		enc := json.NewEncoder(out)
-		enc.SetEscapeHTML(false)
-		end, err := l.History(ctx, a.space, topic, row, limit, cursor, r, func(e api.HistoryEntry) error {
-			if a.json {
-				return enc.Encode(e)
-			}
-			return entryLine(out, e)
+		end, err := page(a, entryLine, func(each func(api.HistoryEntry) error) (api.HistoryEnd, error) {
+			return l.History(ctx, a.space, topic, row, limit, cursor, r, each)
 		})
-		if err == nil && a.json {
-			err = enc.Encode(end)
-		}
-		if flushed := out.Flush(); err == nil {
-			err = flushed
-		}
 		if err == nil {
-			a.behindWarning(end.Behind)
-			a.say("%s edits, context %s", comma(int64(end.Edits)), end.Token)
-			if end.Next != "" {
-				a.say("there are more: --cursor %s", end.Next)
-			}
+			a.pageEnd(end.Behind, fmt.Sprintf("%s edits", comma(int64(end.Edits))), end.Token, end.Next)
 		}
 		return err
 	})

@@ -62,31 +62,44 @@ func (a *app) newScanCommand() *cobra.Command {
 }
 
 func (a *app) scan(ctx context.Context, q api.Query, r api.Read) error {
-	return a.with(ctx, func(l *link) (err error) {
-		out := bufio.NewWriter(a.stdout)
-		enc := json.NewEncoder(out)
-		enc.SetEscapeHTML(false)
-		end, err := l.Scan(ctx, a.space, q, r, func(row api.Row) error {
-			if a.json {
-				return enc.Encode(row)
-			}
-			return rowLine(out, row)
+	return a.with(ctx, func(l *link) error {
+		end, err := page(a, rowLine, func(each func(api.Row) error) (api.End, error) {
+			return l.Scan(ctx, a.space, q, r, each)
 		})
-		if err == nil && a.json {
-			err = enc.Encode(end)
-		}
-		if flushed := out.Flush(); err == nil {
-			err = flushed
-		}
 		if err == nil {
-			a.behindWarning(end.Behind)
-			a.say("%s rows, context %s", comma(int64(end.Rows)), end.Token)
-			if end.Next != "" {
-				a.say("there are more: --cursor %s", end.Next)
-			}
+			a.pageEnd(end.Behind, fmt.Sprintf("%s rows", comma(int64(end.Rows))), end.Token, end.Next)
 		}
 		return err
 	})
+}
+
+// page prints what read yields, a line each, and under --json its end too.
+func page[T, E any](a *app, line func(io.Writer, T) error, read func(each func(T) error) (E, error)) (E, error) {
+	out := bufio.NewWriter(a.stdout)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	end, err := read(func(v T) error {
+		if a.json {
+			return enc.Encode(v)
+		}
+		return line(out, v)
+	})
+	if err == nil && a.json {
+		err = enc.Encode(end)
+	}
+	if flushed := out.Flush(); err == nil {
+		err = flushed
+	}
+	return end, err
+}
+
+// pageEnd says what a page held, and how to go on.
+func (a *app) pageEnd(behind *api.Behind, what, token, next string) {
+	a.behindWarning(behind)
+	a.say("%s, context %s", what, token)
+	if next != "" {
+		a.say("there are more: --cursor %s", next)
+	}
 }
 
 func rowLine(w io.Writer, row api.Row) error {

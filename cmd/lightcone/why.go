@@ -21,19 +21,7 @@ func (a *app) newWhyCommand() *cobra.Command {
 		Example: "  lightcone why airports/00M name",
 		Args:    cobra.MinimumNArgs(1),
 	}
-	read := readFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		topic, row, err := splitPath(args[0])
-		if err != nil {
-			return err
-		}
-		r, err := read()
-		if err != nil {
-			return err
-		}
-		return a.why(cmd.Context(), topic, row, args[1:], r)
-	}
-	return cmd
+	return onRow(cmd, a.why)
 }
 
 func (a *app) why(ctx context.Context, topic, row string, fields []string, r api.Read) error {

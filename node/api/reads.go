@@ -72,11 +72,7 @@ func (s *service) row(ctx context.Context, in *rowInput) (*known[Row], error) {
 		r, err = selected(r, in.Field)
 	}
 	if err != nil {
-		p := ProblemOf(err)
-		if p.Name() == NotFound {
-			p.Token = x.Token().String()
-		}
-		return nil, p
+		return nil, refused(err, x)
 	}
 	out := Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r), Behind: behindOf(r.Behind)}
 	for _, st := range r.Provenance {
@@ -208,13 +204,9 @@ type Count struct {
 }
 
 func (s *service) count(ctx context.Context, in *rangeInput) (*known[Count], error) {
-	x, err := s.session(in.Space, in.Asked)
+	x, q, err := s.ranging(in.Space, in.Asked, in.query)
 	if err != nil {
-		return nil, ProblemOf(err)
-	}
-	q, err := in.query()
-	if err != nil {
-		return nil, ProblemOf(err)
+		return nil, err
 	}
 	var out Count
 	for r, err := range x.Scan(ctx, q) {

@@ -32,13 +32,9 @@ type failure struct {
 
 // scan answers errors that come before the first row as any other operation.
 func (s *service) scan(ctx context.Context, in *rangeInput) (*huma.StreamResponse, error) {
-	x, err := s.session(in.Space, in.Asked)
+	x, q, err := s.ranging(in.Space, in.Asked, in.query)
 	if err != nil {
-		return nil, ProblemOf(err)
-	}
-	q, err := in.query()
-	if err != nil {
-		return nil, ProblemOf(err)
+		return nil, err
 	}
 	l := &lines[node.Row]{
 		limit: q.Limit, cursor: func(r node.Row) string { return r.Cursor().String() },

@@ -25,6 +25,29 @@ type Asked struct {
 
 var modes = map[string]node.Mode{"": node.AtLeast, "at-least": node.AtLeast, "local": node.Local, "exact": node.Exact}
 
+// ranging starts a session for the rows that query selects.
+func (s *service) ranging(space string, a Asked, query func() (node.Query, error)) (*node.Session, node.Query, error) {
+	x, err := s.session(space, a)
+	if err != nil {
+		return nil, node.Query{}, ProblemOf(err)
+	}
+	q, err := query()
+	if err != nil {
+		return nil, node.Query{}, ProblemOf(err)
+	}
+	return x, q, nil
+}
+
+// refused is the answer to a read that failed. That a row is not there is
+// knowledge too: its token goes along.
+func refused(err error, x *node.Session) error {
+	p := ProblemOf(err)
+	if p.Name() == NotFound {
+		p.Token = x.Token().String()
+	}
+	return p
+}
+
 // session starts a session of the space as asked for.
 func (s *service) session(space string, a Asked) (*node.Session, error) {
 	sp, err := s.node.OpenSpace(space)

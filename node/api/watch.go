@@ -67,13 +67,9 @@ func (s *service) registerWatch(api huma.API) {
 
 // watch answers faults of the request as any other operation, before it streams.
 func (s *service) watch(ctx context.Context, in *watchInput) (*huma.StreamResponse, error) {
-	x, err := s.session(in.Space, in.Asked)
+	x, q, err := s.ranging(in.Space, in.Asked, in.query)
 	if err != nil {
-		return nil, ProblemOf(err)
-	}
-	q, err := in.query()
-	if err != nil {
-		return nil, ProblemOf(err)
+		return nil, err
 	}
 	from, err := s.cursor(in)
 	if err != nil {

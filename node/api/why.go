@@ -50,15 +50,7 @@ type Lost struct {
 	Order     string     `json:"order" enum:"before,concurrent,after,unknown" doc:"How it relates to what beat it, by links alone"`
 }
 
-type whyInput struct {
-	InSpace
-	Asked
-	Topic string   `query:"topic" required:"true"`
-	Row   string   `query:"row" doc:"The row's key"`
-	Field []string `query:"field,explode" doc:"Only these fields"`
-}
-
-func (s *service) why(ctx context.Context, in *whyInput) (*known[Explanation], error) {
+func (s *service) why(ctx context.Context, in *rowInput) (*known[Explanation], error) {
 	x, err := s.session(in.Space, in.Asked)
 	if err != nil {
 		return nil, ProblemOf(err)
@@ -73,11 +65,7 @@ func (s *service) why(ctx context.Context, in *whyInput) (*known[Explanation], e
 	}
 	e, err := x.Why(ctx, in.Topic, names[0], names[1:]...)
 	if err != nil {
-		p := ProblemOf(err)
-		if p.Name() == NotFound {
-			p.Token = x.Token().String()
-		}
-		return nil, p
+		return nil, refused(err, x)
 	}
 	out := Explanation{
 		Topic: e.Topic, Key: Name(e.Key), Tombstone: stampOrNil(e.Tombstone), Fields: []FieldWhy{},
