@@ -1,7 +1,6 @@
 package walfs
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,20 +61,9 @@ func records(data ...string) []Record {
 
 // texts reads a log from the beginning and checks that LSNs and positions add up.
 func texts(l *Log) ([]string, error) {
-	r, err := l.Reader(Position{})
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
+	entries, err := read(l)
 	var all []string
-	for {
-		e, err := r.Next()
-		if errors.Is(err, ErrNoNewData) {
-			return all, nil
-		}
-		if err != nil {
-			return all, err
-		}
+	for _, e := range entries {
 		if e.LSN != LSN(len(all)+1) {
 			return all, fmt.Errorf("LSN %d behind %d records", e.LSN, len(all))
 		}
@@ -84,6 +72,7 @@ func texts(l *Log) ([]string, error) {
 		}
 		all = append(all, string(e.Data))
 	}
+	return all, err
 }
 
 func mustTexts(t testing.TB, l *Log) []string {
