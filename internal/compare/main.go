@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -103,10 +102,8 @@ func runReplication(ctx context.Context, args []string) error {
 	if o.peers < 2 || o.writes < 1 || o.limit <= 0 || f.NArg() > 0 {
 		return errors.New("--peers must be 2 or more, --writes and --cap more than 0, and nothing else is taken")
 	}
-	if o.prof != "" {
-		if err := os.MkdirAll(o.prof, 0o755); err != nil {
-			return err
-		}
+	if err := figure.MakeFolder(o.prof); err != nil {
+		return err
 	}
 	return replication(ctx, o)
 }
@@ -167,13 +164,6 @@ func replication(ctx context.Context, o options) error {
 		}
 		rep.Results = append(rep.Results, results...)
 	}
-	if o.json == "" {
-		return nil
-	}
 	rep.Finished = time.Now().UTC().Truncate(time.Second)
-	b, err := json.MarshalIndent(rep, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(o.json, append(b, '\n'), 0o644)
+	return figure.WriteReport(o.json, rep)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -93,10 +92,8 @@ func run(args []string) error {
 	if o.seconds <= 0 || o.rounds < 1 || o.records < 1 || o.segment < 0 || f.NArg() > 0 {
 		return errors.New("--seconds, --rounds and --records must be more than 0, --segment not less, and nothing else is taken")
 	}
-	if o.prof != "" {
-		if err := os.MkdirAll(o.prof, 0o755); err != nil {
-			return err
-		}
+	if err := figure.MakeFolder(o.prof); err != nil {
+		return err
 	}
 	p := fullPlan
 	p.seconds, p.rounds, p.reads, p.segment = o.seconds, o.rounds, o.records, int64(o.segment*(1<<20))
@@ -136,15 +133,8 @@ func compareLogs(o options, p plan) error {
 			group = nil
 		}
 	}
-	if o.json == "" {
-		return nil
-	}
 	rep.Finished = time.Now().UTC().Truncate(time.Second)
-	b, err := json.MarshalIndent(rep, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(o.json, append(b, '\n'), 0o644)
+	return figure.WriteReport(o.json, rep)
 }
 
 // load is the machine's load average, "" where the system does not tell.
