@@ -20,10 +20,15 @@ func (b *bench) buildAll() (err error) {
 
 // buildCase builds the tree anew; it must come out as the one there is.
 func (b *bench) buildCase() *workload {
+	var all []entry
 	return &workload{
 		name: "build", title: fmt.Sprintf("%d ascending keys from scratch", b.o.keys), has: everyTree,
+		prepare: func([]*contestant) error {
+			all = b.data.entries()
+			return nil
+		},
 		measure: func(c *contestant, w watch) ([]figure.Metric, error) {
-			all, before, root := b.data.entries(), c.blocks.count, memo.ID{}
+			before, root := c.blocks.count, memo.ID{}
 			u, err := w.time(func() (err error) {
 				root, err = c.build(all)
 				return err

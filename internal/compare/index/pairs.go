@@ -82,11 +82,17 @@ func (b *bench) diffCase(n size) *workload {
 	}
 }
 
+// ascending puts batches together.
+func ascending(batches ...[]entry) []entry {
+	return slices.SortedFunc(slices.Values(slices.Concat(batches...)), compareKeys)
+}
+
+func compareKeys(a, b entry) int { return strings.Compare(a.key, b.key) }
+
 // sameEntries returns errUnequal unless a diff found what was changed.
 func sameEntries(found, want []entry) error {
-	slices.SortFunc(found, func(a, b entry) int { return strings.Compare(a.key, b.key) })
-	if !slices.Equal(found, want) {
-		return fmt.Errorf("%w: of %d differences it finds %d others", errUnequal, len(want), len(found))
+	if !slices.Equal(ascending(found), want) {
+		return fmt.Errorf("%w: of %d differences it finds others, %d in all", errUnequal, len(want), len(found))
 	}
 	return nil
 }
@@ -115,7 +121,8 @@ func (b *bench) mergeCase() *workload {
 					x, err := c.apply(c.root, left)
 					y, err2 := c.apply(c.root, right)
 					both, err3 := c.apply(x, right)
-					if err := errors.Join(err, err2, err3); err != nil {
+					found, err4 := c.tree.(stored).diff(c.root, both)
+					if err := errors.Join(err, err2, err3, err4, sameEntries(found, ascending(left, right))); err != nil {
 						return fmt.Errorf("%s: %w", c.name, err)
 					}
 					pairs[c] = append(pairs[c], pair{x, y, both})
