@@ -95,12 +95,24 @@ type workload struct {
 func everyTree(tree) bool    { return true }
 func storedTree(t tree) bool { _, ok := t.(stored); return ok }
 
-// run runs all cases, in order, and prints each.
+// run runs all cases, in order, and prints each. What a tree that is not in the
+// store has is dropped when the others go on without it.
 func (b *bench) run(w io.Writer) error {
 	if err := b.buildAll(); err != nil {
 		return err
 	}
-	for _, c := range b.cases() {
+	if err := b.runCases(w, b.changing()); err != nil {
+		return err
+	}
+	if err := b.check(); err != nil {
+		return err
+	}
+	b.sides = slices.DeleteFunc(slices.Clone(b.sides), func(c *contestant) bool { return !storedTree(c.tree) })
+	return b.runCases(w, b.looking())
+}
+
+func (b *bench) runCases(w io.Writer, cases []*workload) error {
+	for _, c := range cases {
 		if !figure.Selected(c.name, b.o.cases) {
 			continue
 		}
@@ -112,11 +124,11 @@ func (b *bench) run(w io.Writer) error {
 		b.figures = append(b.figures, figures...)
 		printCase(w, c, figures, b.o.keys)
 	}
-	return b.check()
+	return nil
 }
 
-// cases lists all cases, those that change the trees first.
-func (b *bench) cases() (out []*workload) {
+// changing lists the cases that change the trees, one after the other.
+func (b *bench) changing() (out []*workload) {
 	out = append(out, b.buildCase())
 	for _, n := range b.p.batches {
 		for _, clustered := range []bool{false, true} {
@@ -126,6 +138,11 @@ func (b *bench) cases() (out []*workload) {
 	for _, clustered := range []bool{false, true} {
 		out = append(out, b.batchCase(size{b.p.inserts, 1}, clustered, true))
 	}
+	return out
+}
+
+// looking lists the cases that leave the trees as they are.
+func (b *bench) looking() (out []*workload) {
 	out = append(out, b.joinCase(), b.shapeCase(), b.readCase(), b.proofCase())
 	for _, n := range b.p.diffs {
 		out = append(out, b.diffCase(n))
@@ -197,7 +214,7 @@ func (b *bench) check() error {
 	want := b.data.entries()
 	for _, c := range b.sides {
 		if err := c.holds(want); err != nil {
-			return fmt.Errorf("%s, in the end: %w", c.name, err)
+			return fmt.Errorf("%s, after the batches: %w", c.name, err)
 		}
 	}
 	return nil

@@ -123,7 +123,7 @@ type dataset struct {
 	keys   []string           // those of the first build, ascending
 	origin map[string]int     // number of the key that a key's row began as
 	now    map[string]memo.ID // what the trees are to hold
-	blocks map[memo.ID][]byte
+	blocks *heap
 	rand   *rand.Rand
 	change int // number of the newest change
 }
@@ -131,7 +131,7 @@ type dataset struct {
 // newDataset makes n keys and their rows.
 func newDataset(l lines, n int) (*dataset, error) {
 	d := &dataset{
-		lines: l, origin: make(map[string]int, n), now: make(map[string]memo.ID, n), blocks: make(map[memo.ID][]byte, n),
+		lines: l, origin: make(map[string]int, n), now: make(map[string]memo.ID, n), blocks: newHeap(),
 		rand: rand.New(rand.NewPCG(2, 2)),
 	}
 	for i := range n {
@@ -206,7 +206,7 @@ func (d *dataset) put(row merge.Row) (memo.ID, error) {
 		return memo.ID{}, fmt.Errorf("a row of %d bytes: %w", len(data), errInlined)
 	}
 	id := memo.Sum(data)
-	d.blocks[id] = data
+	d.blocks.put(id, data)
 	return id, nil
 }
 
@@ -292,7 +292,7 @@ func (d *dataset) record(batch []entry) {
 // size returns the bytes of the blocks of a batch's rows.
 func (d *dataset) size(batch []entry) (bytes int) {
 	for _, e := range batch {
-		bytes += len(d.blocks[e.row])
+		bytes += len(d.blocks.get(e.row))
 	}
 	return bytes
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"lightcone/memo"
+	"lightcone/merge"
 )
 
 // small does every case with little.
@@ -46,11 +47,12 @@ func figureOf(t *testing.T, b *bench, name, side, metric string) float64 {
 // size say.
 func TestSidesDoEqualWork(t *testing.T) {
 	b := newSmall(t, options{})
+	taking := b.sides
 	if err := b.run(io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range b.cases() {
-		for _, s := range b.sides {
+	for _, c := range slices.Concat(b.changing(), b.looking()) {
+		for _, s := range taking {
 			took := slices.ContainsFunc(b.figures, func(l line) bool { return l.Case == c.name && l.Side == s.name && l.Value > 0 })
 			if took != c.has(s.tree) {
 				t.Errorf("%s, %s has a figure: %v, takes part: %v", c.name, s.name, took, c.has(s.tree))
@@ -58,7 +60,7 @@ func TestSidesDoEqualWork(t *testing.T) {
 		}
 	}
 	all := b.data.entries()
-	for _, s := range b.sides {
+	for _, s := range taking {
 		if err := s.holds(all); err != nil {
 			t.Errorf("%s: %v", s.name, err)
 		}
@@ -119,7 +121,7 @@ func TestUnequalWorkIsNoticed(t *testing.T) {
 
 // runSpoiled is run with trees that were built before.
 func runSpoiled(b *bench) error {
-	for _, c := range b.cases() {
+	for _, c := range slices.Concat(b.changing(), b.looking()) {
 		if !strings.HasPrefix(c.name, b.o.cases) {
 			continue
 		}
@@ -181,14 +183,46 @@ func TestProofsAreVerified(t *testing.T) {
 func TestIndigoRefusesWideNodes(t *testing.T) {
 	keys, _ := grindLayer(8193)
 	for n, want := range map[int]bool{8192: true, 8193: false} {
-		_, err := newIndigoTree(newBlocks(nil)).build(labelled(keys[:n]))
+		_, err := (&residentTree{b: newBlocks(newHeap())}).build(labelled(keys[:n]))
 		if stored := err == nil; stored != want {
 			t.Errorf("indigo stores %d keys of one layer: %v, %v", n, stored, err)
 		}
-		if _, err := newMergeTree(newBlocks(nil)).build(labelled(keys[:n])); err != nil {
+		if _, err := newMergeTree(newBlocks(newHeap())).build(labelled(keys[:n])); err != nil {
 			t.Errorf("Lightcone, %d keys: %v", n, err)
 		}
 	}
+}
+
+// Ground keys leave Lightcone's leaves without the cuts that they were ground
+// against, as the nodes above them say, and ordinary keys do not.
+func TestGroundKeysHaveNoCuts(t *testing.T) {
+	ordinary := ordinaryKeys(600)
+	slices.Sort(ordinary)
+	if least := leastDomain(t, ordinary); least != 1 {
+		t.Errorf("ordinary keys are cut in domain %d at first", least)
+	}
+	for doms, n := range map[int]int{1: 600, params.D + 1: 200} {
+		keys, _ := grindChain(n, doms)
+		if least := leastDomain(t, keys); least < min(doms+1, params.D+1) {
+			t.Errorf("%d keys ground against %d domains are short enough in domain %d", n, doms, least)
+		}
+	}
+}
+
+// leastDomain returns the first domain in which leaves were short enough; the keys
+// are so few that a node above all leaves is the root.
+func leastDomain(t *testing.T, keys []string) int {
+	t.Helper()
+	b := newBlocks(newHeap())
+	root, err := newMergeTree(b).build(labelled(keys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := merge.DecodeNode(params, b.nodes.get(root), merge.Place{})
+	if err != nil || n.Level != 1 {
+		t.Fatalf("a root of level %d: %v", n.Level, err)
+	}
+	return slices.MinFunc(n.Items, func(a, b merge.Item) int { return a.Dom - b.Dom }).Dom
 }
 
 // Rows of a file are those of its lines; keys that indigo would not take are
@@ -213,7 +247,7 @@ func TestRowsOfAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range d.entries() {
-		row := string(d.blocks[e.row])
+		row := string(d.blocks.get(e.row))
 		if strings.HasPrefix(e.key, "places/AB:") != strings.Contains(row, "Abbeville") || len(e.key) != keySize {
 			t.Errorf("key %q, row %q", e.key, row)
 		}

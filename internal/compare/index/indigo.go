@@ -158,7 +158,7 @@ func (s tracedStore) View(c cid.Cid, visit func([]byte) error) error {
 // verify hashes the blocks, as a reader of a CAR file does, and reads the key from
 // those alone.
 func (t *indigoTree) verify(root memo.ID, key string, proof [][]byte) (row memo.ID, err error) {
-	own := newIndigoTree(newBlocks(nil))
+	own := newIndigoTree(newBlocks(newHeap()))
 	for _, data := range proof {
 		own.b.putNode(memo.Sum(data), data)
 	}
