@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/bluesky-social/indigo/mst"
@@ -158,13 +159,33 @@ func (s tracedStore) View(c cid.Cid, visit func([]byte) error) error {
 // verify hashes the blocks, as a reader of a CAR file does, and reads the key from
 // those alone.
 func (t *indigoTree) verify(root memo.ID, key string, proof [][]byte) (row memo.ID, err error) {
-	own := newIndigoTree(newBlocks(newHeap()))
+	path := make(pathStore, len(proof))
 	for _, data := range proof {
-		own.b.putNode(memo.Sum(data), data)
+		path[memo.Sum(data)] = data
 	}
-	row, _, err = own.get(root, key)
-	return row, err
+	c, err := mst.LoadMST(util.CborStore(path), cidOf(root)).Get(context.Background(), key)
+	if err != nil {
+		return row, err
+	}
+	return idOf(c), nil
 }
+
+// pathStore holds the blocks of a path and takes no more.
+type pathStore map[memo.ID][]byte
+
+func (s pathStore) View(c cid.Cid, visit func([]byte) error) error {
+	data, ok := s[idOf(c)]
+	if !ok {
+		return fmt.Errorf("block %s: %w", c, errUnequal)
+	}
+	return visit(data)
+}
+
+func (s pathStore) Get(_ context.Context, c cid.Cid) (block.Block, error) {
+	return block.NewBlockWithCid(s[idOf(c)], c)
+}
+
+func (s pathStore) Put(context.Context, block.Block) error { return errors.ErrUnsupported }
 
 func (t *indigoTree) shape(root memo.ID) (s shape, err error) {
 	return s, t.walk(root, 1, &s)
