@@ -185,10 +185,16 @@ func (b *bench) compare(c *workload) (out []line, err error) {
 		}
 	}
 	for i, f := range out {
-		sorted := slices.Sorted(slices.Values(f.Rounds))
-		out[i].Value = sorted[len(sorted)/2]
+		out[i].Value = median(f.Rounds)
 	}
 	return out, nil
+}
+
+// median returns the value in the middle; of an even number the mean of two.
+func median(of []float64) float64 {
+	sorted := slices.Sorted(slices.Values(of))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
 // fileName makes a name without spaces of words.
