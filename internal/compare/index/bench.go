@@ -30,8 +30,9 @@ type plan struct {
 // size is how many keys a case is about and how often a round does it.
 type size struct{ keys, times int }
 
-// leastKeys is the least that a batch of any size leaves alone.
-const leastKeys = 1000
+// leastKeys is the least size of the trees: with fewer keys there would be no room
+// for the batches.
+const leastKeys = 2000
 
 var fullPlan = plan{
 	batches: []size{{1, 500}, {100, 20}, {10_000, 2}}, inserts: 10_000,

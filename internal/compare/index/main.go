@@ -55,8 +55,8 @@ func run(args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if o.keys < 2*leastKeys || o.rounds < 1 || f.NArg() > 0 {
-		return fmt.Errorf("--keys must be %d or more, --rounds 1 or more, and nothing else is taken", 2*leastKeys)
+	if o.keys < leastKeys || o.rounds < 1 || f.NArg() > 0 {
+		return fmt.Errorf("--keys must be %d or more, --rounds 1 or more, and nothing else is taken", leastKeys)
 	}
 	if err := figure.MakeFolder(o.profs); err != nil {
 		return err
