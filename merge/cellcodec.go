@@ -168,7 +168,11 @@ func (r *reader) atoms(n int, table []Stamp) *Atoms {
 	for i := range x.Live {
 		a := &x.Live[i]
 		r.arrayOf(3, "an atom")
-		if *a = (Atom{Stamp: r.indexed(table), K: r.count(), Value: r.value()}); r.err != nil {
+		*a = Atom{Stamp: r.indexed(table), K: r.count(), Value: r.value()}
+		if r.err == nil && a.K == 0 {
+			r.fail("an atom without a number")
+		}
+		if r.err != nil {
 			return nil
 		}
 	}
