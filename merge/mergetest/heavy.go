@@ -8,11 +8,14 @@ import (
 	"lightcone/memo"
 )
 
-// Bounds of what makes a history heavy.
-const (
-	maxPadding  = 4000 // bytes that every value gets
-	maxElements = 200  // that every operation adds to a set besides
+// What makes a history heavy: bytes that every value gets, and elements that every
+// operation adds to a set besides.
+var (
+	paddings = []int{100, 2000, 8000}
+	elements = []int{0, 40, maxElements}
 )
+
+const maxElements = 400
 
 // Heavy generates what Histories does, but with values and sets so large that the
 // states of many rows are beyond merge.MaxRowBlock and many are not, and that some
@@ -20,11 +23,11 @@ const (
 func Heavy(types ...memo.CellType) *rapid.Generator[[]Write] {
 	return rapid.Custom(func(t *rapid.T) []Write {
 		h := weights{
-			padding:  rapid.IntRange(0, maxPadding).Draw(t, "padding"),
-			elements: rapid.IntRange(0, maxElements).Draw(t, "elements"),
+			padding:  rapid.SampledFrom(paddings).Draw(t, "padding"),
+			elements: rapid.SampledFrom(elements).Draw(t, "elements"),
 			renamed:  map[memo.ID]memo.ID{},
 		}
-		ws := Histories(types...).Draw(t, "history")
+		ws := drawWrites(t, 2, types)
 		for i := range ws {
 			ws[i] = h.heavier(ws[i])
 		}
