@@ -75,7 +75,12 @@ func (s rowStore) unnest(h nestHead) (Row, error) {
 		if err != nil {
 			return Row{}, err
 		}
-		row.append(p)
+		if row.Tombstone.IsZero() {
+			row.Tombstone = p.Tombstone // of the first piece: no other has this key
+		}
+		for i := range p.Cells {
+			row.append(&p.Cells[i])
+		}
 	}
 	if n != h.pieces {
 		return Row{}, fmt.Errorf("%w: %d pieces, not %d", memo.ErrNotCanonical, n, h.pieces)

@@ -43,9 +43,9 @@ const (
 // item is one item of a row.
 type item struct {
 	key    string
-	by     Stamp // the memo it stands on
-	weight int   // without that
-	row    Row   // nothing but the item
+	by     *Stamp // the memo it stands on; nil when only others tell of the author
+	weight int    // without that
+	part   *Cell  // the part of a cell that it is; nil for the tombstone
 }
 
 // pieces returns the pieces of a row, ascending by key, as row states in form.
@@ -65,13 +65,10 @@ func (r Row) pieces() ([]KeyedRow, error) {
 	return c.out, c.err
 }
 
-// decodePiece reads the piece of the given key. Whether it fits in with the others
-// only all of them show.
+// decodePiece reads the piece of the given key. Whether it fits in with the others,
+// and is in its canonical form, all of them show.
 func decodePiece(key string, state []byte) (Row, error) {
 	p, err := decodeRow(state)
-	if err == nil {
-		err = p.encodesTo(state)
-	}
 	if err != nil {
 		return Row{}, err
 	}
@@ -84,42 +81,42 @@ func decodePiece(key string, state []byte) (Row, error) {
 	return p, nil
 }
 
-// append appends the items of o, which come behind those of r. Row.check tells
-// whether they did.
-func (r *Row) append(o Row) {
-	if r.Tombstone.IsZero() {
-		r.Tombstone = o.Tombstone
+// append appends the part of a cell that comes behind all of r. Row.check tells
+// whether it did.
+func (r *Row) append(c *Cell) {
+	last := len(r.Cells) - 1
+	if last < 0 || r.Cells[last].compareKey(c) != 0 || c.Type == memo.Register {
+		part := *c
+		if c.Counter != nil {
+			part.Counter = new(Counter)
+		}
+		if c.Atoms != nil {
+			part.Atoms = new(Atoms)
+		}
+		r.Cells = append(r.Cells, part)
+		last++
 	}
-	for i := range o.Cells {
-		c := &o.Cells[i]
-		last := len(r.Cells) - 1
-		if last < 0 || r.Cells[last].compareKey(c) != 0 || c.Type == memo.Register {
-			part := *c
-			if c.Counter != nil {
-				part.Counter = new(Counter)
-			}
-			if c.Atoms != nil {
-				part.Atoms = new(Atoms)
-			}
-			r.Cells = append(r.Cells, part)
-			last++
-		}
-		if to := r.Cells[last].Counter; to != nil {
-			to.Tallies = append(to.Tallies, c.Counter.Tallies...)
-		}
-		if to := r.Cells[last].Atoms; to != nil {
-			to.Live = append(to.Live, c.Atoms.Live...)
-			to.Seen = append(to.Seen, c.Atoms.Seen...)
-			to.Writers = append(to.Writers, c.Atoms.Writers...)
-		}
+	if to := r.Cells[last].Counter; to != nil {
+		to.Tallies = append(to.Tallies, c.Counter.Tallies...)
+	}
+	if to := r.Cells[last].Atoms; to != nil {
+		to.Live = append(to.Live, c.Atoms.Live...)
+		to.Seen = append(to.Seen, c.Atoms.Seen...)
+		to.Writers = append(to.Writers, c.Atoms.Writers...)
 	}
 }
 
 // items returns the items of a row, or of a piece, ascending by key.
 func (r Row) items() []item {
-	var out []item
+	n := 1 + len(r.Cells)
+	for i := range r.Cells {
+		if x := r.Cells[i].Atoms; x != nil {
+			n += len(x.Writers) + len(x.Live)
+		}
+	}
+	out := make([]item, 0, n)
 	if !r.Tombstone.IsZero() {
-		out = append(out, item{by: r.Tombstone, weight: weightItem, row: Row{Tombstone: r.Tombstone}})
+		out = append(out, item{by: &r.Tombstone, weight: weightItem})
 	}
 	for i := range r.Cells {
 		c := &r.Cells[i]
@@ -131,7 +128,7 @@ func (r Row) items() []item {
 			out = c.atoms(out, key)
 		default:
 			weight := weightItem + len(c.Field) + c.Register.Value.Size()
-			out = append(out, item{key: key, by: c.Register.Stamp, weight: weight, row: Row{Cells: r.Cells[i : i+1]}})
+			out = append(out, item{key: key, by: &c.Register.Stamp, weight: weight, part: c})
 		}
 	}
 	return out
@@ -139,13 +136,13 @@ func (r Row) items() []item {
 
 // tallies appends the items of a counter.
 func (c *Cell) tallies(out []item, key string) []item {
-	all := c.Counter.Tallies
-	for i := range all {
-		it := item{key: key + string(all[i].Stamp.Author[:]), by: all[i].Stamp, weight: weightItem}
-		if !all[i].Base.IsZero() {
+	for i := range c.Counter.Tallies {
+		t := &c.Counter.Tallies[i]
+		it := item{key: key + string(t.Stamp.Author[:]), by: &t.Stamp, weight: weightItem}
+		if !t.Base.IsZero() {
 			it.weight += weightBase
 		}
-		it.row.Cells = []Cell{{Field: c.Field, Type: c.Type, Counter: &Counter{Tallies: all[i : i+1]}}}
+		it.part = &Cell{Field: c.Field, Type: c.Type, Counter: &Counter{Tallies: c.Counter.Tallies[i : i+1]}}
 		out = append(out, it)
 	}
 	return out
@@ -157,9 +154,10 @@ func (c *Cell) atoms(out []item, key string) []item {
 	for len(writers)+len(seen)+len(live) > 0 {
 		author, k := nextItem(writers, seen, live)
 		part := new(Atoms)
-		it := item{key: key + string(binary.BigEndian.AppendUint64(author[:], k)), weight: weightItem}
+		it := item{weight: weightItem, part: &Cell{Field: c.Field, Type: c.Type, Atoms: part}}
+		it.key = key + string(binary.BigEndian.AppendUint64(author[:], k))
 		if k == 0 && len(writers) > 0 && writers[0].Author == author {
-			it.by = writers[0]
+			it.by = &writers[0]
 			part.Writers, writers = writers[:1], writers[1:]
 		}
 		if k == 0 && len(seen) > 0 && seen[0].Author == author {
@@ -168,11 +166,10 @@ func (c *Cell) atoms(out []item, key string) []item {
 		}
 		n := 0
 		for ; k > 0 && n < len(live) && live[n].Stamp.Author == author && live[n].K == k; n++ {
-			it.by = live[n].Stamp
+			it.by = &live[n].Stamp
 			it.weight += live[n].Value.Size()
 		}
 		part.Live, live = live[:n], live[n:]
-		it.row.Cells = []Cell{{Field: c.Field, Type: c.Type, Atoms: part}}
 		out = append(out, it)
 	}
 	return out
@@ -207,7 +204,13 @@ type pieceCutter struct {
 }
 
 // shares tells whether item i stands on the memo of the item before.
-func (c *pieceCutter) shares(i int) bool { return i > 0 && c.items[i].by == c.items[i-1].by }
+func (c *pieceCutter) shares(i int) bool {
+	if i == 0 {
+		return false
+	}
+	a, b := c.items[i-1].by, c.items[i].by
+	return a != nil && b != nil && *a == *b
+}
 
 // weight returns that of the items from i to j.
 func (c *pieceCutter) weight(i, j int) int {
@@ -228,7 +231,11 @@ func (c *pieceCutter) split(i, j int) {
 	}
 	var p Row
 	for _, it := range c.items[i:j] {
-		p.append(it.row)
+		if it.part == nil {
+			p.Tombstone = *it.by
+			continue
+		}
+		p.append(it.part)
 	}
 	state, err := p.Encode()
 	if err != nil && c.err == nil {
