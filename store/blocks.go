@@ -19,10 +19,18 @@ var ErrNoBlock = errors.New("block is not held here")
 // blockBatch is how many bytes of blocks are written to the index at once.
 const blockBatch = 1 << 20
 
-// Blocks are the nodes, row states and roots that were computed here or fetched.
-// They are derived: not in the log, recomputed when the index is lost, and
-// collected when no pinned root needs them. Any goroutine may use it.
+// Blocks are the nodes, row states and roots of one space that were computed here
+// or fetched. They are derived: not in the log, recomputed when the index is lost,
+// and collected when no pinned root needs them. Each space has its own, so that
+// knowing a digest gets nobody a block of a space he has no part in. Any goroutine
+// may use it.
 type Blocks struct {
+	*blockStore
+	space memo.SpaceID
+}
+
+// blockStore is what the Blocks of all spaces share.
+type blockStore struct {
 	kv KV
 
 	mu    sync.Mutex
@@ -30,19 +38,21 @@ type Blocks struct {
 	dead  error  // why nothing can be written any more
 }
 
-func openBlocks(kv KV) (*Blocks, error) {
+func openBlocks(kv KV) (*blockStore, error) {
 	value, ok, err := kv.Get([]byte(stampKey))
 	if err != nil || !ok {
-		return &Blocks{kv: kv}, err
+		return &blockStore{kv: kv}, err
 	}
 	f := fields{b: value}
-	return &Blocks{kv: kv, stamp: f.uint()}, f.end()
+	return &blockStore{kv: kv, stamp: f.uint()}, f.end()
 }
+
+func (b *blockStore) of(space memo.SpaceID) *Blocks { return &Blocks{b, space} }
 
 // Block returns a block; ErrNoBlock when it is not held. It makes Blocks a
 // merge.BlockGetter.
 func (b *Blocks) Block(id memo.ID) ([]byte, error) {
-	data, ok, err := b.kv.Get(blockKey(prefixBlock, id))
+	data, ok, err := b.kv.Get(blockKey(prefixBlock, b.space, id))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errIndex, err)
@@ -70,7 +80,8 @@ type blockWriter struct {
 }
 
 func (w *blockWriter) PutBlock(id memo.ID, data []byte) error {
-	w.batch = append(w.batch, Item{blockKey(prefixBlock, id), data}, Item{Key: blockKey(prefixStamp, id)})
+	space := w.blocks.space
+	w.batch = append(w.batch, Item{blockKey(prefixBlock, space, id), data}, Item{Key: blockKey(prefixStamp, space, id)})
 	if w.bytes += len(data); w.bytes < blockBatch {
 		return nil
 	}
@@ -95,7 +106,7 @@ func (w *blockWriter) flush() error {
 	return err
 }
 
-func (b *Blocks) apply(batch []Item) error {
+func (b *blockStore) apply(batch []Item) error {
 	if b.dead != nil {
 		return b.dead
 	}
@@ -105,7 +116,8 @@ func (b *Blocks) apply(batch []Item) error {
 	return nil
 }
 
-// Flush makes everything written and pinned so far survive a crash.
+// Flush makes everything written and pinned so far survive a crash, that of other
+// spaces too.
 func (b *Blocks) Flush() error {
 	if err := b.kv.Flush(true); err != nil {
 		return fmt.Errorf("%w: %w", errIndex, err)
@@ -114,7 +126,7 @@ func (b *Blocks) Flush() error {
 }
 
 // stop refuses all writing from now on.
-func (b *Blocks) stop() {
+func (b *blockStore) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.dead = ErrClosed
@@ -127,12 +139,12 @@ type Pin struct {
 	LSN   uint64    // the log's place whose sealed state it is, 0 for a root of others
 }
 
-// Pin keeps a root of the space, all of whose blocks were written, until the later
-// of p.Until and what an earlier pin of it says.
-func (b *Blocks) Pin(space memo.SpaceID, p Pin) error {
+// Pin keeps a root, all of whose blocks were written, until the later of p.Until
+// and what an earlier pin of it says.
+func (b *Blocks) Pin(p Pin) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key := pinKey(space, p.Root)
+	key := blockKey(prefixPin, b.space, p.Root)
 	old, ok, err := b.kv.Get(key)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errIndex, err)
@@ -150,10 +162,10 @@ func (b *Blocks) Pin(space memo.SpaceID, p Pin) error {
 	return b.apply([]Item{{key, p.encode()}})
 }
 
-// Pins returns the pinned roots of a space, those of the latest LSN first.
-func (b *Blocks) Pins(space memo.SpaceID) ([]Pin, error) {
+// Pins returns the pinned roots, those of the latest LSN first.
+func (b *Blocks) Pins() ([]Pin, error) {
 	var pins []Pin
-	for it, err := range scan(b.kv, spaceKey(prefixPin, space)) {
+	for it, err := range scan(b.kv, spaceKey(prefixPin, b.space)) {
 		if err != nil {
 			return nil, err
 		}
