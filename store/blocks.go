@@ -13,8 +13,9 @@ import (
 	"lightcone/merge"
 )
 
-// ErrNoBlock reports a block that is not held here.
-var ErrNoBlock = errors.New("block is not held here")
+// ErrNoBlock reports a block that is not held here. It is merge's own error: who
+// reads a tree need not know where its blocks are kept.
+var ErrNoBlock = merge.ErrNoBlock
 
 // blockBatch is how many bytes of blocks are written to the index at once.
 const blockBatch = 1 << 20
