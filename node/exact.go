@@ -37,7 +37,7 @@ func (x *Session) ExactToken(ctx context.Context) (causal.Token, error) {
 	}
 	now, err := x.space.fold(ctx)
 	if err == nil {
-		err = classify(x.space.node.store.Blocks().Flush())
+		err = classify(x.space.node.store.Blocks(x.space.id).Flush())
 	}
 	if err != nil {
 		return causal.Token{}, err
@@ -116,7 +116,7 @@ func (x *Session) takeRoots(ctx context.Context) error {
 		root, err := x.space.find(ctx, n)
 		var v memo.Vector
 		if err == nil {
-			v, err = merge.ReadVector(root.Params, x.space.node.store.Blocks(), root.Vector)
+			v, err = merge.ReadVector(root.Params, x.space.node.store.Blocks(x.space.id), root.Vector)
 		}
 		if err != nil {
 			return gone(err)
@@ -154,7 +154,7 @@ func (x *Session) precisely(ctx context.Context) (*exact, error) {
 // heads.
 func (s *Space) precisely(ctx context.Context, roots []named, heads []memo.Head) (*exact, error) {
 	p := s.params(s.node.view.Load())
-	blocks := scratch{under: s.node.store.Blocks(), own: map[memo.ID][]byte{}}
+	blocks := scratch{under: s.node.store.Blocks(s.id), own: map[memo.ID][]byte{}}
 	at, err := blocks.empty(p)
 	if err != nil {
 		return nil, err

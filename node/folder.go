@@ -162,7 +162,7 @@ func (f *folder) fold(s *Space) (folded, error) {
 // pin keeps a root for the retention window. lsn is 0 unless the root is that of
 // everything up to there.
 func (n *Node) pin(s *Space, id memo.ID, lsn uint64) error {
-	return n.store.Blocks().Pin(s.id, store.Pin{Root: id, Until: n.opts.Now().Add(n.opts.Retention), LSN: lsn})
+	return n.store.Blocks(s.id).Pin(store.Pin{Root: id, Until: n.opts.Now().Add(n.opts.Retention), LSN: lsn})
 }
 
 // base returns the root to go on from: the last fold, or that of an earlier run
@@ -171,13 +171,13 @@ func (f *folder) base(s *Space, v *view) (folded, bool) {
 	if last, ok := f.latest(s.id); ok {
 		return last, true
 	}
-	pins, err := f.n.store.Blocks().Pins(s.id)
+	pins, err := f.n.store.Blocks(s.id).Pins()
 	if err != nil || len(pins) == 0 || pins[0].LSN == 0 || pins[0].LSN > v.lsn {
 		return folded{}, false
 	}
 	last := folded{id: pins[0].Root, lsn: pins[0].LSN}
 	if last.root, err = s.root(last.id); err == nil {
-		last.vector, err = merge.ReadVector(last.root.Params, f.n.store.Blocks(), last.root.Vector)
+		last.vector, err = merge.ReadVector(last.root.Params, f.n.store.Blocks(s.id), last.root.Vector)
 	}
 	if err != nil || last.root.Params != s.params(v) || !v.store.Vector(s.id).CoversAll(last.vector) {
 		f.n.log.Warn("the last root of a space is of no use; folding it from the start", "space", s.id, "err", err)
@@ -205,23 +205,37 @@ func (f *folder) write(s *Space, m *moment, last folded, ok bool, next *folded) 
 			return err
 		}
 	}
-	p, blocks := s.params(m.view), f.n.store.Blocks()
+	p, blocks := s.params(m.view), f.n.store.Blocks(s.id)
 	return blocks.Write(func(put merge.BlockPutter) (err error) {
 		counted := &counter{put, &f.written}
 		next.root.Params = p
 		if ok {
 			next.root.State, err = merge.ApplyState(p, blocks, last.root.State, f.open(m.rows(s.id, changed)), counted)
+			if err == nil {
+				next.root.Vector, err = merge.ApplyVector(p, blocks, last.root.Vector, ahead(next.vector, last.vector), counted)
+			}
 		} else {
 			next.root.State, err = merge.BuildState(p, f.open(m.snap.States(s.id)), counted)
-		}
-		if err == nil {
-			next.root.Vector, err = merge.BuildVector(p, next.vector, counted)
+			if err == nil {
+				next.root.Vector, err = merge.BuildVector(p, next.vector, counted)
+			}
 		}
 		if err == nil {
 			next.id, err = putRoot(next.root, counted)
 		}
 		return err
 	})
+}
+
+// ahead yields the heads of v that before does not have.
+func ahead(v, before memo.Vector) iter.Seq[memo.Mark] {
+	return func(yield func(memo.Mark) bool) {
+		for m := range v.All() {
+			if had, ok := before.Get(m.Author); (!ok || had != m) && !yield(m) {
+				return
+			}
+		}
+	}
 }
 
 // putRoot puts the block of a root and returns its digest, which tokens name.
@@ -335,16 +349,14 @@ func (f *folder) collect() {
 	if f.written < max(collectAfter, f.kept) || f.closing() {
 		return
 	}
-	var ids []memo.SpaceID
+	f.written, f.kept = 0, 0
 	for _, s := range f.n.allSpaces() {
-		ids = append(ids, s.id)
+		c, err := f.n.store.Blocks(s.id).Collect(f.n.opts.Now())
+		if err != nil {
+			f.n.log.Warn("cannot collect old roots", "space", s.id, "err", err)
+			continue
+		}
+		f.kept += c.Kept
+		f.n.log.Debug("collected old roots", "space", s.id, "roots", c.Pins, "blocks", c.Blocks, "kept", c.Kept)
 	}
-	c, err := f.n.store.Blocks().Collect(f.n.opts.Now(), ids)
-	f.written = 0
-	if err != nil {
-		f.n.log.Warn("cannot collect old roots", "err", err)
-		return
-	}
-	f.kept = c.Kept
-	f.n.log.Debug("collected old roots", "roots", c.Pins, "blocks", c.Blocks, "kept", c.Kept)
 }

@@ -52,23 +52,6 @@ func newOwner(n *Node, st *state) *owner {
 	return o
 }
 
-// holdings lets the protocol read the owner's newest view.
-type holdings struct{ n *Node }
-
-func (h holdings) now() *store.View { return h.n.view.Load().store }
-
-func (h holdings) Vector(s memo.SpaceID) memo.Vector { return h.now().Vector(s) }
-
-func (h holdings) VecRoot(s memo.SpaceID) (memo.ID, error) { return h.now().VecRoot(s) }
-
-func (h holdings) NextRun(s memo.SpaceID, a memo.Author, after uint64) (order, last uint64, ok bool, err error) {
-	return h.now().NextRun(s, a, after)
-}
-
-func (h holdings) Run(s memo.SpaceID, a memo.Author, last uint64) ([]byte, error) {
-	return h.now().Run(s, a, last)
-}
-
 // recover brings the projection up to the log, seals own memos that a crash left
 // unsealed, and registers the spaces. It runs before the owner's goroutine.
 func (o *owner) recover() error {

@@ -26,7 +26,7 @@ type named struct {
 
 // root returns a root of s that is held here; store.ErrNoBlock when it is not.
 func (s *Space) root(id memo.ID) (merge.Root, error) {
-	data, err := s.node.store.Blocks().Block(id)
+	data, err := s.node.store.Blocks(s.id).Block(id)
 	if err != nil {
 		return merge.Root{}, err
 	}
@@ -67,7 +67,7 @@ func (s *Space) find(ctx context.Context, want named) (merge.Root, error) {
 // is the wanted one.
 func (s *Space) foldPast(ctx context.Context, want named) (merge.Root, error) {
 	p := s.params(s.node.view.Load())
-	none := scratch{under: s.node.store.Blocks(), own: map[memo.ID][]byte{}}
+	none := scratch{under: s.node.store.Blocks(s.id), own: map[memo.ID][]byte{}}
 	tail, err := s.tail(ctx, memo.Vector{}, want.heads)
 	if err != nil {
 		return merge.Root{}, err
@@ -90,7 +90,7 @@ func (s *Space) foldPast(ctx context.Context, want named) (merge.Root, error) {
 	if id, err := putRoot(r, none); err != nil || id != want.root {
 		return merge.Root{}, cmp.Or(err, errors.New("it covers more than the past of the token's heads"))
 	}
-	err = s.node.store.Blocks().Write(func(put merge.BlockPutter) error {
+	err = s.node.store.Blocks(s.id).Write(func(put merge.BlockPutter) error {
 		for id, data := range none.own {
 			if err := put.PutBlock(id, data); err != nil {
 				return err
