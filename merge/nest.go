@@ -60,7 +60,7 @@ func decodeNestHead(data []byte) (nestHead, error) {
 var errNestedTwice = malformed("a nested row within a nested row")
 
 // unnest reads a nested row, all of it and as strictly as DecodeRow: it accepts
-// nothing but what writeNested makes of the row.
+// nothing but what nest makes of the row.
 func (s rowStore) unnest(h nestHead) (Row, error) {
 	var row Row
 	n := uint64(0)
@@ -95,7 +95,7 @@ func (s rowStore) unnest(h nestHead) (Row, error) {
 	if len(state) <= MaxRowBlock {
 		return Row{}, fmt.Errorf("%w: a row state of %d bytes; up to %d it is one block", memo.ErrNotCanonical, len(state), MaxRowBlock)
 	}
-	again, err := rowStore{Params: s.Params}.nest(row)
+	again, err := rowStore{Params: s.Params}.nest(row, memo.ID{})
 	if err == nil && again != h {
 		err = fmt.Errorf("%w: the pieces are cut otherwise, or their tree is another", memo.ErrNotCanonical)
 	}
@@ -125,31 +125,20 @@ func (s rowStore) piece(e Entry) (Row, error) {
 	return p, nil
 }
 
-// writeNested returns the value of a row that is longer than MaxRowBlock. It makes
-// all pieces again, which takes time in proportion to the row, but puts only those
-// that differ from the first nested row among held and, of its tree, what changes.
-func (s rowStore) writeNested(row Row, held ...[]byte) ([]byte, error) {
-	for _, value := range held {
-		ref, err := rowRefOf(value)
-		if err != nil {
-			return nil, err
-		}
-		if !ref.nested.root.IsZero() {
-			h, err := s.renest(row, ref.nested.root)
-			return h.encode(), err
-		}
-	}
-	h, err := s.nest(row)
-	return h.encode(), err
-}
-
-// nest makes the tree of a row's pieces.
-func (s rowStore) nest(row Row) (nestHead, error) {
+// nest makes the tree of a row's pieces, out of the one under old if there is one.
+// It makes all pieces, which takes time in proportion to the row, but puts only
+// those that the old tree has not and, of the tree, what changes.
+func (s rowStore) nest(row Row, old memo.ID) (nestHead, error) {
 	pieces, err := row.pieces()
 	if err != nil {
 		return nestHead{}, err
 	}
-	root, err := Build(s.Params, func(yield func(Entry, error) bool) {
+	h := nestHead{pieces: uint64(len(pieces))}
+	if !old.IsZero() {
+		h.root, err = s.renest(pieces, old)
+		return h, err
+	}
+	h.root, err = Build(s.Params, func(yield func(Entry, error) bool) {
 		for _, p := range pieces {
 			value, err := stateValue(p.State, s.put)
 			if !yield(Entry{Key: p.Key, Value: value}, err) {
@@ -157,21 +146,17 @@ func (s rowStore) nest(row Row) (nestHead, error) {
 			}
 		}
 	}, s.put)
-	return nestHead{pieces: uint64(len(pieces)), root: root}, err
+	return h, err
 }
 
-// renest makes the tree of a row's pieces out of another one.
-func (s rowStore) renest(row Row, old memo.ID) (nestHead, error) {
+// renest makes the tree of pieces out of another one.
+func (s rowStore) renest(pieces []KeyedRow, old memo.ID) (memo.ID, error) {
 	held := map[string][]byte{}
 	for e, err := range Scan(s.Params, s.g, old, "") {
 		if err != nil {
-			return nestHead{}, err
+			return memo.ID{}, err
 		}
 		held[e.Key] = e.Value
-	}
-	pieces, err := row.pieces()
-	if err != nil {
-		return nestHead{}, err
 	}
 	var batch []Change
 	for _, p := range pieces {
@@ -181,7 +166,7 @@ func (s rowStore) renest(row Row, old memo.ID) (nestHead, error) {
 			batch = append(batch, Change{Key: p.Key, Value: value})
 		}
 		if err != nil {
-			return nestHead{}, err
+			return memo.ID{}, err
 		}
 		delete(held, p.Key)
 	}
@@ -189,6 +174,5 @@ func (s rowStore) renest(row Row, old memo.ID) (nestHead, error) {
 		batch = append(batch, Change{Key: key})
 	}
 	slices.SortFunc(batch, func(a, b Change) int { return strings.Compare(a.Key, b.Key) })
-	root, err := Apply(s.Params, s.g, old, batch, s.put)
-	return nestHead{pieces: uint64(len(pieces)), root: root}, err
+	return Apply(s.Params, s.g, old, batch, s.put)
 }

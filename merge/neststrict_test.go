@@ -99,15 +99,15 @@ func TestDecodeNestedRowsIsStrict(t *testing.T) {
 		value any
 		want  error
 	}{
-		"no parts":              {arr{2}, memo.ErrMalformed},
-		"a part too many":       {arr{2, n, tree, 0}, memo.ErrMalformed},
-		"version 3":             {arr{3, n, tree}, memo.ErrMalformed},
-		"no pieces":             {arr{2, 0, tree}, memo.ErrMalformed},
-		"no tree":               {arr{2, n, memo.ID{}}, memo.ErrMalformed},
-		"a piece fewer":         {arr{2, n + 1, tree}, memo.ErrNotCanonical},
-		"a piece more":          {arr{2, n - 1, tree}, memo.ErrNotCanonical},
-		"an empty tree":         {arr{2, 1, treeOf(t, p, b, nil)}, memo.ErrNotCanonical},
-		"another tree's root":   {arr{2, n, good}, memo.ErrMalformed},
+		"no parts":            {arr{2}, memo.ErrMalformed},
+		"a part too many":     {arr{2, n, tree, 0}, memo.ErrMalformed},
+		"version 3":           {arr{3, n, tree}, memo.ErrMalformed},
+		"no pieces":           {arr{2, 0, tree}, memo.ErrMalformed},
+		"no tree":             {arr{2, n, memo.ID{}}, memo.ErrMalformed},
+		"a piece fewer":       {arr{2, n + 1, tree}, memo.ErrNotCanonical},
+		"a piece more":        {arr{2, n - 1, tree}, memo.ErrNotCanonical},
+		"an empty tree":       {arr{2, 1, treeOf(t, p, b, nil)}, memo.ErrNotCanonical},
+		"another tree's root": {arr{2, n, good}, memo.ErrMalformed},
 		"a row that one block holds": {
 			arr{2, 1, treeOf(t, p, b, []piece{{"f\x00\x00", encode(t, small)}})}, memo.ErrNotCanonical,
 		},

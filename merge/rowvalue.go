@@ -65,11 +65,7 @@ func (s rowStore) read(value []byte) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	if len(state) > MaxRowBlock {
-		return Row{}, fmt.Errorf("row state %s: %w: %d bytes in one block; above %d a row is nested",
-			ref.block, memo.ErrNotCanonical, len(state), MaxRowBlock)
-	}
-	return DecodeRow(state)
+	return decodeWhole(state)
 }
 
 // bytes returns the bytes of a row state, or of a piece, that is not nested.
@@ -83,15 +79,32 @@ func (s rowStore) bytes(ref rowRef) ([]byte, error) {
 		return nil, fmt.Errorf("read row state %s: %w", ref.block, err)
 	case memo.Sum(state) != ref.block:
 		return nil, fmt.Errorf("read row state %s: %w: the block given has digest %s", ref.block, ErrNode, memo.Sum(state))
-	case len(state) <= InlineMax:
-		return nil, fmt.Errorf("row state %s: %w: %d bytes, which belong into the leaf", ref.block, memo.ErrNotCanonical, len(state))
+	}
+	if err := checkBlock(state); err != nil {
+		return nil, fmt.Errorf("row state %s: %w", ref.block, err)
 	}
 	return state, nil
 }
 
-// write returns what a state tree holds for a row state. Of a nested row only the
-// blocks are put that the nested rows among held, former values, have not.
-func (s rowStore) write(state []byte, held ...[]byte) ([]byte, error) {
+// checkBlock tells whether a row state, or a piece, has the size of a block.
+func checkBlock(state []byte) error {
+	if len(state) <= InlineMax {
+		return fmt.Errorf("%w: %d bytes, which belong into the leaf", memo.ErrNotCanonical, len(state))
+	}
+	return nil
+}
+
+// decodeWhole is DecodeRow for a row that is not nested.
+func decodeWhole(state []byte) (Row, error) {
+	if len(state) > MaxRowBlock {
+		return Row{}, fmt.Errorf("row state: %w: %d bytes; above %d a row is nested", memo.ErrNotCanonical, len(state), MaxRowBlock)
+	}
+	return DecodeRow(state)
+}
+
+// value returns what a state tree holds for a row state, which it does not check
+// unless the row is nested.
+func (s rowStore) value(state []byte) ([]byte, error) {
 	if len(state) <= MaxRowBlock {
 		return stateValue(state, s.put)
 	}
@@ -99,20 +112,38 @@ func (s rowStore) write(state []byte, held ...[]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.writeNested(row, held...)
+	return s.write(row, state)
+}
+
+// write returns what a state tree holds for a row and its state. Of a nested row
+// only the blocks are put that the first nested row among held, other values of the
+// key, has not.
+func (s rowStore) write(row Row, state []byte, held ...[]byte) ([]byte, error) {
+	if len(state) <= MaxRowBlock {
+		return stateValue(state, s.put)
+	}
+	var old memo.ID
+	for _, value := range held {
+		ref, err := rowRefOf(value)
+		if err != nil {
+			return nil, err
+		}
+		if old.IsZero() {
+			old = ref.nested.root
+		}
+	}
+	h, err := s.nest(row, old)
+	return h.encode(), err
 }
 
 // join returns the value of the join of two rows, of which held are the values.
 func (s rowStore) join(a, b Row, held ...[]byte) ([]byte, error) {
 	row := Join(a, b)
 	state, err := row.Encode()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case len(state) <= MaxRowBlock:
-		return stateValue(state, s.put)
 	}
-	return s.writeNested(row, held...)
+	return s.write(row, state, held...)
 }
 
 // stateValue returns what a tree holds for a row state or a piece of one.

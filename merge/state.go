@@ -25,7 +25,7 @@ func BuildState(p Params, states iter.Seq2[KeyedRow, error], put BlockPutter) (m
 		for row, err := range states {
 			e := Entry{Key: row.Key}
 			if err == nil {
-				e.Value, err = rows.write(row.State)
+				e.Value, err = rows.value(row.State)
 			}
 			if !yield(e, err) {
 				return
@@ -89,14 +89,22 @@ func editState(p Params, g BlockGetter, root memo.ID, rows iter.Seq2[KeyedRow, e
 }
 
 // inPlace returns the value of a row's key after Replace.
-func inPlace(_ *pages, row KeyedRow, put BlockPutter) ([]byte, error) {
+func inPlace(old *pages, row KeyedRow, put BlockPutter) ([]byte, error) {
 	if len(row.State) == 0 {
 		return nil, nil
 	}
-	if _, err := DecodeRow(row.State); err != nil {
+	next, err := DecodeRow(row.State)
+	if err != nil {
 		return nil, err
 	}
-	return stateValue(row.State, put)
+	rows := rowStore{old.Params, old.g, put}
+	switch held, found, err := old.get(row.Key); {
+	case err != nil:
+		return nil, err
+	case found:
+		return rows.write(next, row.State, held)
+	}
+	return rows.write(next, row.State)
 }
 
 // joinInto returns the value of a row's key after the row was joined into the
@@ -106,16 +114,14 @@ func joinInto(old *pages, row KeyedRow, put BlockPutter) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := old.find(0, row.Key)
-	if err != nil {
-		return nil, err
-	}
 	rows := rowStore{old.Params, old.g, put}
-	i, found := leaf.Node.find(row.Key)
-	if !found {
-		return rows.write(row.State)
+	held, found, err := old.get(row.Key)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
+		return rows.write(delta, row.State)
 	}
-	held := leaf.Items[i].Value
 	state, err := rows.read(held)
 	if err != nil {
 		return nil, err
