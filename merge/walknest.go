@@ -78,14 +78,11 @@ func (b *basis) hasPiece(at want) (bool, error) {
 			return false, err
 		}
 		in.looked = true
-		if i, found := n.find(in.key); ok && found {
-			ref, err := rowRefOf(n.Items[i].Value)
-			if err != nil {
-				return false, err
-			}
-			if !ref.nested.root.IsZero() {
-				in.base = &basis{loader: b.loader, root: ref.nested.root}
-			}
+		if ok {
+			in.base, err = b.nested(n, in.key)
+		}
+		if err != nil {
+			return false, err
 		}
 	}
 	switch {
@@ -96,4 +93,17 @@ func (b *basis) hasPiece(at want) (bool, error) {
 	}
 	at.in, b = nil, at.in.base
 	return b.has(at)
+}
+
+// nested returns the tree of the row in a leaf, nil if the row is not nested there.
+func (b *basis) nested(leaf *placed, key string) (*basis, error) {
+	i, found := leaf.find(key)
+	if !found {
+		return nil, nil
+	}
+	ref, err := rowRefOf(leaf.Items[i].Value)
+	if err != nil || ref.nested.root.IsZero() {
+		return nil, err
+	}
+	return &basis{loader: b.loader, root: ref.nested.root}, nil
 }
