@@ -222,10 +222,14 @@ type (
 	Fold struct{ Space memo.SpaceID }
 
 	// Announced tells the owner of a root that From vouches for and that is news:
-	// neither made nor heard of here before. It never leaves the replica.
+	// neither made nor heard of here before, and not of the cut held here; or of one
+	// that disagrees with ours. It never leaves the replica.
 	Announced struct {
 		Space memo.SpaceID
 		*Announcement
+		// Unequal is a root made here of the same cut with another state: who announces
+		// computes wrongly, or we do. Zero: there is none.
+		Unequal memo.ID
 	}
 
 	// Admit reports that Peer proved to know the secret of Space: it may take
