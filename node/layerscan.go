@@ -88,13 +88,11 @@ func (v *vouched) scan(own rows, q projection.Range, yield func(scanned, error) 
 			order = -order
 		}
 		out, err := v.both(own, m, t, order)
-		if err == nil && !out.state.Live() { // the one deleted what the other shows
-			n--
-		} else if !yield(out, err) || err != nil {
-			return
-		}
-		if n++; n == q.Limit {
-			return
+		if err != nil || out.state.Live() { // else the one deleted what the other shows
+			n++
+			if !yield(out, err) || err != nil || n == q.Limit {
+				return
+			}
 		}
 		if order <= 0 {
 			m = pull(mine)
