@@ -164,14 +164,12 @@ func (v *vouched) holds(said merge.Row) bool {
 // lie tells the owner that the layer is false, and the reader to ask again.
 func (v *vouched) lie(topic, row string, cause error) error {
 	err := fmt.Errorf("row %s/%s: %w", topic, row, cause)
-	c := layerLied{v.space, v.peer, v.id, err}
-	if err := v.space.node.submit(context.WithoutCancel(v.wait), c); err != nil {
+	soon := context.WithoutCancel(v.wait) // the owner drops it at once
+	if err := v.space.node.submit(soon, layerLied{v.space, v.peer, v.id, err}); err != nil {
 		return err
 	}
-	if now := v.space.layer.Load(); now.id == v.id {
-		if err := v.space.layerGone(v.wait, v.id); err != nil {
-			return err
-		}
+	if err := v.space.layerGone(soon, v.id); err != nil {
+		return err
 	}
 	return fmt.Errorf("%w (peer %s vouched for a state that is false: %w)", errNoLayer, v.peer, err)
 }
