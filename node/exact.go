@@ -28,7 +28,7 @@ func (x *Session) ExactToken(ctx context.Context) (causal.Token, error) {
 	if err != nil {
 		return causal.Token{}, err
 	}
-	src.rows.Close()
+	src.Close()
 	if behind != nil {
 		return causal.Token{}, behind
 	}
@@ -63,7 +63,7 @@ func (x *Session) Digest(ctx context.Context) ([32]byte, error) {
 	if err != nil {
 		return [32]byte{}, err
 	}
-	defer src.rows.Close()
+	defer src.Close()
 	switch rows := src.rows.(type) {
 	case *projection.At:
 		id, err := rows.Digest(nil)

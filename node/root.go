@@ -24,8 +24,16 @@ type named struct {
 	heads []memo.Head
 }
 
-// root returns a root of s that is held here; store.ErrNoBlock when it is not.
+// root returns a root of s that was computed here; store.ErrNoBlock when there is
+// none. That of a peer is no state of this node.
 func (s *Space) root(id memo.ID) (merge.Root, error) {
+	pin, ok, err := s.node.store.Blocks(s.id).Pinned(id)
+	if err == nil && (!ok || pin.Foreign) {
+		err = fmt.Errorf("%w: root %s was not computed here", store.ErrNoBlock, id)
+	}
+	if err != nil {
+		return merge.Root{}, err
+	}
 	data, err := s.node.store.Blocks(s.id).Block(id)
 	if err != nil {
 		return merge.Root{}, err
