@@ -39,6 +39,7 @@ func densest(tail []*memo.Memo, b Budget) []*memo.Memo {
 	})
 	candidates = candidates[:min(len(candidates), maxCandidates)]
 	for {
+		d.takeFree()
 		best := d.part(nil)
 		for _, key := range candidates {
 			if p := d.part(touching[key]); p.denser(best) {
@@ -53,7 +54,6 @@ func densest(tail []*memo.Memo, b Budget) []*memo.Memo {
 	if d.count == 0 { // the past of every candidate is too long: take the first memos
 		d.take(d.part(ordinals(len(tail))))
 	}
-	d.takeFree()
 	var out []*memo.Memo
 	for i, m := range tail {
 		if d.items[i].taken {

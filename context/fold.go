@@ -36,7 +36,7 @@ func (qc Context) Fold(t Trees, memos []*memo.Memo) (Context, error) {
 // is a part with many row edits for each row that it touches. For each of the rows
 // with most edits the memos that touch it, with all their causes, are a candidate;
 // the one that adds the most edits a row is taken, and so on. What touches no
-// further row comes along. The choice is a function of context and budget.
+// further row comes along first. The choice is a function of context and budget.
 func (qc Context) FoldPart(t Trees, memos []*memo.Memo, b Budget) (Context, error) {
 	if t.Params.Space != qc.Space {
 		return Context{}, fmt.Errorf("%w: fold a context of %s into trees of %s", ErrOtherSpace, qc.Space, t.Params.Space)

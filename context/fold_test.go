@@ -123,6 +123,17 @@ func TestJoinLawsWithRoots(t *testing.T) {
 		same(t, "(a∨b)∨c, a∨(b∨c)", join(t, join(t, a, b), c), join(t, a, join(t, b, c)))
 		same(t, "a∨a, a", join(t, a, a), a)
 		ab := join(t, a, b)
+		for _, cut := range []memo.Vector{a.Below, h.vector(t, a), h.vector(t, b)} {
+			var want []memo.Head
+			for head := range ab.Heads() {
+				if !cut.Covers(head.Author, head.Seq) {
+					want = append(want, head)
+				}
+			}
+			if got := ab.Missing(causal.NewCut(cut)); !slices.Equal(got, want) {
+				t.Fatalf("missing are %v, want %v", got, want)
+			}
+		}
 		for _, x := range []causal.Context{a, b} {
 			for head := range x.Heads() {
 				if !ab.Covers(head) {
@@ -158,8 +169,12 @@ func TestManyHeadsAreMerged(t *testing.T) {
 	if len(both.Loose) != 0 || both.Root != h.rootOf(t, both.Below) {
 		t.Errorf("the join of two roots has %d loose heads", len(both.Loose))
 	}
+	more := h.after(h.memos[2], put("more"))
+	if beyond, err := h.trees.Join(a, b.With(more.Head())); err != nil || beyond.Root != both.Root || !slices.Equal(beyond.Loose, []memo.Head{more.Head()}) {
+		t.Errorf("what is loose beyond both roots: %v (%v)", beyond.Loose, err)
+	}
 	loose := causal.Context{Space: a.Space}
-	for _, m := range h.memos {
+	for _, m := range h.memos[:len(h.memos)-1] {
 		loose = loose.With(m.Head())
 	}
 	if _, err := h.trees.Join(causal.Context{Space: a.Space}, loose); !errors.Is(err, causal.ErrTooManyHeads) {
@@ -213,6 +228,11 @@ func TestFoldsAreRefused(t *testing.T) {
 	if _, err := qc.Fold(other, h.memos); !errors.Is(err, causal.ErrOtherSpace) {
 		t.Errorf("folded into another space: %v", err)
 	}
+	forged := h.memos[1].Head()
+	forged.Seq = 9
+	if _, err := qc.With(forged).Fold(h.trees, h.memos); !errors.Is(err, causal.ErrTail) {
+		t.Errorf("a head that names a memo by another place: %v", err)
+	}
 	folded := must(qc.With(h.memos[0].Head()).Fold(h.trees, h.memos))
 	more := h.after(h.memos[1], put("more"))
 	other = h.trees
@@ -242,7 +262,7 @@ func (h *history) after(m *memo.Memo, body memo.Body, causes ...*memo.Memo) *mem
 // A partial fold takes what is dense and leaves what is not: many edits of one
 // row, with the causes they have elsewhere, before rows of one edit each.
 func TestPartialFoldsAreDense(t *testing.T) {
-	h := wide(20) // rows 0…19, one edit each
+	h := wide(40) // rows 0…39, one edit each
 	qc := causal.Context{Space: h.trees.Params.Space}.With(h.memos[0].Head())
 	qc = must(qc.Fold(h.trees, h.memos))
 	for _, m := range h.memos[1:] {
@@ -265,8 +285,8 @@ func TestPartialFoldsAreDense(t *testing.T) {
 			t.Errorf("%s was not folded", m.Head())
 		}
 	}
-	if left := len(part.Loose); left != 18 {
-		t.Errorf("%d loose heads are left, want those of the other 18 rows", left)
+	if left := len(part.Loose); left != 38 {
+		t.Errorf("%d loose heads are left, want those of the other 38 rows", left)
 	}
 	// With room for fewer it takes the first of them, and with room for nothing nothing.
 	if few := must(qc.FoldPart(h.trees, h.memos, causal.Budget{Memos: 4})); !few.Below.Covers(hot.Author, 3) || few.Below.Covers(hot.Author, 4) {
@@ -274,6 +294,52 @@ func TestPartialFoldsAreDense(t *testing.T) {
 	}
 	if none := must(qc.FoldPart(h.trees, h.memos, causal.Budget{Bytes: 1})); !none.Equal(qc) {
 		t.Errorf("with room for nothing the context became %v", none)
+	}
+}
+
+// Of rows that are equally dense the first are taken, every time.
+func TestPartialFoldsAreDeterministic(t *testing.T) {
+	h := wide(40)
+	qc := causal.Context{Space: h.trees.Params.Space}
+	for _, m := range h.memos {
+		qc = qc.With(m.Head())
+	}
+	for range 5 {
+		part := must(qc.FoldPart(h.trees, h.memos, causal.Budget{Memos: 4})) // the genesis and three
+		for _, i := range []int{0, 1, 10} {                                  // rows as they sort
+			if m := h.memos[i+1]; !part.Below.Covers(m.Author, 1) {
+				t.Fatalf("row %d was not folded", i)
+			}
+		}
+	}
+}
+
+// A memo that another one has forked is joined with it, in whatever order they
+// come, and the vector keeps the greater digest.
+func TestForksInTheTail(t *testing.T) {
+	h := wide(3)
+	one := h.after(h.memos[1], put("one"))
+	other := h.after(h.memos[1], put("other"))
+	greater := one
+	if one.ID().Compare(other.ID()) < 0 {
+		greater = other
+	}
+	for _, swap := range []bool{false, true} {
+		x, y := h.memos[2], h.memos[3]
+		if swap {
+			x, y = y, x
+		}
+		a, b := h.after(x, memo.Join{}, one), h.after(y, memo.Join{}, other)
+		qc := must(causal.Context{Space: h.trees.Params.Space}.With(a.Head()).With(b.Head()).Fold(h.trees, h.memos))
+		if m, _ := qc.Below.Get(greater.Author); m.ID != greater.ID() {
+			t.Errorf("swapped %v: the vector has %s, want %s", swap, m.Head, greater.Head())
+		}
+		for _, row := range []string{"one", "other"} {
+			root := must(merge.DecodeRoot(h.kept[qc.Root]))
+			if _, ok, err := merge.StateRow(h.trees.Params, h.kept, root.State, merge.RowKey("t", row)); err != nil || !ok {
+				t.Errorf("swapped %v: row %s is not there (%v)", swap, row, err)
+			}
+		}
 	}
 }
 
@@ -290,8 +356,8 @@ func TestWhatIsFreeComesAlong(t *testing.T) {
 	other := h.after(h.memos[2], put("9"))
 	folded := must(qc.Fold(h.trees, h.memos)).With(h.after(h.memos[3], memo.Join{}).Head()).With(other.Head()).With(again.Head())
 	part := must(folded.FoldPart(h.trees, h.memos, causal.Budget{Memos: 2}))
-	if len(part.Loose) != 1 {
-		t.Errorf("two of three memos were to be folded, an edit and the join; loose is %v", part.Loose)
+	if !slices.Equal(part.Loose, []memo.Head{other.Head()}) {
+		t.Errorf("the join and the first of two edits were to be folded; loose is %v", part.Loose)
 	}
 }
 
@@ -300,8 +366,8 @@ func TestWhatIsFreeComesAlong(t *testing.T) {
 func TestFoldsGetSomewhere(t *testing.T) {
 	h := wide(1)
 	last := h.memos[1]
-	for i := range 200 {
-		last = h.after(last, put(fmt.Sprint(i/20)))
+	for i := range 200 { // a hundred rows of one edit, and behind them fifty of two
+		last = h.after(last, put(fmt.Sprint(min(i, 100+i%50))))
 	}
 	qc := causal.Context{Space: h.trees.Params.Space}.With(last.Head())
 	for folds := 0; len(qc.Loose) > 0; folds++ {
@@ -392,7 +458,7 @@ func TestPolicies(t *testing.T) {
 		{"to be sent, and folded for that", causal.Policy{Sending: true}, causal.Sending, 1, 0, whole, true},
 		{"asked for", causal.Policy{}, causal.Asked, 1, 0, whole, true},
 		{"not asked for", causal.Policy{}, causal.Grown, causal.MaxLoose, 1 << 40, whole, false},
-		{"too many heads", causal.Policy{}, causal.Grown, causal.MaxLoose + 1, 0, whole, true},
+		{"too many heads", p, causal.Grown, causal.MaxLoose + 1, 0, whole, true},
 	} {
 		got, due := c.policy.Due(c.on, c.loose, c.tail)
 		if due != c.due || due && got != c.want {
