@@ -37,14 +37,30 @@ func BuildState(p Params, rows iter.Seq2[KeyedRow, error], put BlockPutter) (mem
 // includes already changes nothing, so deltas, whole states and duplicates do.
 // Blocks are read and put as by Apply, those of the rows among them.
 func ApplyState(p Params, g BlockGetter, root memo.ID, rows iter.Seq2[KeyedRow, error], put BlockPutter) (memo.ID, error) {
-	id, err := applyState(p, g, root, rows, put)
+	id, err := editState(p, g, root, rows, put, joinInto)
 	if err != nil {
 		return memo.ID{}, fmt.Errorf("apply to state %s: %w", root, err)
 	}
 	return id, nil
 }
 
-func applyState(p Params, g BlockGetter, root memo.ID, rows iter.Seq2[KeyedRow, error], put BlockPutter) (memo.ID, error) {
+// Replace puts row states, strictly ascending by key, in place of those that the
+// state tree under root has at their keys, without joining anything; an empty
+// state removes the key, which need not be there. It returns the id of what Build
+// makes of the result. Blocks are read and put as by ApplyState.
+func Replace(p Params, g BlockGetter, root memo.ID, rows iter.Seq2[KeyedRow, error], put BlockPutter) (memo.ID, error) {
+	id, err := editState(p, g, root, rows, put, inPlace)
+	if err != nil {
+		return memo.ID{}, fmt.Errorf("replace in state %s: %w", root, err)
+	}
+	return id, nil
+}
+
+// editState sets each row's key to what value makes of the row and the old tree;
+// nil removes the key.
+func editState(p Params, g BlockGetter, root memo.ID, rows iter.Seq2[KeyedRow, error], put BlockPutter,
+	value func(*pages, KeyedRow, BlockPutter) ([]byte, error),
+) (memo.ID, error) {
 	old, err := openPages(p, g, root)
 	if err != nil {
 		return memo.ID{}, err
@@ -54,9 +70,9 @@ func applyState(p Params, g BlockGetter, root memo.ID, rows iter.Seq2[KeyedRow, 
 		if err != nil {
 			return memo.ID{}, err
 		}
-		value, err := joinInto(old, row, put)
-		if err == nil {
-			err = Entry{Key: row.Key, Value: value}.check(false)
+		e := Entry{Key: row.Key}
+		if e.Value, err = value(old, row, put); err == nil {
+			err = e.check(e.Value == nil)
 		}
 		if n := len(edits) - 1; err == nil && n >= 0 && row.Key <= edits[n].Key {
 			err = fmt.Errorf("%w: %q after %q; sort them and join those of one row", ErrUnsorted, row.Key, edits[n].Key)
@@ -64,9 +80,20 @@ func applyState(p Params, g BlockGetter, root memo.ID, rows iter.Seq2[KeyedRow, 
 		if err != nil {
 			return memo.ID{}, fmt.Errorf("row %q: %w", row.Key, err)
 		}
-		edits = append(edits, edit{Item: Item{Key: row.Key, Value: value}})
+		edits = append(edits, edit{Item: Item{Key: row.Key, Value: e.Value}, gone: e.Value == nil})
 	}
 	return apply(old, edits, put)
+}
+
+// inPlace returns the value of a row's key after Replace.
+func inPlace(_ *pages, row KeyedRow, put BlockPutter) ([]byte, error) {
+	if len(row.State) == 0 {
+		return nil, nil
+	}
+	if _, err := DecodeRow(row.State); err != nil {
+		return nil, err
+	}
+	return stateValue(row.State, put)
 }
 
 // joinInto returns the value of a row's key after the row was joined into the

@@ -211,17 +211,31 @@ func (f *folder) write(s *Space, m *moment, last folded, ok bool, next *folded) 
 		next.root.Params = p
 		if ok {
 			next.root.State, err = merge.ApplyState(p, blocks, last.root.State, f.open(m.rows(s.id, changed)), counted)
+			if err == nil {
+				next.root.Vector, err = merge.ApplyVector(p, blocks, last.root.Vector, ahead(next.vector, last.vector), counted)
+			}
 		} else {
 			next.root.State, err = merge.BuildState(p, f.open(m.snap.States(s.id)), counted)
-		}
-		if err == nil {
-			next.root.Vector, err = merge.BuildVector(p, next.vector, counted)
+			if err == nil {
+				next.root.Vector, err = merge.BuildVector(p, next.vector, counted)
+			}
 		}
 		if err == nil {
 			next.id, err = putRoot(next.root, counted)
 		}
 		return err
 	})
+}
+
+// ahead yields the heads of v that before does not have.
+func ahead(v, before memo.Vector) iter.Seq[memo.Mark] {
+	return func(yield func(memo.Mark) bool) {
+		for m := range v.All() {
+			if had, ok := before.Get(m.Author); (!ok || had != m) && !yield(m) {
+				return
+			}
+		}
+	}
 }
 
 // putRoot puts the block of a root and returns its digest, which tokens name.

@@ -13,8 +13,9 @@ import (
 	"lightcone/merge"
 )
 
-// ErrNoBlock reports a block that is not held here.
-var ErrNoBlock = errors.New("block is not held here")
+// ErrNoBlock reports a block that is not held here. It is merge's own error: who
+// reads a tree need not know where its blocks are kept.
+var ErrNoBlock = merge.ErrNoBlock
 
 // blockBatch is how many bytes of blocks are written to the index at once.
 const blockBatch = 1 << 20
@@ -136,11 +137,15 @@ func (b *blockStore) stop() {
 type Pin struct {
 	Root  memo.ID   // of the encoded merge.Root
 	Until time.Time // in ms; a collection after that may forget it
-	LSN   uint64    // the log's place whose sealed state it is, 0 for a root of others
+	LSN   uint64    // the log's place whose sealed state it is, 0 for a root of another cut
+	// Foreign says that the root came from a peer: its vector is what its digest says,
+	// its state that peer's word, and either may be here in part only.
+	Foreign bool
 }
 
-// Pin keeps a root, all of whose blocks were written, until the later of p.Until
-// and what an earlier pin of it says.
+// Pin keeps a root, all of whose blocks were written unless it is Foreign, until the
+// later of p.Until and what an earlier pin of it says. Once computed here, it is
+// Foreign no more.
 func (b *Blocks) Pin(p Pin) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -157,9 +162,22 @@ func (b *Blocks) Pin(p Pin) error {
 		if was.Until.After(p.Until) {
 			p.Until = was.Until
 		}
-		p.LSN = max(p.LSN, was.LSN)
+		p.LSN, p.Foreign = max(p.LSN, was.LSN), p.Foreign && was.Foreign
 	}
 	return b.apply([]Item{{key, p.encode()}})
+}
+
+// Pinned returns the pin of a root, if there is one.
+func (b *Blocks) Pinned(root memo.ID) (p Pin, ok bool, err error) {
+	key := blockKey(prefixPin, b.space, root)
+	value, ok, err := b.kv.Get(key)
+	if err != nil {
+		return Pin{}, false, fmt.Errorf("%w: %w", errIndex, err)
+	}
+	if ok {
+		p, err = decodePin(key, value)
+	}
+	return p, ok, err
 }
 
 // Pins returns the pinned roots, those of the latest LSN first.
@@ -180,11 +198,15 @@ func (b *Blocks) Pins() ([]Pin, error) {
 }
 
 func (p Pin) encode() []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(nil, uint64(max(p.Until.UnixMilli(), 0))), p.LSN)
+	b := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(max(p.Until.UnixMilli(), 0))), p.LSN)
+	if p.Foreign {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 func decodePin(key, value []byte) (Pin, error) {
 	k, f := fields{b: key[33:]}, fields{b: value}
-	p := Pin{Root: k.id(), Until: time.UnixMilli(int64(f.uint())), LSN: f.uint()}
+	p := Pin{Root: k.id(), Until: time.UnixMilli(int64(f.uint())), LSN: f.uint(), Foreign: f.uint() == 1}
 	return p, errors.Join(k.end(), f.end())
 }

@@ -236,6 +236,56 @@ func TestCollectBesideWrites(t *testing.T) {
 	}
 }
 
+// TestCollectForeign: what came so far of a peer's root stays while it is pinned, and
+// what is missing of it does no harm.
+func TestCollectForeign(t *testing.T) {
+	maker := newBlockWorld(t, NewMemoryKV())
+	f := maker.fold(300, 0)
+	var ids []memo.ID
+	if err := merge.Reach(maker.b, f.root, func(id memo.ID) bool {
+		ids = append(ids, id)
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ids = append([]memo.ID{f.id}, ids...)
+	for came := range len(ids) {
+		if came > 8 && came%5 > 0 {
+			continue
+		}
+		w := newBlockWorld(t, NewMemoryKV())
+		own := w.fold(20, time.Hour)
+		w.write(func(put merge.BlockPutter) error {
+			for _, id := range ids[:came] {
+				data, err := maker.b.Block(id)
+				if err := errors.Join(err, put.PutBlock(id, data)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err := w.b.Pin(Pin{Root: f.id, Until: w.now, Foreign: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.collect()
+		for _, id := range ids[:came] {
+			if _, err := w.b.Block(id); err != nil {
+				t.Fatalf("of %d blocks: %v", came, err)
+			}
+		}
+		w.now = w.now.Add(time.Minute)
+		if c := w.collect(); c.Pins != 1 {
+			t.Fatalf("%+v", c)
+		}
+		if err := w.shows(own); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.b.Block(f.id); came > 0 && !errors.Is(err, ErrNoBlock) {
+			t.Fatalf("the peer's root after its time: %v", err)
+		}
+	}
+}
+
 // TestBlocksReopened: stamps go on where they were, so that a collection after a
 // restart still tells new from old; a pin never becomes shorter.
 func TestBlocksReopened(t *testing.T) {

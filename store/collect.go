@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,7 +53,7 @@ func (b *Blocks) Collect(now time.Time) (Collected, error) {
 				continue
 			}
 		}
-		if err := b.markRoot(p.Root, mark); err != nil {
+		if err := b.markRoot(p, mark); err != nil {
 			return c, err
 		}
 	}
@@ -74,8 +75,11 @@ func (b *Blocks) forget(p Pin, now time.Time) (bool, error) {
 	return true, b.apply([]Item{{Key: key}})
 }
 
-func (b *Blocks) markRoot(id memo.ID, mark func(memo.ID) bool) error {
-	data, err := b.Block(id)
+func (b *Blocks) markRoot(p Pin, mark func(memo.ID) bool) error {
+	data, err := b.Block(p.Root)
+	if p.Foreign && errors.Is(err, ErrNoBlock) {
+		return nil // nothing of it came yet
+	}
 	if err != nil {
 		return err
 	}
@@ -83,8 +87,14 @@ func (b *Blocks) markRoot(id memo.ID, mark func(memo.ID) bool) error {
 	if err != nil {
 		return err
 	}
-	mark(id)
-	return merge.Reach(b, root, mark)
+	mark(p.Root)
+	if !p.Foreign {
+		return merge.Reach(b, root, mark)
+	}
+	return merge.Reach(b, root, func(id memo.ID) bool {
+		_, err := b.Block(id)
+		return !errors.Is(err, ErrNoBlock) && mark(id)
+	})
 }
 
 // sweep deletes what was written up to the stamp began and is not needed.

@@ -23,7 +23,8 @@ import (
 //	b space digest               a derived block
 //	w space digest               number of the write that brought it last u
 //	W                            number of the last of these writes u
-//	k space digest               pinned root: until when in ms u, LSN whose state it is u
+//	k space digest               pinned root: until when in ms u, LSN whose state it is u,
+//	                             1 if a peer's, else 0 u
 //
 // m points at the run's record or the own memo's record; r at the run's record
 // or the own seal's, whose LSN is its order. In t, row is the first 8 bytes of the
