@@ -78,15 +78,22 @@ func Join(a, b Context) (Context, error) {
 	if a.Space != b.Space {
 		return Context{}, fmt.Errorf("%w: %s and %s", ErrOtherSpace, a.Space, b.Space)
 	}
-	if a.compareRoots(b) < 0 {
-		a, b = b, a
+	out := a.Take(b)
+	if len(out.Loose) > MaxLoose {
+		return Context{}, fmt.Errorf("%w: %d, the limit is %d", ErrTooManyHeads, len(out.Loose), MaxLoose)
 	}
-	b = b.Over(a.Root, a.Below)
-	a.Loose = slices.Collect(newest(vectorOf(a.Loose), b.Loose))
-	if len(a.Loose) > MaxLoose {
-		return Context{}, fmt.Errorf("%w: %d, the limit is %d", ErrTooManyHeads, len(a.Loose), MaxLoose)
+	return out, nil
+}
+
+// Take is Join without its bound, of contexts of one space: for who folds the
+// result or counts its heads himself.
+func (qc Context) Take(o Context) Context {
+	if qc.compareRoots(o) < 0 {
+		qc, o = o, qc
 	}
-	return a, nil
+	o = o.Over(qc.Root, qc.Below)
+	qc.Loose = slices.Collect(newest(vectorOf(qc.Loose), o.Loose))
+	return qc
 }
 
 // compareRoots puts the root that covers more memos behind the other. The order is

@@ -65,25 +65,28 @@ func (t Trees) take(qc Context, part []*memo.Memo) (Context, error) {
 	if err != nil {
 		return Context{}, err
 	}
-	old := merge.Root{Params: t.Params}
+	var marks memo.Vector
+	for _, m := range part {
+		if mark, ok := marks.Get(m.Author); !ok || ahead(m.Head(), mark.Head) {
+			marks.Set(memo.Mark{Head: m.Head(), Time: m.Time})
+		}
+	}
+	next := merge.Root{Params: t.Params}
 	if qc.Root.IsZero() {
-		old.State, err = merge.BuildState(t.Params, rows.all(), t.Put)
-	} else if old, err = t.root(qc.Root); err == nil {
-		old.State, err = merge.ApplyState(t.Params, t.Get, old.State, rows.all(), t.Put)
+		next.Vector, err = merge.BuildVector(t.Params, marks, t.Put)
+		if err == nil {
+			next.State, err = merge.BuildState(t.Params, rows.all(), t.Put)
+		}
+	} else if next, err = t.root(qc.Root); err == nil {
+		next.Vector, err = merge.ApplyVector(t.Params, t.Get, next.Vector, marks.All(), t.Put)
+		if err == nil {
+			next.State, err = merge.ApplyState(t.Params, t.Get, next.State, rows.all(), t.Put)
+		}
 	}
 	if err != nil {
 		return Context{}, err
 	}
-	below := joined(qc.Below, memo.Vector{})
-	for _, m := range part {
-		if mark, ok := below.Get(m.Author); !ok || ahead(m.Head(), mark.Head) {
-			below.Set(memo.Mark{Head: m.Head(), Time: m.Time})
-		}
-	}
-	if old.Vector, err = merge.BuildVector(t.Params, below, t.Put); err != nil {
-		return Context{}, err
-	}
-	return t.put(qc, old, below)
+	return t.put(qc, next, joined(qc.Below, marks))
 }
 
 // put returns the context over a root made of trees that were put.
