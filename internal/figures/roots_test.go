@@ -2,6 +2,7 @@ package figures
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"lightcone/memo"
@@ -63,8 +64,14 @@ func (p *peer) merges(a, b merge.Root) (r merge.Root) {
 }
 
 // fetches brings the trees of q's root to p, from the top down, where p's own root
-// has others. It returns how many blocks came.
-func (p *peer) fetches(q *peer, theirs, mine merge.Root) (came int) {
+// has others; a zero one has none. It returns how many blocks came.
+func (p *peer) fetches(q *peer, theirs, mine merge.Root) int {
+	p.t.Helper()
+	return p.fetchesSome(q, theirs, mine, math.MaxInt)
+}
+
+// fetchesSome is fetches that stops after so many blocks.
+func (p *peer) fetchesSome(q *peer, theirs, mine merge.Root, most int) (came int) {
 	p.t.Helper()
 	here, there := p.store.Blocks(p.d.Space), q.store.Blocks(q.d.Space)
 	for _, o := range []merge.WalkOptions{
@@ -73,8 +80,8 @@ func (p *peer) fetches(q *peer, theirs, mine merge.Root) (came int) {
 	} {
 		w, err := merge.NewWalk(here, o)
 		p.must(err)
-		for !w.Done() {
-			ids, err := w.Next(16)
+		for !w.Done() && came < most {
+			ids, err := w.Next(min(16, most-came))
 			p.must(err)
 			p.must(here.Write(func(put merge.BlockPutter) error {
 				for _, id := range ids {
