@@ -70,10 +70,20 @@
 // not be trusted: every block is checked against its digest and against its
 // parent.
 //
+// Walk brings a tree block by block from elsewhere, without trusting who sends
+// them. It asks for what is not held and not part of a base tree, and of an
+// answer it derives nothing before the answer is checked:
+//
+//	for !w.Done() {
+//		ids, err := w.Next(limit) // ask for them; Again(id) when one does not come
+//		err = w.Take(id, data)    // of an answer; then put it
+//	}
+//
 // # Roots
 //
 // BuildState and BuildVector make the two trees of a Root, a cut and the state
-// at it; ApplyState folds rows into a state. MergeRoot merges both trees: a root
+// at it; ApplyState folds rows into a state, ApplyVector heads into a vector, and
+// Replace exchanges rows without a join. MergeRoot merges both trees: a root
 // is a function of the set of memos, and MergeRoot of two roots is the root of
 // the union, whoever merges and in whatever order.
 //

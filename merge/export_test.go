@@ -4,3 +4,9 @@ package merge
 func Priority(p Params, level, dom int, key string) [32]byte {
 	return newPriorities(p).of(level, dom, key)
 }
+
+// MaxFrontier is the bound of what Frontier returns.
+const MaxFrontier = maxFrontier
+
+// Frontier returns how many blocks a walk knows of and has not asked for.
+func Frontier(w *Walk) int { return w.front.Len() }

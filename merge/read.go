@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -9,8 +10,12 @@ import (
 	"lightcone/memo"
 )
 
-// BlockGetter finds blocks. The data is not changed by either side. It need not
-// be trusted: what is not the block asked for is refused.
+// ErrNoBlock reports a block that a BlockGetter does not hold.
+var ErrNoBlock = errors.New("block is not held here")
+
+// BlockGetter finds blocks; ErrNoBlock when it does not hold the one asked for.
+// The data is not changed by either side. It need not be trusted: what is not
+// the block asked for is refused.
 type BlockGetter interface {
 	Block(id memo.ID) ([]byte, error)
 }

@@ -26,7 +26,7 @@ func (b blocks) PutBlock(id memo.ID, data []byte) error {
 func (b blocks) Block(id memo.ID) ([]byte, error) {
 	data, ok := b[id]
 	if !ok {
-		return nil, fmt.Errorf("no block %s", id)
+		return nil, fmt.Errorf("%w: %s", merge.ErrNoBlock, id)
 	}
 	return data, nil
 }

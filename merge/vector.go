@@ -3,6 +3,7 @@ package merge
 import (
 	"cmp"
 	"fmt"
+	"iter"
 
 	"lightcone/memo"
 )
@@ -69,6 +70,46 @@ func BuildVector(p Params, v memo.Vector, put BlockPutter) (memo.ID, error) {
 			}
 		}
 	}, put)
+}
+
+// ApplyVector joins marks, strictly ascending by author, into the vector tree
+// under root and returns the id of what BuildVector makes of the joined vector:
+// per author the greater head by (seq, digest); who is marked as forked stays so.
+// Blocks are read and put as by Apply, so a few marks cost a few nodes a level.
+func ApplyVector(p Params, g BlockGetter, root memo.ID, marks iter.Seq[memo.Mark], put BlockPutter) (memo.ID, error) {
+	id, err := applyVector(p, g, root, marks, put)
+	if err != nil {
+		return memo.ID{}, fmt.Errorf("apply to vector %s: %w", root, err)
+	}
+	return id, nil
+}
+
+func applyVector(p Params, g BlockGetter, root memo.ID, marks iter.Seq[memo.Mark], put BlockPutter) (memo.ID, error) {
+	old, err := openPages(p, g, root)
+	if err != nil {
+		return memo.ID{}, err
+	}
+	var edits []edit
+	for m := range marks {
+		key := string(m.Author[:])
+		if n := len(edits) - 1; n >= 0 && key <= edits[n].Key {
+			return memo.ID{}, fmt.Errorf("%w: author %s again or too late; sort them and keep one mark each", ErrUnsorted, m.Author)
+		}
+		leaf, err := old.find(0, key)
+		if err != nil {
+			return memo.ID{}, err
+		}
+		next := vectorEntry{Seq: m.Seq, ID: m.ID, Time: m.Time}
+		if i, found := leaf.Node.find(key); found {
+			had, err := decodeVectorEntry(leaf.Items[i].Value)
+			if err != nil {
+				return memo.ID{}, fmt.Errorf("author %s: %w", m.Author, err)
+			}
+			next = had.join(next)
+		}
+		edits = append(edits, edit{Item: Item{Key: key, Value: next.encode()}})
+	}
+	return apply(old, edits, put)
 }
 
 // MergeVector makes the vector tree of the union of two cuts out of their vector

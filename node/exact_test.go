@@ -229,14 +229,14 @@ func TestRootsAreCollected(t *testing.T) {
 	want := shows(t, at(t, s, old))
 	edit(t, rng, s, 60)
 	exactToken(t, s)
-	blocks := n.store.Blocks()
-	if c, err := blocks.Collect(now, []memo.SpaceID{s.id}); err != nil || c.Pins != 0 {
+	blocks := n.store.Blocks(s.id)
+	if c, err := blocks.Collect(now); err != nil || c.Pins != 0 {
 		t.Fatalf("%+v %v", c, err)
 	}
 	if got := shows(t, at(t, s, old)); got != want {
 		t.Errorf("after a collection the root shows\n%s\nwant\n%s", got, want)
 	}
-	if c, err := blocks.Collect(now.Add(2*time.Hour), []memo.SpaceID{s.id}); err != nil || c.Pins != 1 || c.Blocks == 0 {
+	if c, err := blocks.Collect(now.Add(2 * time.Hour)); err != nil || c.Pins != 1 || c.Blocks == 0 {
 		t.Fatalf("%+v %v", c, err)
 	}
 	if _, err := at(t, s, old).Get(ctx, "t", "row1"); !errors.Is(err, ErrContextUnavailable) {

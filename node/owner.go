@@ -28,6 +28,9 @@ type owner struct {
 	refused bool // the last tick found that writes are refused
 	delayed delayed
 	counts  counters
+	waiting []*askFetch            // at most maxFetchWaiters
+	cold    map[memo.SpaceID]*cold // of spaces that had a layer
+	todo    []gossip.Input         // what the protocol is told once it did its step
 }
 
 // counters are reported by Status.
@@ -46,27 +49,10 @@ type call interface{ do(o *owner) }
 func newOwner(n *Node, st *state) *owner {
 	o := &owner{
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, open: map[*Space]*openRun{},
-		synced: n.opts.Now(),
+		synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{},
 	}
 	o.core = gossip.New(gossip.Config{Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64()})
 	return o
-}
-
-// holdings lets the protocol read the owner's newest view.
-type holdings struct{ n *Node }
-
-func (h holdings) now() *store.View { return h.n.view.Load().store }
-
-func (h holdings) Vector(s memo.SpaceID) memo.Vector { return h.now().Vector(s) }
-
-func (h holdings) VecRoot(s memo.SpaceID) (memo.ID, error) { return h.now().VecRoot(s) }
-
-func (h holdings) NextRun(s memo.SpaceID, a memo.Author, after uint64) (order, last uint64, ok bool, err error) {
-	return h.now().NextRun(s, a, after)
-}
-
-func (h holdings) Run(s memo.SpaceID, a memo.Author, last uint64) ([]byte, error) {
-	return h.now().Run(s, a, last)
 }
 
 // recover brings the projection up to the log, seals own memos that a crash left
@@ -240,6 +226,8 @@ func (o *owner) tick() {
 	}
 	o.tellReady()
 	o.attachDue(now)
+	o.tickLayers(now)
+	o.drainTodo()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})
 	}

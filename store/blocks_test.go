@@ -40,7 +40,7 @@ func newBlockWorld(t *testing.T, kv KV) *blockWorld {
 		t.Fatal(err)
 	}
 	w := &blockWorld{
-		t: t, b: b, p: merge.DefaultParams(memo.SpaceID{1}),
+		t: t, b: b.of(memo.SpaceID{1}), p: merge.DefaultParams(memo.SpaceID{1}),
 		rng: rand.New(rand.NewPCG(1, 2)), now: time.UnixMilli(1_000_000),
 	}
 	w.last = fold{root: merge.Root{Params: w.p}, rows: map[string]string{}}
@@ -105,7 +105,7 @@ func (w *blockWorld) fold(n int, keep time.Duration) fold {
 		next.id = memo.Sum(data)
 		return put.PutBlock(next.id, data)
 	})
-	if err := w.b.Pin(w.p.Space, Pin{Root: next.id, Until: next.until, LSN: w.lsn}); err != nil {
+	if err := w.b.Pin(Pin{Root: next.id, Until: next.until, LSN: w.lsn}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.last = next
@@ -129,7 +129,7 @@ func (w *blockWorld) shows(f fold) error {
 
 func (w *blockWorld) collect() Collected {
 	w.t.Helper()
-	c, err := w.b.Collect(w.now, []memo.SpaceID{w.p.Space})
+	c, err := w.b.Collect(w.now)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestCollect(t *testing.T) {
 	if n := w.blocks(); n != len(needed) {
 		t.Fatalf("%d blocks are held, the latest root needs %d", n, len(needed))
 	}
-	if pins, err := w.b.Pins(w.p.Space); err != nil || len(pins) != 1 || pins[0].Root != w.last.id {
+	if pins, err := w.b.Pins(); err != nil || len(pins) != 1 || pins[0].Root != w.last.id {
 		t.Fatalf("pins %v, %v", pins, err)
 	}
 }
@@ -236,20 +236,71 @@ func TestCollectBesideWrites(t *testing.T) {
 	}
 }
 
+// TestCollectForeign: what came so far of a peer's root stays while it is pinned, and
+// what is missing of it does no harm.
+func TestCollectForeign(t *testing.T) {
+	maker := newBlockWorld(t, NewMemoryKV())
+	f := maker.fold(300, 0)
+	var ids []memo.ID
+	if err := merge.Reach(maker.b, f.root, func(id memo.ID) bool {
+		ids = append(ids, id)
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ids = append([]memo.ID{f.id}, ids...)
+	for came := range len(ids) {
+		if came > 8 && came%5 > 0 {
+			continue
+		}
+		w := newBlockWorld(t, NewMemoryKV())
+		own := w.fold(20, time.Hour)
+		w.write(func(put merge.BlockPutter) error {
+			for _, id := range ids[:came] {
+				data, err := maker.b.Block(id)
+				if err := errors.Join(err, put.PutBlock(id, data)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err := w.b.Pin(Pin{Root: f.id, Until: w.now, Foreign: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.collect()
+		for _, id := range ids[:came] {
+			if _, err := w.b.Block(id); err != nil {
+				t.Fatalf("of %d blocks: %v", came, err)
+			}
+		}
+		w.now = w.now.Add(time.Minute)
+		if c := w.collect(); c.Pins != 1 {
+			t.Fatalf("%+v", c)
+		}
+		if err := w.shows(own); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.b.Block(f.id); came > 0 && !errors.Is(err, ErrNoBlock) {
+			t.Fatalf("the peer's root after its time: %v", err)
+		}
+	}
+}
+
 // TestBlocksReopened: stamps go on where they were, so that a collection after a
 // restart still tells new from old; a pin never becomes shorter.
 func TestBlocksReopened(t *testing.T) {
 	kv := NewMemoryKV()
 	w := newBlockWorld(t, kv)
 	w.fold(3, time.Hour)
-	again, err := openBlocks(kv)
-	if err != nil || again.stamp != w.b.stamp || again.stamp == 0 {
-		t.Fatalf("stamp %d, %v; want %d", again.stamp, err, w.b.stamp)
+	opened, err := openBlocks(kv)
+	if err != nil || opened.stamp != w.b.stamp || opened.stamp == 0 {
+		t.Fatalf("stamp %d, %v; want %d", opened.stamp, err, w.b.stamp)
 	}
-	if err := again.Pin(w.p.Space, Pin{Root: w.last.id, Until: w.now}); err != nil {
+	again := opened.of(w.p.Space)
+	if err := again.Pin(Pin{Root: w.last.id, Until: w.now}); err != nil {
 		t.Fatal(err)
 	}
-	pins, err := again.Pins(w.p.Space)
+	pins, err := again.Pins()
 	if err != nil || len(pins) != 1 || !pins[0].Until.Equal(w.last.until) || pins[0].LSN != w.lsn {
 		t.Fatalf("pins %v, %v", pins, err)
 	}
@@ -259,5 +310,29 @@ func TestBlocksReopened(t *testing.T) {
 	again.stop()
 	if err := again.Write(func(put merge.BlockPutter) error { return put.PutBlock(memo.ID{9}, nil) }); !errors.Is(err, ErrClosed) {
 		t.Fatalf("write after close: %v", err)
+	}
+}
+
+// TestBlocksOfSpaces: one space's blocks are neither read nor collected with
+// another's, be their bytes the same.
+func TestBlocksOfSpaces(t *testing.T) {
+	w := newBlockWorld(t, NewMemoryKV())
+	w.fold(200, 0)
+	other := w.b.of(memo.SpaceID{2})
+	if _, err := other.Block(w.last.id); !errors.Is(err, ErrNoBlock) {
+		t.Fatalf("a block of another space: %v", err)
+	}
+	data, err := w.b.Block(w.last.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Write(func(put merge.BlockPutter) error { return put.PutBlock(w.last.id, data) }); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := other.Collect(w.now.Add(time.Hour)); err != nil || c.Blocks != 1 {
+		t.Fatalf("%+v %v; want the one block that nothing pins there", c, err)
+	}
+	if err := w.shows(w.last); err != nil {
+		t.Error(err)
 	}
 }

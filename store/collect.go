@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,13 +20,13 @@ type Collected struct {
 	Kept   int // blocks that pinned roots need, or that came meanwhile
 }
 
-// Collect forgets the roots whose time has passed, but for each space's own latest,
+// Collect forgets the roots whose time has passed, but for the space's own latest,
 // and deletes the blocks that no pinned root needs. It may take seconds; blocks are
 // written and roots pinned meanwhile, as long as what is pinned was derived from
 // blocks written after Collect began or from a root that was pinned then.
 //
 // Memory: 8 bytes for each block that is kept, and a map around them.
-func (b *Blocks) Collect(now time.Time, spaces []memo.SpaceID) (Collected, error) {
+func (b *Blocks) Collect(now time.Time) (Collected, error) {
 	var c Collected
 	b.mu.Lock()
 	began := b.stamp
@@ -37,35 +38,33 @@ func (b *Blocks) Collect(now time.Time, spaces []memo.SpaceID) (Collected, error
 		needed[short] = struct{}{}
 		return !seen
 	}
-	for _, space := range spaces {
-		pins, err := b.Pins(space)
-		if err != nil {
-			return c, err
-		}
-		for i, p := range pins {
-			if p.Until.Before(now) && (i > 0 || p.LSN == 0) {
-				forgotten, err := b.forget(space, p, now)
-				if err != nil {
-					return c, err
-				}
-				if forgotten {
-					c.Pins++
-					continue
-				}
-			}
-			if err := b.markRoot(p.Root, mark); err != nil {
+	pins, err := b.Pins()
+	if err != nil {
+		return c, err
+	}
+	for i, p := range pins {
+		if p.Until.Before(now) && (i > 0 || p.LSN == 0) {
+			forgotten, err := b.forget(p, now)
+			if err != nil {
 				return c, err
 			}
+			if forgotten {
+				c.Pins++
+				continue
+			}
+		}
+		if err := b.markRoot(p, mark); err != nil {
+			return c, err
 		}
 	}
 	return c, b.sweep(&c, began, needed)
 }
 
 // forget removes a pin unless it was made longer meanwhile.
-func (b *Blocks) forget(space memo.SpaceID, p Pin, now time.Time) (bool, error) {
+func (b *Blocks) forget(p Pin, now time.Time) (bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key := pinKey(space, p.Root)
+	key := blockKey(prefixPin, b.space, p.Root)
 	value, ok, err := b.kv.Get(key)
 	if err != nil || !ok {
 		return false, err
@@ -76,8 +75,11 @@ func (b *Blocks) forget(space memo.SpaceID, p Pin, now time.Time) (bool, error) 
 	return true, b.apply([]Item{{Key: key}})
 }
 
-func (b *Blocks) markRoot(id memo.ID, mark func(memo.ID) bool) error {
-	data, err := b.Block(id)
+func (b *Blocks) markRoot(p Pin, mark func(memo.ID) bool) error {
+	data, err := b.Block(p.Root)
+	if p.Foreign && errors.Is(err, ErrNoBlock) {
+		return nil // nothing of it came yet
+	}
 	if err != nil {
 		return err
 	}
@@ -85,18 +87,24 @@ func (b *Blocks) markRoot(id memo.ID, mark func(memo.ID) bool) error {
 	if err != nil {
 		return err
 	}
-	mark(id)
-	return merge.Reach(b, root, mark)
+	mark(p.Root)
+	if !p.Foreign {
+		return merge.Reach(b, root, mark)
+	}
+	return merge.Reach(b, root, func(id memo.ID) bool {
+		_, err := b.Block(id)
+		return !errors.Is(err, ErrNoBlock) && mark(id)
+	})
 }
 
 // sweep deletes what was written up to the stamp began and is not needed.
 func (b *Blocks) sweep(c *Collected, began uint64, needed map[uint64]struct{}) error {
 	var garbage []memo.ID
-	for it, err := range scan(b.kv, []byte{prefixStamp}) {
+	for it, err := range scan(b.kv, spaceKey(prefixStamp, b.space)) {
 		if err != nil {
 			return err
 		}
-		k := fields{b: it.Key[1:]}
+		k := fields{b: it.Key[33:]}
 		id := k.id()
 		if err := k.end(); err != nil {
 			return err
@@ -126,12 +134,12 @@ func (b *Blocks) delete(ids []memo.ID, began uint64) (int, error) {
 	defer b.mu.Unlock()
 	var batch []Item
 	for _, id := range ids {
-		value, ok, err := b.kv.Get(blockKey(prefixStamp, id))
+		value, ok, err := b.kv.Get(blockKey(prefixStamp, b.space, id))
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", errIndex, err)
 		}
 		if f := (fields{b: value}); ok && f.uint() <= began {
-			batch = append(batch, Item{Key: blockKey(prefixBlock, id)}, Item{Key: blockKey(prefixStamp, id)})
+			batch = append(batch, Item{Key: blockKey(prefixBlock, b.space, id)}, Item{Key: blockKey(prefixStamp, b.space, id)})
 		}
 	}
 	return len(batch) / 2, b.apply(batch)

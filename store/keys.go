@@ -20,10 +20,11 @@ import (
 //	r space author seq-of-head   order u, first seq u, segment u, offset u
 //	p number                     encoded run that waits, numbered in order of arrival
 //	t row LSN index              segment u, offset u: this memo of that record edits the row
-//	b digest                     a derived block
-//	w digest                     number of the write that brought it last u
+//	b space digest               a derived block
+//	w space digest               number of the write that brought it last u
 //	W                            number of the last of these writes u
-//	k space digest               pinned root: until when in ms u, LSN whose state it is u
+//	k space digest               pinned root: until when in ms u, LSN whose state it is u,
+//	                             1 if a peer's, else 0 u
 //
 // m points at the run's record or the own memo's record; r at the run's record
 // or the own seal's, whose LSN is its order. In t, row is the first 8 bytes of the
@@ -46,7 +47,7 @@ const (
 
 // indexVersion is raised whenever the table above changes: an index of another
 // version is rebuilt.
-const indexVersion = 2
+const indexVersion = 3
 
 func prefixed(prefix byte, n int, parts ...[]byte) []byte {
 	key := append(make([]byte, 0, n), prefix)
@@ -72,10 +73,8 @@ func pendingKey(number uint64) []byte {
 	return binary.BigEndian.AppendUint64(prefixed(prefixPending, 9), number)
 }
 
-func blockKey(prefix byte, id memo.ID) []byte { return prefixed(prefix, 33, id[:]) }
-
-func pinKey(space memo.SpaceID, root memo.ID) []byte {
-	return prefixed(prefixPin, 65, space[:], root[:])
+func blockKey(prefix byte, space memo.SpaceID, id memo.ID) []byte {
+	return prefixed(prefix, 65, space[:], id[:])
 }
 
 // afterAll returns the first key behind all that start with prefix, which must not

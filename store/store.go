@@ -25,7 +25,7 @@ type Store struct {
 
 	spaces  map[memo.SpaceID]*space
 	pending *pending
-	blocks  *Blocks
+	blocks  *blockStore
 	woken   []*waiter // pending runs whose cause attached, to be judged again
 	batch   []Item    // changes of the index not applied yet
 	last    walfs.Entry
@@ -98,8 +98,8 @@ func (s *Store) Spaces() []memo.SpaceID {
 // View returns what is attached now. Any goroutine may call it.
 func (s *Store) View() *View { return s.view.Load() }
 
-// Blocks returns the derived blocks. Any goroutine may call it.
-func (s *Store) Blocks() *Blocks { return s.blocks }
+// Blocks returns the derived blocks of a space. Any goroutine may call it.
+func (s *Store) Blocks(space memo.SpaceID) *Blocks { return s.blocks.of(space) }
 
 // Pending returns how many runs wait for causes, and their encoded bytes.
 func (s *Store) Pending() (runs, bytes int) { return s.pending.len(), s.pending.bytes }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -158,6 +159,19 @@ func (v *View) ownRun(space memo.SpaceID, author memo.Author, first, last uint64
 		r.Memos = append(r.Memos, f.Memo)
 	}
 	return r.Encode()
+}
+
+// Seal returns the signature of the author's memo seq, false if no run that ends
+// there is held.
+func (v *View) Seal(space memo.SpaceID, author memo.Author, seq uint64) (memo.Seal, bool, error) {
+	raw, err := v.Run(space, author, seq)
+	switch {
+	case errors.Is(err, ErrNoRun):
+		return memo.Seal{}, false, nil
+	case err != nil:
+		return memo.Seal{}, false, err
+	}
+	return memo.Seal(raw[len(raw)-len(memo.Seal{}):]), true, nil // it is what ends a run
 }
 
 // place looks up where a covered memo is.

@@ -19,7 +19,7 @@ func (p *peer) folds(before *merge.Root, changed ...string) (r merge.Root, made 
 	snap := p.snapshot()
 	defer snap.Close()
 	r.Params = merge.DefaultParams(p.d.Space)
-	blocks := p.store.Blocks()
+	blocks := p.store.Blocks(p.d.Space)
 	p.must(blocks.Write(func(put merge.BlockPutter) (err error) {
 		counted := counter{put, &made}
 		if before == nil {
@@ -58,7 +58,7 @@ func (p *peer) memos(names ...string) (out []*memo.Memo) {
 // under is the state of a context: a root and the named memos beyond it.
 func (p *peer) under(r merge.Root, loose ...string) *projection.At {
 	p.t.Helper()
-	at, err := projection.NewAt(r.Params, p.store.Blocks(), r.State).With(p.memos(loose...))
+	at, err := projection.NewAt(r.Params, p.store.Blocks(p.d.Space), r.State).With(p.memos(loose...))
 	p.must(err)
 	return at
 }
@@ -168,7 +168,7 @@ func TestFig07(t *testing.T) {
 	before := alice.states()
 	keyframe, _ := alice.folds(nil)
 	var after []string
-	for r, err := range merge.StateRows(keyframe.Params, alice.store.Blocks(), keyframe.State, "") {
+	for r, err := range merge.StateRows(keyframe.Params, alice.store.Blocks(alice.d.Space), keyframe.State, "") {
 		alice.must(err)
 		state, err := r.Row.Encode()
 		alice.must(err)

@@ -46,15 +46,14 @@ type touch struct {
 // touches returns what happened to every cell, each memo once, by field and type.
 func touches(ws []Write) [][]touch {
 	var all []touch
+	met := map[merge.Stamp]bool{} // a memo is told by its stamp
 	for _, w := range ws {
 		for _, d := range w.Edit.Deltas {
-			once := func(t touch) bool {
-				return t.stamp == w.Stamp && t.delta.Field == d.Field && t.delta.Type == d.Type
-			}
-			if !slices.ContainsFunc(all, once) {
+			if !met[w.Stamp] {
 				all = append(all, touch{w.Stamp, d})
 			}
 		}
+		met[w.Stamp] = true
 	}
 	slices.SortStableFunc(all, func(a, b touch) int {
 		return cmp.Or(strings.Compare(a.delta.Field, b.delta.Field), cmp.Compare(a.delta.Type, b.delta.Type))

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lightcone/memo"
+	"lightcone/merge"
 )
 
 // Peer is another replica. A peer's identity is its author key.
@@ -78,17 +79,68 @@ type (
 		Space  memo.SpaceID
 		Origin Peer
 	}
+
+	// Fetch asks for the blocks of a root. Origin, if not zero, is asked first. A
+	// zero Root stands for the newest root of Origin, which then folds before it
+	// answers. Fetches of one root share the way; each phase ends in a Fetched.
+	Fetch struct {
+		Space  memo.SpaceID
+		Root   memo.ID
+		Origin Peer
+		Parts  Parts
+	}
+
+	// Prefer reports that a reader waits for one row of the state under a root that
+	// is being fetched: its blocks come first.
+	Prefer struct {
+		Space memo.SpaceID
+		Root  memo.ID
+		Key   string // merge.RowKey
+	}
+
+	// Folded reports a root this replica made of its own sealed cut, whose blocks
+	// are held. Err says why a fold that the Core asked for failed.
+	Folded struct {
+		Space  memo.SpaceID
+		ID     memo.ID // digest of the encoded Root
+		Root   merge.Root
+		Vector memo.Vector
+		Err    error
+	}
+
+	// HeardRoot is a message on a space's topic of roots; Peer is who relayed it.
+	HeardRoot struct {
+		Space memo.SpaceID
+		Peer  Peer
+		Data  []byte
+
+		announcement *Announcement // set by Prepare
+	}
 )
 
-func (PeerUp) input()    {}
-func (PeerDown) input()  {}
-func (Tick) input()      {}
-func (*Frame) input()    {}
-func (Closed) input()    {}
-func (*Heard) input()    {}
-func (Linked) input()    {}
-func (*Attached) input() {}
-func (Want) input()      {}
+// Parts says how much of a root is fetched.
+type Parts uint8
+
+// The parts of a root, each with those above it.
+const (
+	VectorPart Parts = iota + 1 // the root's block and its vector tree
+	SealsPart                   // and one seal for each author ahead of our vector
+	StatePart                   // and its state tree with the rows' own blocks
+)
+
+func (PeerUp) input()     {}
+func (PeerDown) input()   {}
+func (Tick) input()       {}
+func (*Frame) input()     {}
+func (Closed) input()     {}
+func (*Heard) input()     {}
+func (Linked) input()     {}
+func (*Attached) input()  {}
+func (Want) input()       {}
+func (Fetch) input()      {}
+func (Prefer) input()     {}
+func (Folded) input()     {}
+func (*HeardRoot) input() {}
 
 // Effects is what Step wants done. The owner empties it after each Step.
 type Effects struct {
@@ -98,12 +150,19 @@ type Effects struct {
 	Close   []Close
 	Deliver []Deliver
 	Admit   []Admit
+	Keep    []Keep
+	Fetched []Fetched
+	Fold    []Fold
+	Ahead   []Ahead
+	Heard   []Announced
 }
 
 type (
-	// Publish asks to publish Data on the topic of Space.
+	// Publish asks to publish Data on the topic of memos of Space, or on that of its
+	// roots.
 	Publish struct {
 		Space memo.SpaceID
+		Roots bool
 		Data  []byte
 	}
 
@@ -138,6 +197,50 @@ type (
 		Bytes   int
 	}
 
+	// Keep hands over blocks of a root that is being fetched, checked, parents before
+	// children. The owner writes them before the next Step. It never leaves the
+	// replica.
+	Keep struct {
+		Space  memo.SpaceID
+		Blocks []Block
+	}
+
+	// Fetched reports that a Fetch has all of Part, the owner having kept it; or that
+	// it ended without, Err then saying why. It never leaves the replica.
+	Fetched struct {
+		Space  memo.SpaceID
+		Root   memo.ID
+		Parts  Parts // what is here now; with Err, what was asked for
+		Made   merge.Root
+		Vector memo.Vector  // what the root covers
+		Seals  []SealedHead // of the authors it has ahead of us, from SealsPart on
+		From   Peer         // who gave the last of it, or who vouches for it
+		Err    error
+	}
+
+	// Fold asks the owner to fold a space and to answer with Folded, because a peer
+	// asks for our newest root. It never leaves the replica.
+	Fold struct{ Space memo.SpaceID }
+
+	// Ahead tells the owner that Peer has so many memos that are not here, once in
+	// each session that shows it. It never leaves the replica.
+	Ahead struct {
+		Space memo.SpaceID
+		Peer  Peer
+		Memos uint64
+	}
+
+	// Announced tells the owner of a root that From vouches for and that is news:
+	// neither made nor heard of here before, and not of the cut held here; or of one
+	// that disagrees with ours. It never leaves the replica.
+	Announced struct {
+		Space memo.SpaceID
+		*Announcement
+		// Unequal is a root made here of the same cut with another state: who announces
+		// computes wrongly, or we do. Zero: there is none.
+		Unequal memo.ID
+	}
+
 	// Admit reports that Peer proved to know the secret of Space: it may take
 	// part in the space's topic.
 	Admit struct {
@@ -151,10 +254,27 @@ func (e *Effects) Reset() {
 	clear(e.Publish)
 	clear(e.Send)
 	clear(e.Deliver)
+	clear(e.Keep)
+	clear(e.Fetched)
+	clear(e.Heard)
 	*e = Effects{
 		Publish: e.Publish[:0], Open: e.Open[:0], Send: e.Send[:0],
 		Close: e.Close[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
+		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Ahead: e.Ahead[:0],
+		Heard: e.Heard[:0],
 	}
+}
+
+// Block is a block with its digest.
+type Block struct {
+	ID   memo.ID
+	Data []byte
+}
+
+// SealedHead is the head of a run and its author's seal.
+type SealedHead struct {
+	memo.Head
+	Seal memo.Seal
 }
 
 // Holdings is what the protocol reads of a replica. store.View satisfies it.
@@ -170,6 +290,18 @@ type Holdings interface {
 	NextRun(space memo.SpaceID, author memo.Author, after uint64) (order, last uint64, ok bool, err error)
 	// Run returns the encoded run whose head is the author's memo last.
 	Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte, error)
+
+	// Params returns the tree parameters of a space, false while its genesis is not
+	// held here.
+	Params(space memo.SpaceID) (merge.Params, bool)
+	// Root returns the newest root of the replica's own sealed cut, which may be
+	// behind Vector; false when there is none.
+	Root(space memo.SpaceID) (id memo.ID, r merge.Root, ok bool)
+	// Block returns a block of the space, or an error that is merge.ErrNoBlock.
+	Block(space memo.SpaceID, id memo.ID) ([]byte, error)
+	// Seal returns the seal of the author's memo seq, false if that is no sealed head
+	// held here.
+	Seal(space memo.SpaceID, author memo.Author, seq uint64) (memo.Seal, bool, error)
 }
 
 // TickEvery is the period of Tick.

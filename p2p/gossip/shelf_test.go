@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lightcone/memo"
+	"lightcone/merge"
 )
 
 // shelf is a replica's memory for tests: Holdings and attach, nothing on disk.
@@ -222,4 +223,16 @@ func (a *author) write(space memo.SpaceID, now time.Duration, deps []memo.Head, 
 		memos[i], a.head, deps = m, m.Head(), nil
 	}
 	return a.seal(space, memos)
+}
+
+func (s *shelf) Params(id memo.SpaceID) (merge.Params, bool) {
+	return merge.DefaultParams(id), s.vec.Len() > 0
+}
+
+func (s *shelf) Root(memo.SpaceID) (memo.ID, merge.Root, bool) { return memo.ID{}, merge.Root{}, false }
+
+func (s *shelf) Block(memo.SpaceID, memo.ID) ([]byte, error) { return nil, errNoRun }
+
+func (s *shelf) Seal(memo.SpaceID, memo.Author, uint64) (memo.Seal, bool, error) {
+	return memo.Seal{}, false, nil
 }
