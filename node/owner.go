@@ -28,6 +28,9 @@ type owner struct {
 	refused bool // the last tick found that writes are refused
 	delayed delayed
 	counts  counters
+	waiting []*askFetch            // at most maxFetchWaiters
+	cold    map[memo.SpaceID]*cold // of spaces that had a layer
+	todo    []gossip.Input         // what the protocol is told once it did its step
 }
 
 // counters are reported by Status.
@@ -46,7 +49,7 @@ type call interface{ do(o *owner) }
 func newOwner(n *Node, st *state) *owner {
 	o := &owner{
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, open: map[*Space]*openRun{},
-		synced: n.opts.Now(),
+		synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{},
 	}
 	o.core = gossip.New(gossip.Config{Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64()})
 	return o
@@ -226,6 +229,8 @@ func (o *owner) tick() {
 	}
 	o.tellReady()
 	o.attachDue(now)
+	o.tickLayers(now)
+	o.drainTodo()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})
 	}

@@ -235,7 +235,9 @@ func (a *author) write(space memo.SpaceID, now time.Duration, deps []memo.Head, 
 	return a.seal(space, memos)
 }
 
-func (s *shelf) Params(id memo.SpaceID) (merge.Params, bool) { return merge.DefaultParams(id), true }
+func (s *shelf) Params(id memo.SpaceID) (merge.Params, bool) {
+	return merge.DefaultParams(id), s.vec.Len() > 0
+}
 
 func (s *shelf) Root(memo.SpaceID) (memo.ID, merge.Root, bool) { return memo.ID{}, merge.Root{}, false }
 

@@ -49,6 +49,9 @@ func (c *Core) onVec(s *session, m *vec, e *Effects) error {
 		s.cut = mine
 		c.sayVec(s, differing(mine, s.theirs), e)
 	}
+	if n := lead(s.theirs, mine); n > 0 {
+		e.Ahead = append(e.Ahead, Ahead{Space: s.space.id, Peer: s.peer, Memos: n})
+	}
 	return c.startStreaming(s, e)
 }
 
@@ -68,6 +71,16 @@ func (s *session) list(h vecHead) error {
 		s.member.note(memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID})
 	}
 	return nil
+}
+
+// lead counts the memos that they have and we have not.
+func lead(theirs map[memo.Author]uint64, mine memo.Vector) (n uint64) {
+	for a, seq := range theirs { // a sum: the order does not show
+		if own, _ := mine.Get(a); seq > own.Seq {
+			n += seq - own.Seq
+		}
+	}
+	return n
 }
 
 // differing holds our entry for each author whose seq differs from theirs; seq 0
