@@ -137,6 +137,11 @@ type tail struct {
 
 // tail walks from heads, which are attached, down to what a cut covers.
 func (s *Space) tail(ctx context.Context, below memo.Vector, heads []memo.Head) (tail, error) {
+	return s.tailWithin(ctx, below, heads, maxExactWalk)
+}
+
+// tailWithin is tail of at most limit memos.
+func (s *Space) tailWithin(ctx context.Context, below memo.Vector, heads []memo.Head, limit int) (tail, error) {
 	v := s.node.view.Load().store
 	for _, h := range heads {
 		if !v.Vector(s.id).Covers(h.Author, h.Seq) { // not sealed yet
@@ -149,14 +154,15 @@ func (s *Space) tail(ctx context.Context, below memo.Vector, heads []memo.Head) 
 			break
 		}
 	}
-	out := tail{vector: below.Clone()}
+	var out tail
+	out.vector.Join(below) // no clone of it: others may read it meanwhile
 	for todo := slices.Clone(heads); len(todo) > 0; {
 		h := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		have, _ := out.vector.Get(h.Author)
 		for seq := have.Seq; seq < h.Seq; {
-			if len(out.memos) > maxExactWalk {
-				return tail{}, fmt.Errorf("its past has more than %d memos that no root held here covers", maxExactWalk)
+			if len(out.memos) > limit {
+				return tail{}, fmt.Errorf("its past has more than %d memos that no root held here covers", limit)
 			}
 			if ctx.Err() != nil {
 				return tail{}, ctx.Err()

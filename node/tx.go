@@ -65,8 +65,8 @@ func (tx *Tx) Scan(q Query) iter.Seq2[Row, error] {
 			return
 		}
 		space := tx.session.space.id
-		for m := range tx.cut.Vector().All() {
-			tx.saw(m.Head)
+		if !tx.fixed {
+			tx.session.see(tx.session.space.over(tx.cut))
 		}
 		for it, err := range tx.rows.Scan(space, q.keys()) {
 			if err != nil {
