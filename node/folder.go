@@ -48,6 +48,8 @@ type folder struct {
 	written int                     // blocks since the last collection
 	kept    int                     // blocks it left
 
+	keeping sync.RWMutex // read-held by others who write a root, until it is pinned
+
 	mu   sync.Mutex
 	last map[memo.SpaceID]folded
 }
@@ -237,6 +239,9 @@ func (f *folder) base(s *Space, v *view) (folded, bool) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if newer, ok := f.last[s.id]; ok {
+		return newer, true
+	}
 	f.last[s.id] = last
 	return last, true
 }
@@ -410,6 +415,8 @@ func (f *folder) collect() {
 		return
 	}
 	f.written, f.kept = 0, 0
+	f.keeping.Lock()
+	defer f.keeping.Unlock()
 	for _, s := range f.n.allSpaces() {
 		c, err := f.n.store.Blocks(s.id).Collect(f.n.opts.Now())
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"iter"
 	"strings"
 
-	"lightcone/memo"
+	causal "lightcone/context"
 	"lightcone/merge"
 	"lightcone/projection"
 )
@@ -19,24 +19,22 @@ type scanned struct {
 
 func (s scanned) key() string { return merge.RowKey(s.topic, s.row) }
 
-// scan yields the rows that q selects and tells saw what thereby was seen: the whole
+// scan yields the rows that q selects and tells see what thereby was seen: the whole
 // cut, for what a scan does not show is knowledge too.
-func (src *source) scan(space memo.SpaceID, q projection.Range, saw func(...memo.Head)) iter.Seq2[scanned, error] {
+func (src *source) scan(s *Space, q projection.Range, see func(causal.Context)) iter.Seq2[scanned, error] {
 	return func(yield func(scanned, error) bool) {
-		for m := range src.cut.Vector().All() {
-			saw(m.Head)
+		if !src.fixed {
+			see(s.over(src.cut))
 		}
 		var behind *BehindError
 		if v := src.vouched; v != nil {
 			err := v.complete()
 			if err == nil {
-				for m := range v.vector.All() {
-					saw(m.Head)
-				}
+				see(causal.Context{Space: s.id, Root: v.id, Below: v.vector})
 				v.scan(src.rows, q, yield)
 				return
 			}
-			behind = v.behind(space, v.own.view)
+			behind = v.behind(s.id, v.own.view)
 			if !errors.Is(err, context.DeadlineExceeded) || v.strict {
 				if errors.Is(err, context.DeadlineExceeded) {
 					err = behind
@@ -45,7 +43,7 @@ func (src *source) scan(space memo.SpaceID, q projection.Range, saw func(...memo
 				return
 			}
 		}
-		for it, err := range src.rows.Scan(space, q) {
+		for it, err := range src.rows.Scan(s.id, q) {
 			if !yield(scanned{seen{state: it.State, behind: behind}, it.Topic, it.Row}, err) || err != nil {
 				return
 			}

@@ -65,7 +65,7 @@ func (tx *Tx) Scan(q Query) iter.Seq2[Row, error] {
 			yield(Row{}, fmt.Errorf("scan: %w (it is in topic %q, not %q)", ErrBadCursor, q.After.Topic, q.Topic))
 			return
 		}
-		for it, err := range tx.scan(tx.session.space.id, q.keys(), tx.saw) {
+		for it, err := range tx.scan(tx.session.space, q.keys(), tx.session.see) {
 			if err != nil {
 				yield(Row{}, fmt.Errorf("scan: %w", gone(err)))
 				return
