@@ -64,7 +64,9 @@ func (r *replica) send(o Send) {
 		return
 	}
 	if r.twist != nil {
-		o.Data = r.twist(o.Data)
+		if o.Data = r.twist(o.Data); o.Data == nil {
+			return // it keeps it to itself
+		}
 	}
 	other, id := s.ends[1-me], s.ids[1-me]
 	s.frames++

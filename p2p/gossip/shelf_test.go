@@ -35,7 +35,7 @@ type shelved struct {
 var errNoRun = errors.New("no such run")
 
 func newShelf(space memo.SpaceID) *shelf {
-	return &shelf{space: space, runs: map[memo.Author][]shelved{}, library: library{blocks: map[memo.ID][]byte{}}}
+	return &shelf{space: space, runs: map[memo.Author][]shelved{}, library: library{of: space, blocks: map[memo.ID][]byte{}}}
 }
 
 func (s *shelf) Vector(memo.SpaceID) memo.Vector { return s.vec.Clone() }
