@@ -21,7 +21,7 @@ const (
 	// fetchWindow is how many bytes of blocks are under way to us, by what blocks had
 	// lately; minAsked and maxAsked bound their number.
 	fetchWindow        = 1 << 20
-	minAsked, maxAsked = 32, 1024
+	minAsked, maxAsked = 32, 4096
 	// maxLacking is how many blocks a peer may not have until another is asked.
 	maxLacking = 256
 )

@@ -205,6 +205,15 @@ func (a *author) seal(space memo.SpaceID, memos []*memo.Memo) *memo.Run {
 // write makes a run of n memos with a value of size bytes each; the first one
 // depends on deps.
 func (a *author) write(space memo.SpaceID, now time.Duration, deps []memo.Head, n, size int) *memo.Run {
+	return a.writeRows(space, now, deps, n, size, func() string { return fmt.Sprintf("row-%06d", a.head.Seq) })
+}
+
+// overwrite makes a run of one memo that writes a row with 100 bytes.
+func (a *author) overwrite(space memo.SpaceID, now time.Duration, row string) *memo.Run {
+	return a.writeRows(space, now, nil, 1, 100, func() string { return row })
+}
+
+func (a *author) writeRows(space memo.SpaceID, now time.Duration, deps []memo.Head, n, size int, row func() string) *memo.Run {
 	memo.SortDeps(deps)
 	memos := make([]*memo.Memo, n)
 	for i := range memos {
@@ -213,7 +222,7 @@ func (a *author) write(space memo.SpaceID, now time.Duration, deps []memo.Head, 
 			Space: space, Author: a.id, Seq: a.head.Seq + 1, Prev: a.head.ID, Deps: deps,
 			Time: memo.Time(now.Milliseconds())<<16 | memo.Time(i),
 			Body: &memo.Edit{Topics: []memo.TopicEdit{{Topic: "t", Rows: []memo.RowEdit{{
-				Row:    memo.Bytes(fmt.Sprintf("row-%06d", a.head.Seq)),
+				Row:    memo.Bytes(row()),
 				Deltas: []memo.Delta{{Field: "", Op: memo.Op{Set: true, Value: memo.Blob(value)}}},
 			}}}}},
 		})
