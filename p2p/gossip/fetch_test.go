@@ -25,7 +25,7 @@ func settled(seed uint64, peers, rows int, f faults) *world {
 	for range rows {
 		a.shelf.put(a.author.write(w.space, w.now, nil, 1, 100))
 	}
-	a.fold()
+	a.newRoot()
 	for _, r := range w.replicas[1 : peers-1] {
 		r.shelf.copy(a.shelf)
 	}
@@ -212,7 +212,7 @@ func TestFetchBringsWhatIsThere(t *testing.T) {
 			for range rapid.IntRange(1, 5).Draw(t, "more") {
 				a.shelf.put(a.author.write(w.space, w.now, nil, 1, 100))
 			}
-			a.fold()
+			a.newRoot()
 			for _, b := range w.replicas[1 : len(w.replicas)-1] {
 				b.shelf.copy(a.shelf)
 			}

@@ -52,7 +52,7 @@ func TestFetchesAreBounded(t *testing.T) {
 	var roots []memo.ID
 	for range asked {
 		a.shelf.put(a.author.write(w.space, w.now, nil, 1, 100))
-		roots = append(roots, a.fold().ID)
+		roots = append(roots, a.newRoot().ID)
 	}
 	for i, connected := range []bool{false, true} {
 		if connected {
@@ -188,6 +188,6 @@ func TestMeasureFetch(t *testing.T) {
 	for i := range 10 { // rows all over the state
 		a.shelf.put(a.overwrite(w.space, w.now, fmt.Sprintf("row-%06d", i*1000+500)))
 	}
-	a.fold()
+	a.newRoot()
 	measure("ten rows", len(a.shelf.blocks)-before)
 }

@@ -103,8 +103,8 @@ func joinEdit(rows map[string]merge.Row, m *memo.Memo) {
 	}
 }
 
-// fold makes the root of what the replica holds, its newest from now on.
-func (r *replica) fold() Folded {
+// newRoot makes the root of what the replica holds, its newest from now on.
+func (r *replica) newRoot() Folded {
 	p, must := merge.DefaultParams(r.w.space), func(id memo.ID, err error) memo.ID {
 		if err != nil {
 			panic(err)
@@ -170,7 +170,7 @@ func (w *world) libraryCommand(t *testing.T, d *datadriven.TestData, out *string
 	}
 	switch d.Cmd {
 	case "root":
-		r.fold()
+		r.newRoot()
 	case "fetch":
 		r.step(in)
 	case "prefer":

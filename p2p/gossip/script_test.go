@@ -33,6 +33,8 @@ import (
 //	fetch b newest [parts=P] origin=a  b asks a to fold, and fetches that root
 //	prefer b of=a row=R                a reader waits for that row
 //	forget b every=N [rest=M]          b loses one block in N
+//	fold a [lie]                       a folds what it holds; the state is wrong
+//	roots                              what everybody counts of announcements
 func TestScripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -130,6 +132,12 @@ func (w *world) command(t *testing.T, d *datadriven.TestData, out *strings.Build
 	case "vectors":
 		for _, r := range w.replicas {
 			fmt.Fprintf(out, "%v: %s\n", r, w.vector(r.shelf.vec))
+		}
+	case "fold":
+		w.named(d, 0).fold(d.HasArg("lie"))
+	case "roots":
+		for _, r := range w.replicas {
+			fmt.Fprintf(out, "%v: %+v\n", r, r.core.Stats().Roots)
 		}
 	default:
 		w.libraryCommand(t, d, out)
@@ -233,6 +241,10 @@ func (w *world) traceAttached(r *replica, d Deliver, a *Attached) {
 
 func (w *world) tracePublish(r *replica, o Publish) {
 	if w.log == nil {
+		return
+	}
+	if o.Roots {
+		w.traceRoot(r, o)
 		return
 	}
 	hint, raw, err := parsePublication(o.Data)

@@ -242,7 +242,7 @@ func TestAnswerWaitsForTheFold(t *testing.T) {
 	}
 	fold := func(v *victim) Folded {
 		r := &replica{shelf: v.shelf, w: &world{space: v.space}}
-		return r.fold()
+		return r.newRoot()
 	}
 	t.Run("answers when it is done", func(t *testing.T) {
 		v := newVictim(t)
