@@ -166,11 +166,16 @@ func (f *folder) fold(s *Space) (folded, error) {
 	if err := f.n.pin(s, next.id, next.lsn); err != nil {
 		return folded{}, fmt.Errorf("fold: %w", err)
 	}
-	f.mu.Lock()
-	f.last[s.id] = next
-	f.mu.Unlock()
-	f.tell(gossip.Folded{Space: s.id, ID: next.id, Root: next.root, Vector: next.vector})
+	f.found(s, next)
 	return next, nil
+}
+
+// found notes the newest root of a space, and lets the protocol announce it.
+func (f *folder) found(s *Space, r folded) {
+	f.mu.Lock()
+	f.last[s.id] = r
+	f.mu.Unlock()
+	f.tell(gossip.Folded{Space: s.id, ID: r.id, Root: r.root, Vector: r.vector})
 }
 
 // tell tells the protocol what came of a fold.
@@ -235,9 +240,7 @@ func (f *folder) base(s *Space, v *view) (folded, bool) {
 	for m := range last.vector.All() {
 		last.memos += m.Seq
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.last[s.id] = last
+	f.found(s, last)
 	return last, true
 }
 

@@ -303,3 +303,28 @@ func TestAlarm(t *testing.T) {
 		}
 	}
 }
+
+// TestHeadsAreNoted: who announces has what it names.
+func TestHeadsAreNoted(t *testing.T) {
+	l := newListener(t)
+	h := memo.Head{Author: l.other.id, Seq: 7, ID: testID}
+	l.hear(l.evil, junk(1), 1, h)
+	l.core.Members(l.space, func(p Peer, _ bool, has memo.Vector) {
+		if p == l.evil.id && !has.Covers(h.Author, h.Seq) {
+			t.Error("it is not known who has an announced head")
+		}
+	})
+}
+
+// TestSaidAgain: long after, where nobody else says it, with the peers that others
+// count.
+func TestSaidAgain(t *testing.T) {
+	l := newListener(t)
+	f := l.fold()
+	l.pass(announceMin)
+	l.hear(l.evil, f.Root, 1)
+	l.pass(3 * announceMax)
+	if n := len(l.announced); n < 2 || n > 3 || l.announced[0].Peers != 1 || l.announced[n-1].Peers != 3 {
+		t.Errorf("announced %d times: %+v", n, l.announced)
+	}
+}
