@@ -166,17 +166,17 @@ func TestSuppression(t *testing.T) {
 		"of a fetched cut above": {func(l *listener, f Folded) {
 			above := f.Vector.Clone()
 			above.Set(memo.Mark{Head: memo.Head{Author: l.evil.id, Seq: 1, ID: testID}})
-			l.core.fetched(&Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: above}}})
+			l.core.Step(l.now, Tick{}, &Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: above}}})
 			l.hear(l.evil, junk(1), 2)
 		}, true},
 		"of a fetched cut beside": {func(l *listener, f Folded) {
 			var beside memo.Vector
 			beside.Set(memo.Mark{Head: memo.Head{Author: l.evil.id, Seq: 1000, ID: testID}})
-			l.core.fetched(&Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: beside}}})
+			l.core.Step(l.now, Tick{}, &Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: beside}}})
 			l.hear(l.evil, junk(1), 1000)
 		}, false},
 		"of a cut that could not be fetched": {func(l *listener, f Folded) {
-			l.core.fetched(&Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: f.Vector, Err: errNoRun}}})
+			l.core.Step(l.now, Tick{}, &Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: f.Vector, Err: errNoRun}}})
 			l.hear(l.evil, junk(1), 2)
 		}, false},
 	} {
