@@ -75,6 +75,7 @@ type Stats struct {
 	Failed    int
 	Refused   int // sessions of peers without the secret
 	Forks     int // authors seen with two heads of the same seq
+	Gaps      int // authors of whom a peer lacks memos that are not held here either
 	RunsSent  int
 	BytesSent int // of runs in recon
 	Roots     RootStats

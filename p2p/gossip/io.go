@@ -286,7 +286,8 @@ type Holdings interface {
 	VecRoot(space memo.SpaceID) (memo.ID, error)
 	// NextRun finds the run that holds the author's first memo after seq. order
 	// is its place in attach order: a run's causes have smaller ones. last is the
-	// seq of its head.
+	// seq of its head. Where that memo is covered and not held, ok is false and order
+	// is that of the state that stands for it.
 	NextRun(space memo.SpaceID, author memo.Author, after uint64) (order, last uint64, ok bool, err error)
 	// Run returns the encoded run whose head is the author's memo last.
 	Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte, error)
