@@ -3,7 +3,9 @@ package merge
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math/bits"
+	"slices"
 	"sort"
 	"strings"
 
@@ -40,17 +42,34 @@ const (
 	weightMemo = 80 // that the item stands on, unless the item before stands on it too
 )
 
-// item is one item of a row.
+// item is one item of a row. Its lists are parts of the row's.
 type item struct {
-	key    string
-	by     *Stamp // the memo it stands on; nil when only others tell of the author
-	weight int    // without that
-	part   *Cell  // the part of a cell that it is; nil for the tombstone
+	cell    *Cell  // that it is of; nil for the tombstone
+	prefix  string // of the keys of the cell's items
+	suffix  string // of this one's
+	by      *Stamp // the memo it stands on; nil when only others tell of the author
+	weight  int    // without that
+	tallies []Tally
+	atoms   Atoms
+}
+
+func (it *item) key() string { return it.prefix + it.suffix }
+
+// symbol returns byte i of the key plus one, or 0 at its end, which comes first.
+func (it *item) symbol(i int) uint {
+	n := len(it.prefix)
+	switch {
+	case i < n:
+		return uint(it.prefix[i]) + 1
+	case i < n+len(it.suffix):
+		return uint(it.suffix[i-n]) + 1
+	}
+	return 0
 }
 
 // pieces returns the pieces of a row, ascending by key, as row states in form.
 func (r Row) pieces() ([]KeyedRow, error) {
-	c := pieceCutter{items: r.items()}
+	c := pieceCutter{items: slices.Collect(r.items())}
 	c.sums = make([]int, 1, len(c.items)+1)
 	for i := range c.items {
 		sum := c.sums[i] + c.items[i].weight
@@ -72,18 +91,18 @@ func decodePiece(key string, state []byte) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	switch items := p.items(); {
-	case len(items) == 0:
-		return Row{}, malformed("it is empty")
-	case items[0].key != key:
-		return Row{}, malformed("its first item has the key %x", items[0].key)
+	for first := range p.items() {
+		if first.key() != key {
+			return Row{}, malformed("its first item has the key %x", first.key())
+		}
+		return p, nil
 	}
-	return p, nil
+	return Row{}, malformed("it is empty")
 }
 
-// append appends the part of a cell that comes behind all of r. Row.check tells
-// whether it did.
-func (r *Row) append(c *Cell) {
+// append appends a part of a cell that comes behind all of r: the register, or the
+// lists. Row.check tells whether it did.
+func (r *Row) append(c *Cell, tallies []Tally, atoms *Atoms) {
 	last := len(r.Cells) - 1
 	if last < 0 || r.Cells[last].compareKey(c) != 0 || c.Type == memo.Register {
 		part := *c
@@ -97,100 +116,112 @@ func (r *Row) append(c *Cell) {
 		last++
 	}
 	if to := r.Cells[last].Counter; to != nil {
-		to.Tallies = append(to.Tallies, c.Counter.Tallies...)
+		to.Tallies = append(to.Tallies, tallies...)
 	}
 	if to := r.Cells[last].Atoms; to != nil {
-		to.Live = append(to.Live, c.Atoms.Live...)
-		to.Seen = append(to.Seen, c.Atoms.Seen...)
-		to.Writers = append(to.Writers, c.Atoms.Writers...)
+		to.Live = append(to.Live, atoms.Live...)
+		to.Seen = append(to.Seen, atoms.Seen...)
+		to.Writers = append(to.Writers, atoms.Writers...)
 	}
 }
 
-// items returns the items of a row, or of a piece, ascending by key.
-func (r Row) items() []item {
-	n := 1 + len(r.Cells)
-	for i := range r.Cells {
-		if x := r.Cells[i].Atoms; x != nil {
-			n += len(x.Writers) + len(x.Live)
-		}
+// appendAll appends all of a cell, or what a piece has of it.
+func (r *Row) appendAll(c *Cell) {
+	var tallies []Tally
+	if c.Counter != nil {
+		tallies = c.Counter.Tallies
 	}
-	out := make([]item, 0, n)
-	if !r.Tombstone.IsZero() {
-		out = append(out, item{by: &r.Tombstone, weight: weightItem})
-	}
-	for i := range r.Cells {
-		c := &r.Cells[i]
-		key := strings.ReplaceAll(c.Field, "\x00", "\x00\xff") + "\x00" + string([]byte{byte(c.Type)})
-		switch {
-		case c.Counter != nil:
-			out = c.tallies(out, key)
-		case c.Atoms != nil:
-			out = c.atoms(out, key)
-		default:
-			weight := weightItem + len(c.Field) + c.Register.Value.Size()
-			out = append(out, item{key: key, by: &c.Register.Stamp, weight: weight, part: c})
-		}
-	}
-	return out
+	r.append(c, tallies, c.Atoms)
 }
 
-// tallies appends the items of a counter.
-func (c *Cell) tallies(out []item, key string) []item {
-	for i := range c.Counter.Tallies {
-		t := &c.Counter.Tallies[i]
-		it := item{key: key + string(t.Stamp.Author[:]), by: &t.Stamp, weight: weightItem}
-		if !t.Base.IsZero() {
-			it.weight += weightBase
+// items yields the items of a row, or of a piece, ascending by key.
+func (r Row) items() iter.Seq[item] {
+	return func(yield func(item) bool) {
+		if !r.Tombstone.IsZero() && !yield(item{by: &r.Tombstone, weight: weightItem}) {
+			return
 		}
-		it.part = &Cell{Field: c.Field, Type: c.Type, Counter: &Counter{Tallies: c.Counter.Tallies[i : i+1]}}
-		out = append(out, it)
+		for i := range r.Cells {
+			c := &r.Cells[i]
+			it := item{cell: c, weight: weightItem}
+			it.prefix = strings.ReplaceAll(c.Field, "\x00", "\x00\xff") + "\x00" + string([]byte{byte(c.Type)})
+			more := true
+			switch {
+			case c.Counter != nil:
+				more = it.eachTally(yield)
+			case c.Atoms != nil:
+				more = it.eachAtom(yield)
+			default:
+				it.by = &c.Register.Stamp
+				it.weight += len(c.Field) + c.Register.Value.Size()
+				more = yield(it)
+			}
+			if !more {
+				return
+			}
+		}
 	}
-	return out
 }
 
-// atoms appends the items of a multi or set.
-func (c *Cell) atoms(out []item, key string) []item {
-	writers, seen, live := c.Atoms.Writers, c.Atoms.Seen, c.Atoms.Live
-	for len(writers)+len(seen)+len(live) > 0 {
-		author, k := nextItem(writers, seen, live)
-		part := new(Atoms)
-		it := item{weight: weightItem, part: &Cell{Field: c.Field, Type: c.Type, Atoms: part}}
-		it.key = key + string(binary.BigEndian.AppendUint64(author[:], k))
-		if k == 0 && len(writers) > 0 && writers[0].Author == author {
-			it.by = &writers[0]
-			part.Writers, writers = writers[:1], writers[1:]
+// eachTally yields the items of a counter. it has what they have in common.
+func (it item) eachTally(yield func(item) bool) bool {
+	all := it.cell.Counter.Tallies
+	for i := range all {
+		one := it
+		one.suffix, one.by, one.tallies = string(all[i].Stamp.Author[:]), &all[i].Stamp, all[i:i+1]
+		if !all[i].Base.IsZero() {
+			one.weight += weightBase
 		}
-		if k == 0 && len(seen) > 0 && seen[0].Author == author {
-			it.weight += weightSpan * len(seen[0].Spans)
-			part.Seen, seen = seen[:1], seen[1:]
+		if !yield(one) {
+			return false
+		}
+	}
+	return true
+}
+
+// eachAtom yields the items of a multi or set.
+func (it item) eachAtom(yield func(item) bool) bool {
+	x := *it.cell.Atoms
+	for len(x.Writers)+len(x.Seen)+len(x.Live) > 0 {
+		one := it
+		author, k := x.next()
+		one.suffix = string(binary.BigEndian.AppendUint64(author[:], k))
+		if k == 0 && len(x.Writers) > 0 && x.Writers[0].Author == author {
+			one.by = &x.Writers[0]
+			one.atoms.Writers, x.Writers = x.Writers[:1], x.Writers[1:]
+		}
+		if k == 0 && len(x.Seen) > 0 && x.Seen[0].Author == author {
+			one.weight += weightSpan * len(x.Seen[0].Spans)
+			one.atoms.Seen, x.Seen = x.Seen[:1], x.Seen[1:]
 		}
 		n := 0
-		for ; k > 0 && n < len(live) && live[n].Stamp.Author == author && live[n].K == k; n++ {
-			it.by = &live[n].Stamp
-			it.weight += live[n].Value.Size()
+		for ; k > 0 && n < len(x.Live) && x.Live[n].Stamp.Author == author && x.Live[n].K == k; n++ {
+			one.by = &x.Live[n].Stamp
+			one.weight += x.Live[n].Value.Size()
 		}
-		part.Live, live = live[:n], live[n:]
-		out = append(out, it)
+		one.atoms.Live, x.Live = x.Live[:n], x.Live[n:]
+		if !yield(one) {
+			return false
+		}
 	}
-	return out
+	return true
 }
 
-// nextItem returns author and k of the first item of lists that are not all empty.
-func nextItem(writers []Stamp, seen Seen, live []Atom) (author memo.Author, k uint64) {
+// next returns author and k of the first item of lists that are not all empty.
+func (x *Atoms) next() (author memo.Author, k uint64) {
 	first := true
 	see := func(a memo.Author, at uint64) {
 		if c := a.Compare(author); first || c < 0 || c == 0 && at < k {
 			author, k, first = a, at, false
 		}
 	}
-	if len(writers) > 0 {
-		see(writers[0].Author, 0)
+	if len(x.Writers) > 0 {
+		see(x.Writers[0].Author, 0)
 	}
-	if len(seen) > 0 {
-		see(seen[0].Author, 0)
+	if len(x.Seen) > 0 {
+		see(x.Seen[0].Author, 0)
 	}
-	if len(live) > 0 {
-		see(live[0].Stamp.Author, live[0].K)
+	if len(x.Live) > 0 {
+		see(x.Live[0].Stamp.Author, x.Live[0].K)
 	}
 	return author, k
 }
@@ -230,35 +261,29 @@ func (c *pieceCutter) split(i, j int) {
 		return
 	}
 	var p Row
-	for _, it := range c.items[i:j] {
-		if it.part == nil {
+	for n := i; n < j; n++ {
+		it := &c.items[n]
+		if it.cell == nil {
 			p.Tombstone = *it.by
 			continue
 		}
-		p.append(it.part)
+		p.append(it.cell, it.tallies, &it.atoms)
 	}
+	key := c.items[i].key()
 	state, err := p.Encode()
 	if err != nil && c.err == nil {
-		c.err = fmt.Errorf("piece %x: %w", c.items[i].key, err)
+		c.err = fmt.Errorf("piece %x: %w", key, err)
 	}
-	c.out = append(c.out, KeyedRow{Key: c.items[i].key, State: state})
+	c.out = append(c.out, KeyedRow{Key: key, State: state})
 }
 
 // cut returns where the keys from i to j have a one for the first time in the first
 // bit in which they differ.
 func (c *pieceCutter) cut(i, j int) int {
-	first, last := c.items[i].key, c.items[j-1].key
-	at := sharedPrefix(first, last)
-	low, high := symbol(first, at), symbol(last, at)
+	first, last := &c.items[i], &c.items[j-1]
+	at := sharedPrefix(first.key(), last.key())
+	low, high := first.symbol(at), last.symbol(at)
 	top := bits.Len(low^high) - 1
 	from := high >> top << top
-	return i + sort.Search(j-i, func(n int) bool { return symbol(c.items[i+n].key, at) >= from })
-}
-
-// symbol returns the byte of key at i plus one, or 0 at its end, which comes first.
-func symbol(key string, i int) uint {
-	if i == len(key) {
-		return 0
-	}
-	return uint(key[i]) + 1
+	return i + sort.Search(j-i, func(n int) bool { return c.items[i+n].symbol(at) >= from })
 }
