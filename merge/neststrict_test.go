@@ -147,7 +147,7 @@ func TestDecodeNestedRowsIsStrict(t *testing.T) {
 			return append(ps, piece{string(one), rowBytes(t, arr{prov(old)}, nil, register("a", 1))})
 		}), memo.ErrMalformed},
 		"atoms that nobody saw": {with(func(ps []piece) []piece {
-			key := "s\x00\x03" + string(s.Author[:]) + "\x00\x00\x00\x00\x00\x00\x00\x01"
+			key := "s\x00\x03\x01" + string(s.Author[:]) + "\x00\x00\x00\x00\x00\x00\x00\x01"
 			ps = slices.DeleteFunc(ps, func(pc piece) bool { return strings.HasPrefix(pc.key, "s\x00\x03") })
 			return append(ps, piece{key, rowBytes(t, arr{prov(s)}, nil, arr{memo.Bytes("s"), 3, arr{}, arr{}, arr{0, 1, 7}})})
 		}), memo.ErrMalformed},

@@ -17,8 +17,8 @@ import (
 //	""                           the row's tombstone
 //	field 00 type                a register
 //	field 00 type author         a counter's tally of the author
-//	field 00 type author 0₈      of a multi or set, the author's last memo and what was seen of the author
-//	field 00 type author k₈      an atom
+//	field 00 type 00 author      of a multi or set, the author's last memo and what was seen of the author
+//	field 00 type 01 author k₈   an atom: all of that dot, if the author is forked
 //
 // A zero byte within a field is written 00 ff, so that keys ascend as cells do;
 // type is a byte, author 32, k eight, big-endian. A row state lists its items in
@@ -178,24 +178,30 @@ func (it item) eachTally(yield func(item) bool) bool {
 	return true
 }
 
-// eachAtom yields the items of a multi or set.
+// eachAtom yields the items of a multi or set: first what it knows of its authors.
 func (it item) eachAtom(yield func(item) bool) bool {
 	x := *it.cell.Atoms
-	for len(x.Writers)+len(x.Seen)+len(x.Live) > 0 {
+	for len(x.Writers)+len(x.Seen) > 0 {
 		one := it
-		author, k := x.next()
-		one.suffix = string(binary.BigEndian.AppendUint64(author[:], k))
-		if k == 0 && len(x.Writers) > 0 && x.Writers[0].Author == author {
+		author := x.author()
+		one.suffix = "\x00" + string(author[:])
+		if len(x.Writers) > 0 && x.Writers[0].Author == author {
 			one.by = &x.Writers[0]
 			one.atoms.Writers, x.Writers = x.Writers[:1], x.Writers[1:]
 		}
-		if k == 0 && len(x.Seen) > 0 && x.Seen[0].Author == author {
+		if len(x.Seen) > 0 && x.Seen[0].Author == author {
 			one.weight += weightSpan * len(x.Seen[0].Spans)
 			one.atoms.Seen, x.Seen = x.Seen[:1], x.Seen[1:]
 		}
-		n := 0
-		for ; k > 0 && n < len(x.Live) && x.Live[n].Stamp.Author == author && x.Live[n].K == k; n++ {
-			one.by = &x.Live[n].Stamp
+		if !yield(one) {
+			return false
+		}
+	}
+	for len(x.Live) > 0 {
+		one, a, n := it, &x.Live[0], 0
+		one.suffix = "\x01" + string(binary.BigEndian.AppendUint64(a.Stamp.Author[:], a.K))
+		one.by = &a.Stamp
+		for ; n < len(x.Live) && x.Live[n].Stamp.Author == a.Stamp.Author && x.Live[n].K == a.K; n++ {
 			one.weight += x.Live[n].Value.Size()
 		}
 		one.atoms.Live, x.Live = x.Live[:n], x.Live[n:]
@@ -206,24 +212,13 @@ func (it item) eachAtom(yield func(item) bool) bool {
 	return true
 }
 
-// next returns author and k of the first item of lists that are not all empty.
-func (x *Atoms) next() (author memo.Author, k uint64) {
-	first := true
-	see := func(a memo.Author, at uint64) {
-		if c := a.Compare(author); first || c < 0 || c == 0 && at < k {
-			author, k, first = a, at, false
-		}
+// author returns the first author of the writers and of what was seen, which are
+// not both empty.
+func (x *Atoms) author() memo.Author {
+	if len(x.Seen) == 0 || len(x.Writers) > 0 && x.Writers[0].Author.Compare(x.Seen[0].Author) < 0 {
+		return x.Writers[0].Author
 	}
-	if len(x.Writers) > 0 {
-		see(x.Writers[0].Author, 0)
-	}
-	if len(x.Seen) > 0 {
-		see(x.Seen[0].Author, 0)
-	}
-	if len(x.Live) > 0 {
-		see(x.Live[0].Stamp.Author, x.Live[0].K)
-	}
-	return author, k
+	return x.Seen[0].Author
 }
 
 // pieceCutter cuts a list of items into pieces.
