@@ -22,7 +22,7 @@ import (
 // Nested, a row takes within 2 % of what one block would where items have memos of
 // their own, and up to 22 % more where few memos wrote many items, since every piece
 // has their provenance. In return a change costs a piece or two and the way up in
-// the tree (TestOneChangeOfANestedRowIsLocal). MaxPiece balances the two: at 1 KiB
+// the tree (TestOneChangeOfANestedRowIsLocal). maxPiece balances the two: at 1 KiB
 // such a row takes more than half as much again, at 16 KiB a change twice to four
 // times as much.
 const bytesPerNest = `

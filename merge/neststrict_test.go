@@ -130,7 +130,7 @@ func TestDecodeNestedRowsIsStrict(t *testing.T) {
 		}), memo.ErrMalformed},
 		"two pieces in one": {with(func(ps []piece) []piece {
 			return []piece{{"", encode(t, row)}}
-		}), memo.ErrNotCanonical},
+		}), memo.ErrMalformed},
 		"small pieces apart": {with(func(ps []piece) []piece {
 			return append(ps, piece{string(one), rowBytes(t, arr{prov(s)}, nil, register("a", 1))},
 				piece{"aa\x00\x00", rowBytes(t, arr{prov(s)}, nil, register("aa", 1))})

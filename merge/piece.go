@@ -24,15 +24,15 @@ import (
 // type is a byte, author 32, k eight, big-endian. A row state lists its items in
 // that order, so to join pieces again is to append them.
 //
-// The list is cut where its keys part: a list that weighs more than MaxPiece is cut
+// The list is cut where its keys part: a list that weighs more than maxPiece is cut
 // in two at the first bit in which its first and last keys differ, and its parts
 // likewise. What is left is a piece, whose key is that of its first item. So pieces
 // depend on what is in the row alone, and an item that comes or goes changes its
 // own piece or two: one is cut in more only by an item that is heavier than others.
 // A piece of one item may be of any size.
 
-// MaxPiece bounds the weight of a piece of several items: about its bytes.
-const MaxPiece = 4 << 10
+// maxPiece bounds the weight of a piece of several items: about its bytes.
+const maxPiece = 4 << 10
 
 // What items weigh. The pieces, and so digests, depend on it: it never changes.
 const (
@@ -69,7 +69,7 @@ func (it *item) symbol(i int) uint {
 
 // pieces returns the pieces of a row, ascending by key, as row states in form.
 func (r Row) pieces() ([]KeyedRow, error) {
-	c := pieceCutter{items: slices.Collect(r.items())}
+	c := pieceCutter{items: slices.AppendSeq(make([]item, 0, r.mostItems()), r.items())}
 	c.sums = make([]int, 1, len(c.items)+1)
 	for i := range c.items {
 		sum := c.sums[i] + c.items[i].weight
@@ -91,13 +91,20 @@ func decodePiece(key string, state []byte) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	for first := range p.items() {
-		if first.key() != key {
-			return Row{}, malformed("its first item has the key %x", first.key())
+	n, weight := 0, 0
+	for it := range p.items() {
+		if n == 0 && it.key() != key {
+			return Row{}, malformed("its first item has the key %x", it.key())
 		}
-		return p, nil
+		n, weight = n+1, weight+it.weight
+		if n > 1 && weight > maxPiece { // before anything is made of its many items
+			return Row{}, malformed("it has several items and weighs more than %d", maxPiece)
+		}
 	}
-	return Row{}, malformed("it is empty")
+	if n == 0 {
+		return Row{}, malformed("it is empty")
+	}
+	return p, nil
 }
 
 // append appends a part of a cell that comes behind all of r: the register, or the
@@ -160,6 +167,20 @@ func (r Row) items() iter.Seq[item] {
 			}
 		}
 	}
+}
+
+// mostItems bounds the number of items.
+func (r Row) mostItems() int {
+	n := 1 + len(r.Cells)
+	for i := range r.Cells {
+		if x := r.Cells[i].Atoms; x != nil {
+			n += len(x.Writers) + len(x.Seen) + len(x.Live)
+		}
+		if c := r.Cells[i].Counter; c != nil {
+			n += len(c.Tallies)
+		}
+	}
+	return n
 }
 
 // eachTally yields the items of a counter. it has what they have in common.
@@ -249,7 +270,7 @@ func (c *pieceCutter) weight(i, j int) int {
 
 // split makes pieces of the items from i to j.
 func (c *pieceCutter) split(i, j int) {
-	if j-i > 1 && c.weight(i, j) > MaxPiece {
+	if j-i > 1 && c.weight(i, j) > maxPiece {
 		cut := c.cut(i, j)
 		c.split(i, cut)
 		c.split(cut, j)
