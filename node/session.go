@@ -41,6 +41,10 @@ type Read struct {
 	Mode  Mode
 	Wait  time.Duration // how long to wait for the context; negative: not at all
 	Stale StalePolicy
+	// Vouched lets an AtLeast read of rows be answered with what a peer vouches for, as
+	// Local reads always may: see Row.VouchedBy. What the session has seen that way,
+	// later reads without it, and all writes, wait for the memos of.
+	Vouched bool
 }
 
 // From starts a session from a token: it has seen all that the token names.
@@ -232,7 +236,7 @@ func (x *Session) settle(v *view) *BehindError {
 		}
 		missing := t.Missing(cut, digest)
 		if len(missing) == 0 {
-			if qc, ok := t.Resolve(x.space.id, cut, digest); ok && x.name(t.Root, qc.Loose) {
+			if qc, ok := t.Resolve(x.space.id, cut, digest); ok && x.name(t.Root, qc.Loose, t.Origin) {
 				for _, h := range qc.Loose {
 					x.qc = x.qc.With(h)
 				}
@@ -280,10 +284,16 @@ func (x *Session) fence(ctx context.Context) error {
 	if x.read.Mode == Local {
 		return nil
 	}
+	return x.await(ctx, false)
+}
+
+// await waits until this node covers the session's context, or with vouched until
+// this node and a layer together do.
+func (x *Session) await(ctx context.Context, vouched bool) error {
 	if x.overfull() {
 		return ErrTooManyTokens
 	}
-	v := x.space.node.view.Load()
+	l, v := x.space.layer.Load(), x.space.node.view.Load()
 	behind := x.settle(v)
 	if behind == nil {
 		return nil
@@ -293,9 +303,10 @@ func (x *Session) fence(ctx context.Context) error {
 	again := time.NewTicker(wantEvery)
 	defer again.Stop()
 	x.want(ctx)
-	for behind != nil && !behind.Forked {
+	for behind != nil && !behind.Forked && !(vouched && x.vouchedFor(v, l)) {
 		select {
 		case <-v.changed:
+		case <-l.changed:
 		case <-again.C:
 			x.want(ctx)
 			continue
@@ -306,10 +317,10 @@ func (x *Session) fence(ctx context.Context) error {
 		case <-x.space.node.quit:
 			return ErrClosed
 		}
-		v = x.space.node.view.Load()
+		l, v = x.space.layer.Load(), x.space.node.view.Load()
 		behind = x.settle(v)
 	}
-	if behind != nil {
+	if behind != nil && !(vouched && x.vouchedFor(v, l)) {
 		return x.fill(ctx, behind)
 	}
 	return nil
@@ -318,13 +329,18 @@ func (x *Session) fence(ctx context.Context) error {
 // Get returns a row, or ErrNotFound. The session then has seen the memos behind
 // the row's cells.
 func (x *Session) Get(ctx context.Context, topic, row string) (Row, error) {
-	src, behind, err := x.begin(ctx)
-	if err != nil {
-		return Row{}, err
+	for {
+		src, behind, err := x.beginRead(ctx)
+		if err != nil {
+			return Row{}, err
+		}
+		tx := &Tx{session: x, source: src, behind: behind}
+		r, err := tx.Get(topic, row)
+		src.Close()
+		if !errors.Is(err, errNoLayer) {
+			return r, err
+		}
 	}
-	defer src.rows.Close()
-	tx := &Tx{session: x, source: src, behind: behind}
-	return tx.Get(topic, row)
 }
 
 // Put writes fields of a row; other fields of the row stay as they are.
@@ -357,12 +373,12 @@ func (x *Session) Change(ctx context.Context, topic, row, field string, add, rem
 // takes in: what a scan does not show is knowledge too.
 func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		src, behind, err := x.begin(ctx)
+		src, behind, err := x.beginRead(ctx)
 		if err != nil {
 			yield(Row{}, err)
 			return
 		}
-		defer src.rows.Close()
+		defer src.Close()
 		tx := &Tx{session: x, source: src, behind: behind}
 		for r, err := range tx.Scan(q) {
 			if ctx.Err() != nil {
@@ -378,11 +394,11 @@ func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
 
 // View runs f on one unchanging snapshot. Writes in f are refused.
 func (x *Session) View(ctx context.Context, f func(*Tx) error) error {
-	src, behind, err := x.begin(ctx)
+	src, behind, err := x.beginRead(ctx)
 	if err != nil {
 		return err
 	}
-	defer src.rows.Close()
+	defer src.Close()
 	return f(&Tx{session: x, source: src, behind: behind})
 }
 
@@ -392,11 +408,11 @@ func (x *Session) Update(ctx context.Context, f func(*Tx) error) (Receipt, error
 	if x.read.Mode == Exact {
 		return Receipt{Outcome: NotCommitted}, fmt.Errorf("%w: an exact session shows one state for good; write in another, which may take its token", memo.ErrInvalid)
 	}
-	src, _, err := x.begin(ctx)
+	src, err := x.beginWrite(ctx)
 	if err != nil {
 		return Receipt{Outcome: NotCommitted}, err
 	}
-	defer src.rows.Close()
+	defer src.Close()
 	tx := &Tx{session: x, source: src, edit: newDraftEdit()}
 	if err := f(tx); err != nil {
 		return Receipt{Outcome: NotCommitted}, err

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 
 	causal "lightcone/context"
 	"lightcone/memo"
@@ -17,6 +18,7 @@ type Space struct {
 	id       memo.SpaceID
 	name     string
 	admitted map[PeerID]bool // guarded by node.mu; at most maxAdmitted
+	layer    atomic.Pointer[layer]
 }
 
 // maxAdmitted bounds the peers of a space that may take part in its topic as soon

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"slices"
+	"time"
 
 	causal "lightcone/context"
 	"lightcone/memo"
@@ -41,6 +42,21 @@ type Status struct {
 type SpaceStatus struct {
 	SpaceInfo
 	Members []MemberStatus
+	Layer   *LayerStatus // nil when no peer's state is shown or fetched
+	// Liars are peers that vouched for a state that was false. Nothing of it was kept.
+	Liars []PeerID
+}
+
+// LayerStatus is the state of a space that a peer vouches for, while the memos behind
+// it are on their way.
+type LayerStatus struct {
+	Peer    PeerID
+	Since   time.Time // when it was begun to be fetched
+	Memos   uint64    // that it covers; 0 until that is known
+	Missing uint64    // of them, not here
+	Blocks  int       // of it that came
+	Ready   bool      // rows that came are shown
+	Whole   bool      // all came
 }
 
 // MemberStatus says what a peer of a space is known to have.
@@ -107,9 +123,26 @@ func (c *askStatus) do(o *owner) {
 				Peer: p, Connected: up, Ahead: lead(has, mine), Lacks: lead(mine, has),
 			})
 		})
+		s.Layer, s.Liars = o.layerStatus(info.ID, mine)
 		st.Spaces = append(st.Spaces, s)
 	}
 	c.reply <- st
+}
+
+// layerStatus describes the layer of a space, of which mine is here.
+func (o *owner) layerStatus(id memo.SpaceID, mine memo.Vector) (*LayerStatus, []PeerID) {
+	c := o.coldOf(id)
+	if c.space == nil {
+		return nil, nil
+	}
+	l := c.space.layer.Load()
+	if l.peer == (PeerID{}) {
+		return nil, slices.Clone(c.liars)
+	}
+	return &LayerStatus{
+		Peer: l.peer, Since: l.since, Memos: lead(l.vector, memo.Vector{}), Missing: lead(l.vector, mine),
+		Blocks: l.blocks, Ready: l.ready, Whole: l.whole,
+	}, slices.Clone(c.liars)
 }
 
 // lead counts the memos of a that b lacks.

@@ -41,20 +41,21 @@ func (tx *Tx) Get(topic, row string) (Row, error) {
 	if err := checkKey(topic, row); err != nil {
 		return Row{}, err
 	}
-	state, _, err := tx.rows.Get(tx.session.space.id, topic, row)
+	found, err := tx.get(tx.session.space.id, topic, row)
 	if err != nil {
 		return Row{}, fmt.Errorf("read %s/%s: %w", topic, row, gone(err))
 	}
-	tx.saw(headsOf(state)...)
+	tx.saw(tx.heads(found)...)
 	if tx.edit != nil {
-		if state, err = tx.edit.overlay(state, tx.self(), topic, row); err != nil {
+		if found.state, err = tx.edit.overlay(found.state, tx.self(), topic, row); err != nil {
 			return Row{}, err
 		}
 	}
-	if !state.Live() {
-		return Row{Behind: tx.behind}, fmt.Errorf("%s/%s: %w", topic, row, ErrNotFound)
+	out := tx.row(topic, row, found)
+	if !found.state.Live() {
+		return Row{Behind: out.Behind, VouchedBy: out.VouchedBy}, fmt.Errorf("%s/%s: %w", topic, row, ErrNotFound)
 	}
-	return tx.row(topic, row, state), nil
+	return out, nil
 }
 
 // Scan yields the rows of q as they were before the transaction's own writes.
@@ -64,16 +65,12 @@ func (tx *Tx) Scan(q Query) iter.Seq2[Row, error] {
 			yield(Row{}, fmt.Errorf("scan: %w (it is in topic %q, not %q)", ErrBadCursor, q.After.Topic, q.Topic))
 			return
 		}
-		space := tx.session.space.id
-		for m := range tx.cut.Vector().All() {
-			tx.saw(m.Head)
-		}
-		for it, err := range tx.rows.Scan(space, q.keys()) {
+		for it, err := range tx.scan(tx.session.space.id, q.keys(), tx.saw) {
 			if err != nil {
 				yield(Row{}, fmt.Errorf("scan: %w", gone(err)))
 				return
 			}
-			if !yield(tx.row(it.Topic, it.Row, it.State), nil) {
+			if !yield(tx.row(it.topic, it.row, it.seen), nil) {
 				return
 			}
 		}

@@ -48,7 +48,9 @@ const (
 type Config struct {
 	Self     Peer
 	Holdings Holdings
-	Seed     uint64 // of the anti-entropy timer and choice of peers
+	Seed     uint64 // of the timers and the choice of peers
+	// Sign signs with the replica's key. Without it no root is announced.
+	Sign func(msg []byte) memo.Seal
 }
 
 // Core is the protocol state of one replica, for all its spaces. It belongs to
@@ -73,8 +75,10 @@ type Stats struct {
 	Failed    int
 	Refused   int // sessions of peers without the secret
 	Forks     int // authors seen with two heads of the same seq
+	Gaps      int // authors of whom a peer lacks memos that are not held here either
 	RunsSent  int
 	BytesSent int // of runs in recon
+	Roots     RootStats
 }
 
 // space is the protocol state of one space.
@@ -84,6 +88,7 @@ type space struct {
 	members map[Peer]*member
 	order   []Peer // keys of members, ascending
 	nextAE  time.Time
+	roots   roots
 }
 
 // member is a peer that takes part in a space, connected or not.
@@ -100,6 +105,11 @@ type member struct {
 	orphanAt time.Time
 	hinted   time.Time // when a hint last asked for recon
 	failures int       // sessions that failed in a row
+
+	announces Pace          // of the announcements it signed
+	relays    Pace          // of those it relayed whose maker we do not know
+	told      *Announcement // newest root it relayed that was news, to be looked into; nil: none
+	toldAt    time.Time     // since when there is one
 }
 
 // New returns a Core without spaces or peers.
@@ -174,11 +184,16 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.attached(now, in, e)
 	case Want:
 		c.want(now, in)
+	case Folded:
+		c.folded(now, in, e)
+	case *HeardRoot:
+		c.heardRoot(now, in, e)
 	}
 	if c.look {
 		c.look = false
 		c.openDue(now, e)
 	}
+	c.fetched(e)
 }
 
 func (c *Core) sortedSessions() []SessionID {

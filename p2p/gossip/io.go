@@ -153,6 +153,7 @@ type Effects struct {
 	Keep    []Keep
 	Fetched []Fetched
 	Fold    []Fold
+	Ahead   []Ahead
 	Heard   []Announced
 }
 
@@ -221,11 +222,23 @@ type (
 	// asks for our newest root. It never leaves the replica.
 	Fold struct{ Space memo.SpaceID }
 
+	// Ahead tells the owner that Peer has so many memos that are not here, once in
+	// each session that shows it. It never leaves the replica.
+	Ahead struct {
+		Space memo.SpaceID
+		Peer  Peer
+		Memos uint64
+	}
+
 	// Announced tells the owner of a root that From vouches for and that is news:
-	// neither made nor heard of here before. It never leaves the replica.
+	// neither made nor heard of here before, and not of the cut held here; or of one
+	// that disagrees with ours. It never leaves the replica.
 	Announced struct {
 		Space memo.SpaceID
 		*Announcement
+		// Unequal is a root made here of the same cut with another state: who announces
+		// computes wrongly, or we do. Zero: there is none.
+		Unequal memo.ID
 	}
 
 	// Admit reports that Peer proved to know the secret of Space: it may take
@@ -247,7 +260,8 @@ func (e *Effects) Reset() {
 	*e = Effects{
 		Publish: e.Publish[:0], Open: e.Open[:0], Send: e.Send[:0],
 		Close: e.Close[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
-		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Heard: e.Heard[:0],
+		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Ahead: e.Ahead[:0],
+		Heard: e.Heard[:0],
 	}
 }
 
@@ -272,7 +286,8 @@ type Holdings interface {
 	VecRoot(space memo.SpaceID) (memo.ID, error)
 	// NextRun finds the run that holds the author's first memo after seq. order
 	// is its place in attach order: a run's causes have smaller ones. last is the
-	// seq of its head.
+	// seq of its head. Where that memo is covered and not held, ok is false and order
+	// is that of the state that stands for it.
 	NextRun(space memo.SpaceID, author memo.Author, after uint64) (order, last uint64, ok bool, err error)
 	// Run returns the encoded run whose head is the author's memo last.
 	Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte, error)

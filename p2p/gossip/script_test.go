@@ -27,6 +27,8 @@ import (
 //	want a from=b                      a reader waits for heads that b has
 //	run D                              time passes
 //	vectors                            what everybody holds
+//	fold a [lie]                       a folds what it holds; the state is wrong
+//	roots                              what everybody counts of announcements
 func TestScripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -120,6 +122,12 @@ func (w *world) command(t *testing.T, d *datadriven.TestData, out *strings.Build
 	case "vectors":
 		for _, r := range w.replicas {
 			fmt.Fprintf(out, "%v: %s\n", r, w.vector(r.shelf.vec))
+		}
+	case "fold":
+		w.named(d, 0).fold(d.HasArg("lie"))
+	case "roots":
+		for _, r := range w.replicas {
+			fmt.Fprintf(out, "%v: %+v\n", r, r.core.Stats().Roots)
 		}
 	default:
 		d.Fatalf(t, "no such command")
@@ -221,6 +229,10 @@ func (w *world) traceAttached(r *replica, d Deliver, a *Attached) {
 
 func (w *world) tracePublish(r *replica, o Publish) {
 	if w.log == nil {
+		return
+	}
+	if o.Roots {
+		w.traceRoot(r, o)
 		return
 	}
 	hint, raw, err := parsePublication(o.Data)

@@ -25,6 +25,7 @@ type shelf struct {
 	order   uint64
 	pending []*memo.Run
 	memos   int
+	state   uint64 // order of the state that stands for runs that were dropped
 }
 
 type shelved struct {
@@ -71,7 +72,16 @@ func (s *shelf) find(a memo.Author, seq uint64) (shelved, bool) {
 
 func (s *shelf) NextRun(_ memo.SpaceID, a memo.Author, after uint64) (order, last uint64, ok bool, err error) {
 	r, ok := s.find(a, after+1)
+	if ok && r.first > after+1 || !ok && s.vec.Covers(a, after+1) {
+		return s.state, 0, false, nil
+	}
 	return r.order, r.last, ok, nil
+}
+
+// compact drops all runs but the genesis, as if a state stood for them.
+func (s *shelf) compact(genesis *memo.Run) {
+	runs := s.runs[genesis.Author()][:1]
+	s.runs, s.state = map[memo.Author][]shelved{genesis.Author(): runs}, s.order
 }
 
 func (s *shelf) Run(_ memo.SpaceID, a memo.Author, last uint64) ([]byte, error) {
@@ -225,7 +235,9 @@ func (a *author) write(space memo.SpaceID, now time.Duration, deps []memo.Head, 
 	return a.seal(space, memos)
 }
 
-func (s *shelf) Params(id memo.SpaceID) (merge.Params, bool) { return merge.DefaultParams(id), true }
+func (s *shelf) Params(id memo.SpaceID) (merge.Params, bool) {
+	return merge.DefaultParams(id), s.vec.Len() > 0
+}
 
 func (s *shelf) Root(memo.SpaceID) (memo.ID, merge.Root, bool) { return memo.ID{}, merge.Root{}, false }
 

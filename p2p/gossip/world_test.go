@@ -56,11 +56,12 @@ type replica struct {
 	lastOdd  SessionID
 	streams  map[SessionID]*stream
 	admitted map[Peer]bool
-	seen     map[string]bool // message ids
+	seen     map[string]time.Duration // message ids, when they came first
 	eff      Effects
 	busy     time.Duration // deliveries attach in order: not before
 	opened   int           // streams
 	ended    time.Duration // when its last own session did
+	heard    []Announced
 }
 
 // stream is one recon stream: ends[0] opened it.
@@ -116,9 +117,9 @@ func newWorld(seed uint64, k int, f faults) *world {
 		}
 		r := &replica{
 			author: a, w: w, index: i, shelf: newShelf(w.space), lastOdd: ^SessionID(0), streams: map[SessionID]*stream{},
-			admitted: map[Peer]bool{}, seen: map[string]bool{},
+			admitted: map[Peer]bool{}, seen: map[string]time.Duration{},
 		}
-		r.core = New(Config{Self: a.id, Holdings: r.shelf, Seed: seed})
+		r.core = New(Config{Self: a.id, Holdings: r.shelf, Seed: seed, Sign: a.sign})
 		r.core.AddSpace(w.space, testSecret)
 		w.replicas = append(w.replicas, r)
 		w.at(time.Duration(i)*time.Millisecond, r.tick)
@@ -291,6 +292,9 @@ func (r *replica) step(in Input) {
 	for _, a := range out.Admit {
 		r.admitted[a.Peer] = true
 	}
+	for _, a := range out.Heard {
+		r.told(a)
+	}
 	for _, o := range out.Open {
 		r.open(o)
 	}
@@ -319,6 +323,9 @@ func describe(e *Effects) string {
 		for _, r := range o.Runs {
 			fmt.Fprintf(&b, "%x ", r.Head().ID)
 		}
+	}
+	for _, o := range e.Heard {
+		fmt.Fprintf(&b, "heard %x %x ", o.ID, o.Unequal)
 	}
 	fmt.Fprintf(&b, "%v %v %v", e.Open, e.Close, e.Admit)
 	return b.String()

@@ -1,0 +1,146 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+
+	"lightcone/memo"
+	"lightcone/merge"
+	"lightcone/projection"
+)
+
+// scanned is a row that a scan of a source found.
+type scanned struct {
+	seen
+	topic, row string
+}
+
+func (s scanned) key() string { return merge.RowKey(s.topic, s.row) }
+
+// scan yields the rows that q selects and tells saw what thereby was seen: the whole
+// cut, for what a scan does not show is knowledge too.
+func (src *source) scan(space memo.SpaceID, q projection.Range, saw func(...memo.Head)) iter.Seq2[scanned, error] {
+	return func(yield func(scanned, error) bool) {
+		for m := range src.cut.Vector().All() {
+			saw(m.Head)
+		}
+		var behind *BehindError
+		if v := src.vouched; v != nil {
+			err := v.complete()
+			if err == nil {
+				for m := range v.vector.All() {
+					saw(m.Head)
+				}
+				v.scan(src.rows, q, yield)
+				return
+			}
+			behind = v.behind(space, v.own.view)
+			if !errors.Is(err, context.DeadlineExceeded) || v.strict {
+				if errors.Is(err, context.DeadlineExceeded) {
+					err = behind
+				}
+				yield(scanned{}, err)
+				return
+			}
+		}
+		for it, err := range src.rows.Scan(space, q) {
+			if !yield(scanned{seen{state: it.State, behind: behind}, it.Topic, it.Row}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// complete waits until all rows of the layer are here.
+func (v *vouched) complete() error {
+	for {
+		now := v.space.layer.Load()
+		switch {
+		case v.whole || now.id == v.id && now.whole:
+			return nil
+		case now.id != v.id:
+			return errNoLayer
+		}
+		if err := v.space.layerAfter(v.wait, now); err != nil {
+			return err
+		}
+	}
+}
+
+// scan yields the rows of own and of the layer, joined where both have one.
+func (v *vouched) scan(own rows, q projection.Range, yield func(scanned, error) bool) {
+	all := q
+	all.Limit = 0
+	mine, stop := iter.Pull2(own.Scan(v.space.id, all))
+	defer stop()
+	theirs, stop := iter.Pull2(v.at.Scan(v.space.id, all))
+	defer stop()
+	m, t := pull(mine), pull(theirs)
+	for n := 0; m.ok || t.ok; {
+		if err := errors.Join(m.err, t.err); err != nil {
+			yield(scanned{}, err)
+			return
+		}
+		order := m.compare(t)
+		if q.Reverse && m.ok && t.ok {
+			order = -order
+		}
+		out, err := v.both(own, m, t, order)
+		if err != nil || out.state.Live() { // else the one deleted what the other shows
+			n++
+			if !yield(out, err) || err != nil || n == q.Limit {
+				return
+			}
+		}
+		if order <= 0 {
+			m = pull(mine)
+		}
+		if order >= 0 {
+			t = pull(theirs)
+		}
+	}
+}
+
+// pulled is the next row of a scan, if there is one.
+type pulled struct {
+	projection.Item
+	ok  bool
+	err error
+}
+
+func pull(next func() (projection.Item, error, bool)) pulled {
+	it, err, ok := next()
+	return pulled{it, ok, err}
+}
+
+// compare orders the next rows of two scans; the end of one comes last.
+func (p pulled) compare(o pulled) int {
+	switch {
+	case !p.ok:
+		return 1
+	case !o.ok:
+		return -1
+	}
+	return strings.Compare(merge.RowKey(p.Topic, p.Row), merge.RowKey(o.Topic, o.Row))
+}
+
+// both joins the row that comes next, of m, of t, or of both: a row that a scan left
+// out is deleted there, or was never written.
+func (v *vouched) both(own rows, m, t pulled, order int) (scanned, error) {
+	var err error
+	if order < 0 {
+		t.Topic, t.Row = m.Topic, m.Row
+		t.State, err = v.row(m.Topic, m.Row)
+	}
+	if order > 0 {
+		m.Topic, m.Row = t.Topic, t.Row
+		m.State, _, err = own.Get(v.space.id, t.Topic, t.Row)
+	}
+	if err != nil {
+		return scanned{}, err
+	}
+	found, err := v.join(m.State, t.State, m.Topic, m.Row)
+	return scanned{found, m.Topic, m.Row}, err
+}
