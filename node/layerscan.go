@@ -19,38 +19,46 @@ type scanned struct {
 
 func (s scanned) key() string { return merge.RowKey(s.topic, s.row) }
 
-// scan yields the rows that q selects and tells saw what thereby was seen: the whole
-// cut, for what a scan does not show is knowledge too.
-func (src *source) scan(space memo.SpaceID, q projection.Range, saw func(...memo.Head)) iter.Seq2[scanned, error] {
-	return func(yield func(scanned, error) bool) {
-		for m := range src.cut.Vector().All() {
-			saw(m.Head)
-		}
-		var behind *BehindError
-		if v := src.vouched; v != nil {
-			err := v.complete()
-			if err == nil {
-				for m := range v.vector.All() {
-					saw(m.Head)
-				}
-				v.scan(src.rows, q, yield)
-				return
+// found is what a scan of a source yields, and what the source lacked for it.
+type found struct {
+	rows   iter.Seq2[scanned, error]
+	behind *BehindError
+}
+
+// scan selects rows by q and tells saw what thereby is seen: the whole cut, for what a
+// scan does not show is knowledge too.
+func (src *source) scan(space memo.SpaceID, q projection.Range, saw func(...memo.Head)) (out found) {
+	for m := range src.cut.Vector().All() {
+		saw(m.Head)
+	}
+	if v := src.vouched; v != nil {
+		err := v.complete()
+		switch {
+		case err == nil:
+			for m := range v.vector.All() {
+				saw(m.Head)
 			}
-			behind = v.behind(space, v.own.view)
-			if !errors.Is(err, context.DeadlineExceeded) || v.strict {
-				if errors.Is(err, context.DeadlineExceeded) {
-					err = behind
-				}
-				yield(scanned{}, err)
-				return
-			}
+			out.rows = func(yield func(scanned, error) bool) { v.scan(src.rows, q, yield) }
+			return out
+		case !errors.Is(err, context.DeadlineExceeded):
+		case v.strict:
+			err = v.layer.behind(space, v.own.view)
+		default:
+			out.behind, err = v.layer.behind(space, v.own.view), nil
 		}
+		if err != nil {
+			out.rows = func(yield func(scanned, error) bool) { yield(scanned{}, err) }
+			return out
+		}
+	}
+	out.rows = func(yield func(scanned, error) bool) {
 		for it, err := range src.rows.Scan(space, q) {
-			if !yield(scanned{seen{state: it.State, behind: behind}, it.Topic, it.Row}, err) || err != nil {
+			if !yield(scanned{seen{state: it.State, behind: out.behind}, it.Topic, it.Row}, err) || err != nil {
 				return
 			}
 		}
 	}
+	return out
 }
 
 // complete waits until all rows of the layer are here.
