@@ -27,6 +27,11 @@ import (
 //	want a from=b                      a reader waits for heads that b has
 //	run D                              time passes
 //	vectors                            what everybody holds
+//	root a                             a folds what it holds: its newest root
+//	fetch b of=a [parts=P] [origin=a]  b fetches the newest root of a; P is vector, seals or state
+//	fetch b newest [parts=P] origin=a  b asks a to fold, and fetches that root
+//	prefer b of=a row=R                a reader waits for that row
+//	forget b every=N                   b loses one block in N
 func TestScripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -122,7 +127,7 @@ func (w *world) command(t *testing.T, d *datadriven.TestData, out *strings.Build
 			fmt.Fprintf(out, "%v: %s\n", r, w.vector(r.shelf.vec))
 		}
 	default:
-		d.Fatalf(t, "no such command")
+		w.libraryCommand(t, d, out)
 	}
 }
 
@@ -198,6 +203,8 @@ func (w *world) traceFrame(from, to *replica, o Send) {
 		text = fmt.Sprintf("CREDIT %d", m.Bytes)
 	case *done:
 		text = "DONE"
+	default:
+		text = w.blocksText(m)
 	}
 	w.trace("%v → %v  %s  %d B", from, to, text, len(o.Data))
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"lightcone/memo"
-	"lightcone/merge"
 )
 
 // shelf is a replica's memory for tests: Holdings and attach, nothing on disk.
@@ -25,6 +24,7 @@ type shelf struct {
 	order   uint64
 	pending []*memo.Run
 	memos   int
+	library
 }
 
 type shelved struct {
@@ -35,7 +35,7 @@ type shelved struct {
 var errNoRun = errors.New("no such run")
 
 func newShelf(space memo.SpaceID) *shelf {
-	return &shelf{space: space, runs: map[memo.Author][]shelved{}}
+	return &shelf{space: space, runs: map[memo.Author][]shelved{}, library: library{blocks: map[memo.ID][]byte{}}}
 }
 
 func (s *shelf) Vector(memo.SpaceID) memo.Vector { return s.vec.Clone() }
@@ -223,14 +223,4 @@ func (a *author) write(space memo.SpaceID, now time.Duration, deps []memo.Head, 
 		memos[i], a.head, deps = m, m.Head(), nil
 	}
 	return a.seal(space, memos)
-}
-
-func (s *shelf) Params(id memo.SpaceID) (merge.Params, bool) { return merge.DefaultParams(id), true }
-
-func (s *shelf) Root(memo.SpaceID) (memo.ID, merge.Root, bool) { return memo.ID{}, merge.Root{}, false }
-
-func (s *shelf) Block(memo.SpaceID, memo.ID) ([]byte, error) { return nil, errNoRun }
-
-func (s *shelf) Seal(memo.SpaceID, memo.Author, uint64) (memo.Seal, bool, error) {
-	return memo.Seal{}, false, nil
 }
