@@ -112,6 +112,18 @@ func (c *Core) prefer(in Prefer) {
 	}
 }
 
+// drop ends jobs that the owner has no use for.
+func (c *Core) drop(now time.Time, in Drop, e *Effects) {
+	for _, j := range slices.Clone(c.jobs) {
+		if j.space.id == in.Space && (in.Root.IsZero() || j.root == in.Root) {
+			c.finish(now, j, in.Err, e)
+		}
+	}
+	if in.Liar != (Peer{}) {
+		e.Blame = append(e.Blame, Blame{Peer: in.Liar, Err: in.Err})
+	}
+}
+
 // goOn gives jobs their turns and takes each as far as it goes: what is held is
 // read, what is not is asked for, and who is asked is chosen.
 func (c *Core) goOn(now time.Time, e *Effects) {
