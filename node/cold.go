@@ -59,6 +59,9 @@ func (o *owner) ahead(space memo.SpaceID, p PeerID, memos uint64) {
 	if c.space == nil || memos < coldAfter || c.lied(p) || c.space.layer.Load().peer != (PeerID{}) {
 		return
 	}
+	if o.n.opts.Now().Before(c.again) {
+		return
+	}
 	if o.ready() != nil { // there is no room
 		c.later(o.n.opts.Now())
 		return
