@@ -20,7 +20,7 @@ const (
 	fetchPatience, turnPatience = 15 * time.Second, time.Minute
 	// fetchWindow is how many bytes of blocks are under way to us, by what blocks had
 	// lately; minAsked and maxAsked bound their number.
-	fetchWindow        = 1 << 20
+	fetchWindow        = 1 << 18
 	minAsked, maxAsked = 32, 1024
 	// maxLacking is how many blocks a peer may not have until another is asked.
 	maxLacking = 256
