@@ -219,7 +219,19 @@ func (o *owner) overtaken(c *cold) {
 	o.n.log.Info("the memos behind a peer's state are here", "space", c.space.id, "peer", l.peer)
 	if l.whole {
 		o.n.folder.audit(c.space, l)
+	} else if !o.awaited(l) {
+		o.todo = append(o.todo, gossip.Drop{Space: c.space.id, Root: l.id, Err: errors.New("the memos came first")})
 	}
+}
+
+// awaited tells whether somebody waits for the root of a layer besides its readers.
+func (o *owner) awaited(l *layer) bool {
+	for _, c := range o.waiting {
+		if c.id == l.id || c.id.IsZero() && c.from == l.peer {
+			return true
+		}
+	}
+	return false
 }
 
 // askPrefer asks for the blocks of one row first.
