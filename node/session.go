@@ -157,23 +157,35 @@ func (x *Session) Change(ctx context.Context, topic, row, field string, add, rem
 func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		x.space.foldAhead(ctx)
-		src, behind, err := x.beginRead(ctx)
-		if err != nil {
-			yield(Row{}, err)
-			return
-		}
-		defer src.Close()
-		tx := &Tx{session: x, source: src, behind: behind}
-		for r, err := range tx.Scan(q) {
-			if ctx.Err() != nil {
-				yield(Row{}, ctx.Err())
-				return
-			}
-			if !yield(r, err) {
-				return
-			}
+		for x.scan(ctx, q, yield) { // anew
 		}
 	}
+}
+
+// scan reports that it has to begin anew, not having yielded anything.
+func (x *Session) scan(ctx context.Context, q Query, yield func(Row, error) bool) (anew bool) {
+	src, behind, err := x.beginRead(ctx)
+	if err != nil {
+		yield(Row{}, err)
+		return false
+	}
+	defer src.Close()
+	tx := &Tx{session: x, source: src, behind: behind}
+	n := 0
+	for r, err := range tx.Scan(q) {
+		if n == 0 && errors.Is(err, errNoLayer) {
+			return true
+		}
+		n++
+		if ctx.Err() != nil {
+			yield(Row{}, ctx.Err())
+			return false
+		}
+		if !yield(r, err) {
+			return false
+		}
+	}
+	return false
 }
 
 // View runs f on one unchanging snapshot. Writes in f are refused.
