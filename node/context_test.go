@@ -291,6 +291,19 @@ func TestCausesAreNamedOnce(t *testing.T) {
 	}
 }
 
+// Another memo at an observed place is named: its author forked the chain.
+func TestForkedCausesAreNamed(t *testing.T) {
+	h := memo.Head{Author: memo.Author{1}, Seq: 4, ID: memo.ID{4}}
+	var v memo.Vector
+	observe(&v, &memo.Memo{Deps: []memo.Head{h}})
+	other := h
+	other.ID = memo.ID{5}
+	earlier := memo.Head{Author: h.Author, Seq: 3, ID: memo.ID{3}}
+	if got := unobserved(&v, []memo.Head{h, other, earlier}); !slices.Equal(got, []memo.Head{other}) {
+		t.Errorf("named are %v", got)
+	}
+}
+
 // A write that did not get into the log has named nothing.
 func TestFailedWritesNameNothing(t *testing.T) {
 	ctx, s := context.Background(), newSpace(t)
