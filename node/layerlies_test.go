@@ -181,6 +181,11 @@ func TestLiarsAreNotAskedAgain(t *testing.T) {
 	w.seals = nil
 	w.say(t, late, gossip.SealsPart)
 	late.node.onOwner(t, func(o *owner) {
+		c := o.coldOf(late.id)
+		if o.ahead(late.id, PeerID{1}, coldAfter); len(o.todo) > 0 || c.again.IsZero() {
+			t.Error("another state is fetched at once, or never")
+		}
+		c.again = time.Time{}
 		o.ahead(late.id, maker.node.id, 10*coldAfter)
 		if len(o.todo) > 0 || late.layer.Load().peer != (PeerID{}) {
 			t.Error("the liar's state is fetched again")
@@ -204,7 +209,7 @@ func TestRowsOfALayerAreWaitedFor(t *testing.T) {
 	ctx := t.Context()
 	maker, late := latecomer(t, Options{})
 	w := wordOf(t, maker)
-	late.node.onOwner(t, func(*owner) { late.put(layer{peer: w.peer, since: time.Now(), lead: 10}) })
+	late.node.onOwner(t, func(*owner) { late.put(newLayer(w.peer, time.Now(), 10)) })
 	for range 2 { // before the root is known, and after
 		var behind *BehindError
 		if _, err := late.Session(vouches).Get(ctx, "t", "row15"); !errors.As(err, &behind) || behind.Lag.Memos != 10 || !slices.Equal(behind.Holders, []PeerID{w.peer}) {
