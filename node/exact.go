@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	causal "lightcone/context"
 	"lightcone/memo"
@@ -95,7 +96,7 @@ func (x *Session) forget() {
 
 // name keeps the root of a token, if it has one, for takeRoots and precisely. It
 // reports whether there was room. x.mu is held.
-func (x *Session) name(root memo.ID, heads []memo.Head) bool {
+func (x *Session) name(root memo.ID, heads []memo.Head, origin [8]byte) bool {
 	switch {
 	case root.IsZero(), slices.ContainsFunc(x.named, func(n named) bool { return n.root == root && len(n.heads) >= len(heads) }):
 		return true
@@ -103,7 +104,7 @@ func (x *Session) name(root memo.ID, heads []memo.Head) bool {
 		x.over = true
 		return false
 	}
-	x.named = append(x.named, named{root, heads})
+	x.named = append(x.named, named{root, heads, origin})
 	return true
 }
 
@@ -113,7 +114,7 @@ func (x *Session) takeRoots(ctx context.Context) error {
 	todo := x.named
 	x.mu.Unlock()
 	for _, n := range todo {
-		root, err := x.space.find(ctx, n)
+		root, err := x.space.find(ctx, n, x.read.Wait)
 		var v memo.Vector
 		if err == nil {
 			v, err = merge.ReadVector(root.Params, x.space.node.store.Blocks(x.space.id), root.Vector)
@@ -140,7 +141,7 @@ func (x *Session) precisely(ctx context.Context) (*exact, error) {
 	if len(todo) == 0 && len(heads) == 0 {
 		return nil, fmt.Errorf("%w: an exact read shows the state of a token, and none was given; get one from a scan, a write or `lightcone context show --root`", ErrContextUnavailable)
 	}
-	e, err := x.space.precisely(ctx, todo, heads)
+	e, err := x.space.precisely(ctx, todo, heads, x.read.Wait)
 	if err != nil {
 		return nil, gone(err)
 	}
@@ -152,7 +153,7 @@ func (x *Session) precisely(ctx context.Context) (*exact, error) {
 
 // precisely returns the state of the union of what roots cover and of the past of
 // heads.
-func (s *Space) precisely(ctx context.Context, roots []named, heads []memo.Head) (*exact, error) {
+func (s *Space) precisely(ctx context.Context, roots []named, heads []memo.Head, wait time.Duration) (*exact, error) {
 	p := s.params(s.node.view.Load())
 	blocks := scratch{under: s.node.store.Blocks(s.id), own: map[memo.ID][]byte{}}
 	at, err := blocks.empty(p)
@@ -163,7 +164,7 @@ func (s *Space) precisely(ctx context.Context, roots []named, heads []memo.Head)
 	var id memo.ID
 	var below memo.Vector
 	if len(roots) > 0 {
-		if root, err = s.union(ctx, roots, blocks); err == nil {
+		if root, err = s.union(ctx, roots, blocks, wait); err == nil {
 			below, err = merge.ReadVector(p, blocks, root.Vector)
 		}
 		if err == nil {
@@ -196,9 +197,9 @@ func (s *Space) precisely(ctx context.Context, roots []named, heads []memo.Head)
 }
 
 // union returns the root of what all the roots cover, which blocks then have.
-func (s *Space) union(ctx context.Context, roots []named, blocks scratch) (out merge.Root, err error) {
+func (s *Space) union(ctx context.Context, roots []named, blocks scratch, wait time.Duration) (out merge.Root, err error) {
 	for i, n := range roots {
-		r, err := s.find(ctx, n)
+		r, err := s.find(ctx, n, wait)
 		if err == nil && i > 0 && r != out {
 			r, err = merge.MergeRoot(blocks, out, r, blocks)
 		}

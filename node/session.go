@@ -236,7 +236,7 @@ func (x *Session) settle(v *view) *BehindError {
 		}
 		missing := t.Missing(cut, digest)
 		if len(missing) == 0 {
-			if qc, ok := t.Resolve(x.space.id, cut, digest); ok && x.name(t.Root, qc.Loose) {
+			if qc, ok := t.Resolve(x.space.id, cut, digest); ok && x.name(t.Root, qc.Loose, t.Origin) {
 				for _, h := range qc.Loose {
 					x.qc = x.qc.With(h)
 				}

@@ -48,7 +48,9 @@ const (
 type Config struct {
 	Self     Peer
 	Holdings Holdings
-	Seed     uint64 // of the anti-entropy timer and choice of peers
+	Seed     uint64 // of the timers and the choice of peers
+	// Sign signs with the replica's key. Without it no root is announced.
+	Sign func(msg []byte) memo.Seal
 }
 
 // Core is the protocol state of one replica, for all its spaces. It belongs to
@@ -75,8 +77,10 @@ type Stats struct {
 	Failed    int
 	Refused   int // sessions of peers without the secret
 	Forks     int // authors seen with two heads of the same seq
+	Gaps      int // authors of whom a peer lacks memos that are not held here either
 	RunsSent  int
 	BytesSent int // of runs in recon
+	Roots     RootStats
 
 	Fetches    int // sessions begun to fetch blocks
 	BlocksGot  int // that came and were taken
@@ -90,6 +94,7 @@ type space struct {
 	members map[Peer]*member
 	order   []Peer // keys of members, ascending
 	nextAE  time.Time
+	roots   roots
 }
 
 // member is a peer that takes part in a space, connected or not.
@@ -106,6 +111,11 @@ type member struct {
 	orphanAt time.Time
 	hinted   time.Time // when a hint last asked for recon
 	failures int       // sessions that failed in a row
+
+	announces Pace          // of the announcements it signed
+	relays    Pace          // of those it relayed whose maker we do not know
+	told      *Announcement // newest root it relayed that was news, to be looked into; nil: none
+	toldAt    time.Time     // since when there is one
 }
 
 // New returns a Core without spaces or peers.
@@ -191,6 +201,9 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.drop(now, in, e)
 	case Folded:
 		c.refolded(in, e)
+		c.folded(now, in, e)
+	case *HeardRoot:
+		c.heardRoot(now, in, e)
 	}
 	for c.look || c.going {
 		look := c.look
@@ -200,6 +213,7 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		}
 		c.goOn(now, e)
 	}
+	c.fetched(e)
 }
 
 func (c *Core) sortedSessions() []SessionID {

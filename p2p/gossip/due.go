@@ -43,6 +43,7 @@ func (c *Core) tick(now time.Time, e *Effects) {
 	for _, id := range c.order {
 		s := c.spaces[id]
 		c.suspect(now, s)
+		c.speak(now, s, e)
 		if now.After(s.nextAE) {
 			if !s.nextAE.IsZero() {
 				c.pickRandom(now, s)
@@ -76,6 +77,9 @@ func (c *Core) suspect(now time.Time, s *space) {
 				c.wantRecon(m, now)
 			}
 			m.orphan = memo.Head{}
+		}
+		if m.told != nil && !c.busy(p, s.id) {
+			c.suspectRoot(now, s, m)
 		}
 		if m.hint == 0 || now.Sub(m.hintAt) <= hintPatience || c.busy(p, s.id) {
 			continue

@@ -21,7 +21,7 @@ const (
 	// fetchWindow is how many bytes of blocks are under way to us, by what blocks had
 	// lately; minAsked and maxAsked bound their number.
 	fetchWindow        = 1 << 18
-	minAsked, maxAsked = 32, 1024
+	minAsked, maxAsked = 32, 4096
 	// maxLacking is how many blocks a peer may not have until another is asked.
 	maxLacking = 256
 )
@@ -305,9 +305,17 @@ func (c *Core) completed(now time.Time, j *job, e *Effects) (err error) {
 func (j *job) tell(part Parts, e *Effects) {
 	if part >= VectorPart {
 		e.Fetched = append(e.Fetched, Fetched{
-			Space: j.space.id, Root: j.root, Parts: part, Made: j.made, Vector: j.vector, Seals: j.seals, From: j.from,
+			Space: j.space.id, Root: j.root, Parts: part, Made: j.made, Vector: j.vector, Seals: j.seals, From: j.voucher(),
 		})
 	}
+}
+
+// voucher is who gave the root: its origin when nobody had to.
+func (j *job) voucher() Peer {
+	if j.from == (Peer{}) {
+		return j.origin
+	}
+	return j.from
 }
 
 // finish ends a job that has all its parts or, with an error, cannot get them.
@@ -315,12 +323,8 @@ func (c *Core) finish(now time.Time, j *job, err error, e *Effects) {
 	c.jobs = slices.DeleteFunc(c.jobs, func(o *job) bool { return o == j })
 	c.look = true
 	if err != nil {
-		from := j.from
-		if from == (Peer{}) {
-			from = j.origin
-		}
 		e.Fetched = append(e.Fetched, Fetched{
-			Space: j.space.id, Root: j.root, Parts: j.parts, Made: j.made, Vector: j.vector, From: from, Err: err,
+			Space: j.space.id, Root: j.root, Parts: j.parts, Made: j.made, Vector: j.vector, From: j.voucher(), Err: err,
 		})
 	}
 	if j.session != nil {

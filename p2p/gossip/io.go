@@ -249,10 +249,14 @@ type (
 	}
 
 	// Announced tells the owner of a root that From vouches for and that is news:
-	// neither made nor heard of here before. It never leaves the replica.
+	// neither made nor heard of here before, and not of the cut held here; or of one
+	// that disagrees with ours. It never leaves the replica.
 	Announced struct {
 		Space memo.SpaceID
 		*Announcement
+		// Unequal is a root made here of the same cut with another state: who announces
+		// computes wrongly, or we do. Zero: there is none.
+		Unequal memo.ID
 	}
 
 	// Admit reports that Peer proved to know the secret of Space: it may take
@@ -300,7 +304,8 @@ type Holdings interface {
 	VecRoot(space memo.SpaceID) (memo.ID, error)
 	// NextRun finds the run that holds the author's first memo after seq. order
 	// is its place in attach order: a run's causes have smaller ones. last is the
-	// seq of its head.
+	// seq of its head. Where that memo is covered and not held, ok is false and order
+	// is that of the state that stands for it.
 	NextRun(space memo.SpaceID, author memo.Author, after uint64) (order, last uint64, ok bool, err error)
 	// Run returns the encoded run whose head is the author's memo last.
 	Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte, error)

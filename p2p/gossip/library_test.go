@@ -16,6 +16,7 @@ import (
 
 // library is the part of a shelf that holds blocks and the newest root.
 type library struct {
+	of     memo.SpaceID
 	blocks map[memo.ID][]byte
 	newest *Folded
 }
@@ -25,9 +26,9 @@ func (l *library) PutBlock(id memo.ID, data []byte) error {
 	return nil
 }
 
-func (l *library) Block(_ memo.SpaceID, id memo.ID) ([]byte, error) {
+func (l *library) Block(space memo.SpaceID, id memo.ID) ([]byte, error) {
 	data, ok := l.blocks[id]
-	if !ok {
+	if !ok || space != l.of {
 		return nil, fmt.Errorf("%w: %s", merge.ErrNoBlock, id)
 	}
 	return data, nil
@@ -102,8 +103,8 @@ func joinEdit(rows map[string]merge.Row, m *memo.Memo) {
 	}
 }
 
-// fold makes the root of what the replica holds, its newest from now on.
-func (r *replica) fold() Folded {
+// newRoot makes the root of what the replica holds, its newest from now on.
+func (r *replica) newRoot() Folded {
 	p, must := merge.DefaultParams(r.w.space), func(id memo.ID, err error) memo.ID {
 		if err != nil {
 			panic(err)
@@ -169,15 +170,16 @@ func (w *world) libraryCommand(t *testing.T, d *datadriven.TestData, out *string
 	}
 	switch d.Cmd {
 	case "root":
-		r.fold()
+		r.newRoot()
 	case "fetch":
 		r.step(in)
 	case "prefer":
 		r.step(Prefer{Space: w.space, Root: in.Root, Key: merge.RowKey("t", row)})
 	case "forget":
-		every := 1
+		every, rest := 1, 0
 		d.ScanArgs(t, "every", &every)
-		r.shelf.forget(every, 0)
+		d.MaybeScanArgs(t, "rest", &rest)
+		r.shelf.forget(every, rest)
 		fmt.Fprintf(out, "%d blocks left\n", len(r.shelf.blocks))
 	default:
 		d.Fatalf(t, "no such command")

@@ -15,6 +15,8 @@ func Prepare(in Input) error {
 		return in.prepare()
 	case *Heard:
 		return in.prepare()
+	case *HeardRoot:
+		return in.prepare()
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"lightcone/memo"
@@ -54,6 +55,7 @@ type session struct {
 	last   memo.Author            // of these, the last: they ascend
 
 	queue  runQueue // what they lack, next run of each author
+	until  uint64   // order of the first state that stands for what they lack
 	refuse bool     // they take no runs in this session
 	credit int      // bytes we may still send; one run may go beyond
 	sent   int      // bytes of runs
@@ -93,7 +95,7 @@ func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 func newSession(id SessionID, p Peer, now time.Time) *session {
 	return &session{
 		id: id, peer: p, begun: now, active: now, fed: now,
-		theirs: map[memo.Author]uint64{}, came: map[memo.Author]uint64{}, forked: map[memo.Author]bool{},
+		until: math.MaxUint64, theirs: map[memo.Author]uint64{}, came: map[memo.Author]uint64{}, forked: map[memo.Author]bool{},
 	}
 }
 
