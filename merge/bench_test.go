@@ -203,3 +203,35 @@ func BenchmarkGet(b *testing.B) {
 	}
 	b.ReportMetric(float64(path)/float64(proofs), "path-B")
 }
+
+// BenchmarkNestedRow reads a set of 20,000 elements, one a memo, adds one, and does
+// to the same row what a row in one block took: decode, join, encode.
+func BenchmarkNestedRow(b *testing.B) {
+	p, row, made := testParams(), large(20_000, 1, 1), blocks{}
+	root := stateOf(b, p, row, made)
+	d := delta(b, when(100_000, 1), false, change(b, row, 1, []memo.Value{memo.Int(-1)}, nil))
+	one, all := encode(b, d), encode(b, row)
+	b.Run("read", func(b *testing.B) {
+		for b.Loop() {
+			rowIn(b, p, made, root)
+		}
+	})
+	b.Run("add one", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			c := &counting{blocks: made, drop: true}
+			if _, err := merge.ApplyState(p, c, root, keyed(map[string][]byte{nestKey: one}), c); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("add one to one block", func(b *testing.B) {
+		for b.Loop() {
+			held, err := merge.DecodeRow(all)
+			if err != nil {
+				b.Fatal(err)
+			}
+			encode(b, merge.Join(held, d))
+		}
+	})
+}

@@ -6,8 +6,10 @@ import (
 	"lightcone/memo"
 )
 
-// MaxKey bounds the bytes of a key in a search tree; the longest is a row's.
-const MaxKey = memo.MaxTopic + 1 + memo.MaxRow
+// MaxKey bounds the bytes of a key in a search tree. The longest is a piece's of a
+// nested row: a field all of zero bytes, which are written as two, then three bytes,
+// author and k. A row's is shorter, memo.MaxTopic + 1 + memo.MaxRow.
+const MaxKey = 2*memo.MaxField + 3 + len(memo.Author{}) + 8
 
 // RowKey returns the key of a row in the state tree: topic, a zero byte, row.
 // Rows of one topic are neighbours and a topic holds no zero byte, so the order

@@ -56,7 +56,7 @@ func TestRowLaws(t *testing.T) {
 // What the generator draws is valid, or the laws would prove nothing.
 func TestHistoriesAreValid(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		for _, w := range mergetest.Histories().Draw(t, "history") {
+		for _, w := range rapid.OneOf(mergetest.Histories(), mergetest.Heavy()).Draw(t, "history") {
 			if _, err := memo.New(memo.Memo{
 				Space: memo.SpaceID{1}, Author: w.Stamp.Author, Seq: w.Stamp.Seq + 1, Prev: memo.ID{1}, Time: w.Stamp.Time,
 				Body: &memo.Edit{Topics: []memo.TopicEdit{{Topic: "t", Rows: []memo.RowEdit{w.Edit}}}},

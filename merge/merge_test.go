@@ -19,6 +19,9 @@ import (
 // history is a set of memos: what is written to which row.
 type history map[string][]mergetest.Write
 
+// heavyRows of a history are large, so that some are nested.
+const heavyRows = 2
+
 // histories draws what was written to some rows, and which of it each of n
 // replicas has.
 func histories(t *rapid.T, n int) []history {
@@ -28,7 +31,11 @@ func histories(t *rapid.T, n int) []history {
 	}
 	for row := range rapid.IntRange(0, 30).Draw(t, "rows") {
 		key := merge.RowKey("t", fmt.Sprint(row))
-		for _, w := range mergetest.Histories().Draw(t, "history") {
+		writes := mergetest.Histories()
+		if row < heavyRows {
+			writes = mergetest.Heavy()
+		}
+		for _, w := range writes.Draw(t, "history") {
 			for who := rapid.IntRange(1, 1<<n-1).Draw(t, "who"); who > 0; who &= who - 1 {
 				i := 0
 				for who>>i&1 == 0 {

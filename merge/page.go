@@ -62,6 +62,19 @@ func (s *pages) find(level int, key string) (*page, error) {
 	return q, err
 }
 
+// get returns the value of key, and whether there is one.
+func (s *pages) get(key string) ([]byte, bool, error) {
+	leaf, err := s.find(0, key)
+	if err != nil {
+		return nil, false, err
+	}
+	i, found := leaf.Node.find(key)
+	if !found {
+		return nil, false, nil
+	}
+	return leaf.Items[i].Value, true, nil
+}
+
 // beside returns the next page of the same level, or with a step of -1 the one
 // before. q is not the outermost there.
 func (s *pages) beside(q *page, step int) (*page, error) {

@@ -8,13 +8,14 @@ import (
 )
 
 // StateRow returns a row of the state tree under root, and whether it is there.
-// It reads one node a level, and the row's own block where it has one.
+// It reads one node a level, and the row's own block where it has one, or all of
+// a nested row.
 func StateRow(p Params, g BlockGetter, root memo.ID, key string) (Row, bool, error) {
 	value, found, err := Get(p, g, root, key)
 	if err != nil || !found {
 		return Row{}, false, err
 	}
-	row, err := rowOf(g, value)
+	row, err := rowStore{Params: p, g: g}.read(value)
 	if err != nil {
 		return Row{}, false, fmt.Errorf("row %q: %w", key, err)
 	}
@@ -34,7 +35,7 @@ func StateRows(p Params, g BlockGetter, root memo.ID, from string) iter.Seq2[Key
 		for e, err := range Scan(p, g, root, from) {
 			var row Row
 			if err == nil {
-				row, err = rowOf(g, e.Value)
+				row, err = rowStore{Params: p, g: g}.read(e.Value)
 			}
 			if err != nil {
 				yield(KeyedState{}, fmt.Errorf("row %q: %w", e.Key, err))
@@ -48,7 +49,7 @@ func StateRows(p Params, g BlockGetter, root memo.ID, from string) iter.Seq2[Key
 }
 
 // Reach calls visit with the id of every block that a root needs: the nodes of
-// its trees and the rows' own blocks, children after parents, some of them more
+// its trees, the rows' own blocks and those of nested rows, children after parents, some of them more
 // than once. Where visit returns false, what is below is left out: roots share
 // most of their nodes, and who has seen one has seen all below it.
 func Reach(g BlockGetter, r Root, visit func(id memo.ID) bool) error {
@@ -65,8 +66,9 @@ func Reach(g BlockGetter, r Root, visit func(id memo.ID) bool) error {
 
 type reach struct {
 	*loader
-	rows  bool // the tree's values may be digests of rows
-	visit func(id memo.ID) bool
+	rows   bool // the tree's values stand for rows
+	nested bool // for pieces of one row
+	visit  func(id memo.ID) bool
 }
 
 func (w *reach) node(id memo.ID, place Place) error {
@@ -85,26 +87,28 @@ func (w *reach) node(id memo.ID, place Place) error {
 				return err
 			}
 		case w.rows:
-			if block, ok, err := rowBlock(it.Value); err != nil {
+			if err := w.row(it.Value); err != nil {
 				return fmt.Errorf("row %q: %w", it.Key, err)
-			} else if ok {
-				w.visit(block)
 			}
 		}
 	}
 	return nil
 }
 
-// rowBlock returns the id of the block that value of a state tree stands for, and
-// false for a row state that is the value itself.
-func rowBlock(value []byte) (memo.ID, bool, error) {
-	r := &reader{b: value}
-	if r.peek()&majorMask != majorBytes {
-		return memo.ID{}, false, nil
+// row visits the blocks of one row.
+func (w *reach) row(value []byte) error {
+	ref, err := rowRefOf(value)
+	switch {
+	case err != nil:
+		return err
+	case !ref.block.IsZero():
+		w.visit(ref.block)
+	case !ref.nested.root.IsZero() && w.nested:
+		return errNestedTwice
+	case !ref.nested.root.IsZero():
+		w.nested = true
+		defer func() { w.nested = false }()
+		return w.node(ref.nested.root, Place{})
 	}
-	id := memo.ID(r.digest())
-	if err := r.end(); err != nil {
-		return memo.ID{}, false, fmt.Errorf("value of a state tree: %w", err)
-	}
-	return id, true, nil
+	return nil
 }

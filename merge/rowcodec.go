@@ -134,19 +134,29 @@ func indexOf(table []Stamp, s Stamp) uint64 {
 // memo.ErrNotCanonical. The row keeps no reference to data.
 func DecodeRow(data []byte) (Row, error) {
 	row, err := decodeRow(data)
+	if err == nil {
+		err = row.check()
+	}
+	if err == nil {
+		err = row.encodesTo(data)
+	}
 	if err != nil {
 		return Row{}, fmt.Errorf("row state: %w", err)
-	}
-	again, err := row.Encode()
-	if err != nil {
-		return Row{}, err
-	}
-	if !bytes.Equal(again, data) { // an unused entry of the table, for one
-		return Row{}, fmt.Errorf("row state: %w", memo.ErrNotCanonical)
 	}
 	return row, nil
 }
 
+// encodesTo tells whether data is the canonical form of r.
+func (r Row) encodesTo(data []byte) error {
+	again, err := r.Encode()
+	if err == nil && !bytes.Equal(again, data) { // an unused entry of the table, for one
+		err = memo.ErrNotCanonical
+	}
+	return err
+}
+
+// decodeRow reads the form of a row state, or of a piece of one; Row.check says
+// whether it is a row.
 func decodeRow(data []byte) (Row, error) {
 	r := &reader{b: data}
 	n := r.array(math.MaxInt32)
@@ -171,15 +181,8 @@ func decodeRow(data []byte) (Row, error) {
 		row.Cells = make([]Cell, n-2)
 	}
 	for i := range row.Cells {
-		c := &row.Cells[i]
-		*c = r.cell(table, row.Tombstone)
-		switch {
-		case r.err != nil:
+		if row.Cells[i] = r.cell(table, row.Tombstone); r.err != nil {
 			return Row{}, r.err
-		case i > 0 && row.Cells[i-1].compareKey(c) >= 0:
-			r.fail("cells are not strictly ascending at field %q", c.Field)
-		case c.Type == memo.Register && c.Register.droppedBy(row.Tombstone):
-			r.fail("field %q is older than the row's tombstone", c.Field)
 		}
 	}
 	return row, r.end()
@@ -216,7 +219,7 @@ func (r *reader) cell(table []Stamp, tombstone Stamp) Cell {
 	case memo.Counter:
 		c.Counter = r.counter(n-2, table, tombstone)
 	case memo.Multi, memo.Set:
-		c.Atoms = r.atoms(n-4, table, tombstone)
+		c.Atoms = r.atoms(n-4, table)
 	default:
 		r.err = fmt.Errorf("field %q: %w: %d", c.Field, ErrUnknownCellType, c.Type)
 	}

@@ -17,13 +17,15 @@ type KeyedRow struct {
 // ascending by key, dead rows included, and returns its id, the digest of the
 // space. A state longer than InlineMax becomes a block of its own, and its
 // value in the tree is its digest, a byte string; a shorter one is the value
-// itself, an array. With a nil put only the id is computed.
-func BuildState(p Params, rows iter.Seq2[KeyedRow, error], put BlockPutter) (memo.ID, error) {
+// itself, an array. A state longer than MaxRowBlock becomes a tree of pieces.
+// With a nil put only the id is computed.
+func BuildState(p Params, states iter.Seq2[KeyedRow, error], put BlockPutter) (memo.ID, error) {
+	rows := rowStore{Params: p, put: put}
 	return Build(p, func(yield func(Entry, error) bool) {
-		for row, err := range rows {
+		for row, err := range states {
 			e := Entry{Key: row.Key}
 			if err == nil {
-				e.Value, err = stateValue(row.State, put)
+				e.Value, err = rows.value(row.State)
 			}
 			if !yield(e, err) {
 				return
@@ -35,7 +37,8 @@ func BuildState(p Params, rows iter.Seq2[KeyedRow, error], put BlockPutter) (mem
 // ApplyState joins row states, strictly ascending by key, into the state tree
 // under root and returns the id of what Build makes of the result. What a row
 // includes already changes nothing, so deltas, whole states and duplicates do.
-// Blocks are read and put as by Apply, those of the rows among them.
+// Blocks are read and put as by Apply, those of the rows among them: of a nested
+// row all is read, and what changes is put.
 func ApplyState(p Params, g BlockGetter, root memo.ID, rows iter.Seq2[KeyedRow, error], put BlockPutter) (memo.ID, error) {
 	id, err := editState(p, g, root, rows, put, joinInto)
 	if err != nil {
@@ -86,14 +89,22 @@ func editState(p Params, g BlockGetter, root memo.ID, rows iter.Seq2[KeyedRow, e
 }
 
 // inPlace returns the value of a row's key after Replace.
-func inPlace(_ *pages, row KeyedRow, put BlockPutter) ([]byte, error) {
+func inPlace(old *pages, row KeyedRow, put BlockPutter) ([]byte, error) {
 	if len(row.State) == 0 {
 		return nil, nil
 	}
-	if _, err := DecodeRow(row.State); err != nil {
+	next, err := DecodeRow(row.State)
+	if err != nil {
 		return nil, err
 	}
-	return stateValue(row.State, put)
+	rows := rowStore{old.Params, old.g, put}
+	switch held, found, err := old.get(row.Key); {
+	case err != nil:
+		return nil, err
+	case found:
+		return rows.write(next, row.State, held)
+	}
+	return rows.write(next, row.State)
 }
 
 // joinInto returns the value of a row's key after the row was joined into the
@@ -103,34 +114,35 @@ func joinInto(old *pages, row KeyedRow, put BlockPutter) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := old.find(0, row.Key)
-	if err != nil {
+	rows := rowStore{old.Params, old.g, put}
+	held, found, err := old.get(row.Key)
+	switch {
+	case err != nil:
 		return nil, err
+	case !found:
+		return rows.write(delta, row.State)
 	}
-	i, found := leaf.Node.find(row.Key)
-	if !found {
-		return stateValue(row.State, put)
-	}
-	state, err := rowOf(old.g, leaf.Items[i].Value)
+	state, err := rows.read(held)
 	if err != nil {
 		return nil, err
 	}
 	if state.Includes(delta) {
-		return leaf.Items[i].Value, nil
+		return held, nil
 	}
-	return joinedValue(state, delta, put)
+	return rows.join(state, delta, held)
 }
 
 // MergeState makes the state tree of the union of two cuts out of their state
 // trees: rows that both have are joined. Blocks are read and put as by Merge,
 // those of the rows among them.
 func MergeState(p Params, g BlockGetter, a, b memo.ID, put BlockPutter) (memo.ID, error) {
+	rows := rowStore{p, g, put}
 	return Merge(p, g, a, b, func(key string, a, b []byte) ([]byte, error) {
-		x, err := rowOf(g, a)
+		x, err := rows.read(a)
 		if err != nil {
 			return nil, fmt.Errorf("row %q: %w", key, err)
 		}
-		y, err := rowOf(g, b)
+		y, err := rows.read(b)
 		if err != nil {
 			return nil, fmt.Errorf("row %q: %w", key, err)
 		}
@@ -140,49 +152,6 @@ func MergeState(p Params, g BlockGetter, a, b memo.ID, put BlockPutter) (memo.ID
 		case y.Includes(x):
 			return b, nil
 		}
-		return joinedValue(x, y, put)
+		return rows.join(x, y, a, b)
 	}, put)
-}
-
-func joinedValue(a, b Row, put BlockPutter) ([]byte, error) {
-	state, err := Join(a, b).Encode()
-	if err != nil {
-		return nil, err
-	}
-	return stateValue(state, put)
-}
-
-// stateValue returns what a state tree holds for a row state.
-func stateValue(state []byte, put BlockPutter) ([]byte, error) {
-	if len(state) <= InlineMax {
-		return state, nil
-	}
-	id := memo.Sum(state)
-	if put != nil {
-		if err := put.PutBlock(id, state); err != nil {
-			return nil, fmt.Errorf("put row state %s: %w", id, err)
-		}
-	}
-	return appendBytes(nil, id[:]), nil
-}
-
-// rowOf reads the row that value stands for in a state tree.
-func rowOf(g BlockGetter, value []byte) (Row, error) {
-	id, ok, err := rowBlock(value)
-	switch {
-	case err != nil:
-		return Row{}, err
-	case !ok:
-		return DecodeRow(value)
-	}
-	state, err := g.Block(id)
-	switch {
-	case err != nil:
-		return Row{}, fmt.Errorf("read row state %s: %w", id, err)
-	case memo.Sum(state) != id:
-		return Row{}, fmt.Errorf("read row state %s: %w: the block given has digest %s", id, ErrNode, memo.Sum(state))
-	case len(state) <= InlineMax:
-		return Row{}, fmt.Errorf("row state %s: %w: %d bytes, which belong into the leaf", id, memo.ErrNotCanonical, len(state))
-	}
-	return DecodeRow(state)
 }

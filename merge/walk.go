@@ -28,15 +28,16 @@ const (
 	// heldPerCall bounds the held blocks that one call of Next reads, and with them
 	// the time it takes.
 	heldPerCall = 1 << 10
-	// maxTaken bounds the rows' blocks a walk remembers to have come. Rows that one
-	// memo wrote alike share a block, and its getter may learn of it late.
+	// maxTaken bounds the blocks of rows a walk remembers to have come. Rows that one
+	// memo wrote alike share them, and its getter may learn of them late.
 	maxTaken = 1 << 12
 )
 
 // Walk brings the blocks of one tree from elsewhere, from the top down: Next says
 // what to ask for, Take checks an answer. Nothing is derived from a block before
 // it is known to be the one asked for and, as strictly as DecodeNode and DecodeRow
-// can tell, what its parent says it is. Blocks that the getter holds are read
+// can tell, what its parent says it is. A nested row's tree is brought like the one
+// it is in; what only all of its pieces show is seen by who reads the row. Blocks that the getter holds are read
 // there and not asked for, so that what was interrupted goes on where it was.
 // Walk keeps no blocks; what Take accepts is the caller's to put.
 //
@@ -52,7 +53,7 @@ type Walk struct {
 	front frontier
 	open  map[memo.ID][]want // asked for and not come; more than one where blocks are shared
 	nodes int                // of them, those that have children
-	taken map[memo.ID]struct{}
+	taken map[memo.ID]want
 	keys  []string // preferred
 	err   error    // for good
 }
@@ -72,7 +73,7 @@ func NewWalk(g BlockGetter, o WalkOptions) (*Walk, error) {
 	}
 	w := &Walk{
 		loader: newLoader(o.Params, g), rows: o.Rows,
-		open: map[memo.ID][]want{}, taken: map[memo.ID]struct{}{},
+		open: map[memo.ID][]want{}, taken: map[memo.ID]want{},
 	}
 	if !o.Base.IsZero() {
 		w.base = &basis{loader: w.loader, root: o.Base}
@@ -136,13 +137,16 @@ func (w *Walk) room() bool {
 	if also := w.open[next.id]; len(also) > 0 {
 		return len(also) < w.M || slices.ContainsFunc(also, next.alike)
 	}
-	return next.row || next.first || w.nodes == 0 || len(w.front.wants)+(w.nodes+1)*w.M <= maxFrontier
+	return next.row || next.first && next.in == nil || w.nodes == 0 || len(w.front.wants)+(w.nodes+1)*w.M <= maxFrontier
 }
 
 // Take takes a block that was asked for. ErrTree says that there is no such tree;
 // after any other error the block is still open and who sent it lied: it is not
 // the one asked for, or was not asked for at all.
-func (w *Walk) Take(id memo.ID, data []byte) error {
+func (w *Walk) Take(id memo.ID, data []byte) error { return w.TakeHashed(id, data, memo.Sum(data)) }
+
+// TakeHashed is Take for who has computed the block's digest already.
+func (w *Walk) TakeHashed(id memo.ID, data []byte, digest memo.ID) error {
 	if w.err != nil {
 		return w.err
 	}
@@ -150,8 +154,8 @@ func (w *Walk) Take(id memo.ID, data []byte) error {
 	if wants == nil {
 		return fmt.Errorf("walk: %w: block %s was not asked for", ErrNode, id)
 	}
-	if got := memo.Sum(data); got != id {
-		return fmt.Errorf("walk: %w: block %s was asked for, what came has digest %s", ErrNode, id, got)
+	if digest != id {
+		return fmt.Errorf("walk: %w: block %s was asked for, what came has digest %s", ErrNode, id, digest)
 	}
 	delete(w.open, id)
 	w.count(wants[0], -1)
@@ -160,11 +164,11 @@ func (w *Walk) Take(id memo.ID, data []byte) error {
 			return w.err
 		}
 	}
-	if wants[0].row {
+	if wants[0].row || wants[0].in != nil {
 		if len(w.taken) == maxTaken {
 			clear(w.taken)
 		}
-		w.taken[id] = struct{}{}
+		w.taken[id] = wants[0]
 	}
 	return nil
 }
@@ -198,7 +202,7 @@ func (w *Walk) Prefer(key string) {
 
 // known tells whether the block and all below it are there for sure.
 func (w *Walk) known(at want) (bool, error) {
-	if _, ok := w.taken[at.id]; ok && at.row {
+	if before, ok := w.taken[at.id]; ok && before.alike(at) {
 		return true, nil
 	}
 	if w.base == nil {
@@ -226,38 +230,27 @@ func (w *Walk) descend(data []byte, at want) error {
 // refs returns the blocks that a block refers to, which it checks.
 func (w *Walk) refs(data []byte, at want) (below []want, err error) {
 	if at.row {
-		return rowRefs(data)
+		return nil, at.in.check(at.place.First, data, true)
 	}
 	n, _, err := w.node(data, at.place)
+	if err == nil && at.nestRoot() && n.Count() != at.in.pieces {
+		err = fmt.Errorf("%w: a nested row of %d pieces, its value says %d", memo.ErrNotCanonical, n.Count(), at.in.pieces)
+	}
 	for i := 0; i < len(n.Items) && err == nil; i++ {
 		it := &n.Items[i]
-		if n.Level > 0 {
-			below = append(below, want{id: it.Child, place: at.place.Below(n, i)})
-			continue
-		}
-		if !w.rows {
-			continue
-		}
-		id, own, rowErr := rowBlock(it.Value)
-		if rowErr == nil && own {
-			below = append(below, want{id: id, place: Place{First: it.Key}, row: true})
-		} else if rowErr == nil {
-			_, rowErr = DecodeRow(it.Value)
-		}
-		if rowErr != nil {
-			err = fmt.Errorf("row %q: %w", it.Key, rowErr)
+		switch {
+		case n.Level > 0:
+			below = append(below, want{id: it.Child, place: at.place.Below(n, i), in: at.in})
+		case w.rows:
+			var b want
+			if b, err = at.in.row(it); err != nil {
+				err = fmt.Errorf("row %q: %w", it.Key, err)
+			} else if !b.id.IsZero() {
+				below = append(below, b)
+			}
 		}
 	}
 	return below, err
-}
-
-// rowRefs checks a row's own block and returns the blocks it refers to: none.
-func rowRefs(data []byte) ([]want, error) {
-	if len(data) <= InlineMax {
-		return nil, fmt.Errorf("row state: %w: %d bytes, which belong into the leaf", memo.ErrNotCanonical, len(data))
-	}
-	_, err := DecodeRow(data)
-	return nil, err
 }
 
 func (w *Walk) push(at want) {
@@ -278,16 +271,30 @@ func (w *Walk) count(at want, by int) {
 type want struct {
 	id    memo.ID
 	place Place // of a node; a row's First is its key
-	row   bool  // a row's own block
+	row   bool  // the block of a row or, in a nested row, of a piece
 	first bool  // on the way to a preferred key
+	in    *nest // the nested row whose tree it is in; nil in the tree itself
 }
 
 // alike tells whether a check of one block at both places is one check.
-func (at want) alike(o want) bool { return at.row && o.row || at.row == o.row && at.place == o.place }
+func (at want) alike(o want) bool {
+	switch {
+	case at.row != o.row || (at.in == nil) != (o.in == nil):
+		return false
+	case at.row && at.in == nil:
+		return true
+	case at.nestRoot() && at.in.pieces != o.in.pieces:
+		return false
+	}
+	return at.place == o.place
+}
 
 // covers tells whether a reader of key needs the block.
 func (at *want) covers(key string) bool {
-	if at.row {
+	switch {
+	case at.in != nil:
+		return key == at.in.key
+	case at.row:
 		return key == at.place.First
 	}
 	return at.place.First <= key && (at.place.Limit == "" || key < at.place.Limit)
@@ -306,7 +313,7 @@ func (f *frontier) Less(i, j int) bool {
 	if a.first != b.first {
 		return a.first
 	}
-	return a.place.First < b.place.First
+	return a.before(b)
 }
 
 func (f *frontier) Pop() any {
@@ -334,6 +341,9 @@ type placed struct {
 // has tells whether the tree has the wanted block at the wanted place. Then what
 // is below it is the same too, to the last key.
 func (b *basis) has(at want) (bool, error) {
+	if at.in != nil {
+		return b.hasPiece(at)
+	}
 	level := at.place.Level + 1 // of the node that names it
 	if at.row {
 		level = 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	causal "lightcone/context"
 	"lightcone/memo"
@@ -28,7 +29,7 @@ func (x *Session) ExactToken(ctx context.Context) (causal.Token, error) {
 	if err != nil {
 		return causal.Token{}, err
 	}
-	src.rows.Close()
+	src.Close()
 	if behind != nil {
 		return causal.Token{}, behind
 	}
@@ -62,7 +63,7 @@ func (x *Session) Digest(ctx context.Context) ([32]byte, error) {
 	if err != nil {
 		return [32]byte{}, err
 	}
-	defer src.rows.Close()
+	defer src.Close()
 	switch rows := src.rows.(type) {
 	case *projection.At:
 		id, err := rows.Digest(nil)
@@ -94,7 +95,7 @@ func (x *Session) forget() {
 
 // name keeps the root of a token, if it has one, for takeRoots and precisely. It
 // reports whether there was room. x.mu is held.
-func (x *Session) name(root memo.ID, heads []memo.Head) bool {
+func (x *Session) name(root memo.ID, heads []memo.Head, origin [8]byte) bool {
 	switch {
 	case root.IsZero(), slices.ContainsFunc(x.named, func(n named) bool { return n.root == root && len(n.heads) >= len(heads) }):
 		return true
@@ -102,7 +103,7 @@ func (x *Session) name(root memo.ID, heads []memo.Head) bool {
 		x.full = true
 		return false
 	}
-	x.named = append(x.named, named{root, heads})
+	x.named, x.origin = append(x.named, named{root, heads, origin}), origin
 	return true
 }
 
@@ -120,7 +121,7 @@ func (x *Session) precisely(ctx context.Context) (*exact, error) {
 	if len(todo) == 0 && len(heads) == 0 {
 		return nil, fmt.Errorf("%w: an exact read shows the state of a token, and none was given; get one from a scan, a write or `lightcone context show --root`", ErrContextUnavailable)
 	}
-	e, err := x.space.precisely(ctx, todo, heads)
+	e, err := x.space.precisely(ctx, todo, heads, x.read.Wait)
 	if err != nil {
 		return nil, gone(err)
 	}
@@ -132,7 +133,7 @@ func (x *Session) precisely(ctx context.Context) (*exact, error) {
 
 // precisely returns the state of the union of what roots cover and of the past of
 // heads.
-func (s *Space) precisely(ctx context.Context, roots []named, heads []memo.Head) (*exact, error) {
+func (s *Space) precisely(ctx context.Context, roots []named, heads []memo.Head, wait time.Duration) (*exact, error) {
 	p := s.params(s.node.view.Load())
 	blocks := scratch{under: s.node.store.Blocks(s.id), own: map[memo.ID][]byte{}}
 	at, err := blocks.empty(p)
@@ -143,7 +144,7 @@ func (s *Space) precisely(ctx context.Context, roots []named, heads []memo.Head)
 	var id memo.ID
 	var below memo.Vector
 	if len(roots) > 0 {
-		if root, err = s.union(ctx, roots, blocks); err == nil {
+		if root, err = s.union(ctx, roots, blocks, wait); err == nil {
 			below, err = merge.ReadVector(p, blocks, root.Vector)
 		}
 		if err == nil {
@@ -176,9 +177,9 @@ func (s *Space) precisely(ctx context.Context, roots []named, heads []memo.Head)
 }
 
 // union returns the root of what all the roots cover, which blocks then have.
-func (s *Space) union(ctx context.Context, roots []named, blocks scratch) (out merge.Root, err error) {
+func (s *Space) union(ctx context.Context, roots []named, blocks scratch, wait time.Duration) (out merge.Root, err error) {
 	for i, n := range roots {
-		r, err := s.find(ctx, n)
+		r, err := s.find(ctx, n, wait)
 		if err == nil && i > 0 && r != out {
 			r, err = merge.MergeRoot(blocks, out, r, blocks)
 		}

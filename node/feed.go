@@ -96,7 +96,7 @@ func (x *Session) Follow(ctx context.Context, q Query, from Cursor) (*Feed, erro
 	if err != nil {
 		return nil, err
 	}
-	src.rows.Close() // begin waited for the context; its rows are not needed
+	src.Close() // begin waited for the context; its rows are not needed
 	f := &Feed{session: x, query: q, left: q.Limit, at: from, past: newFrontier(from)}
 	if err := f.open(x.space.node.view.Load()); err != nil {
 		return nil, err

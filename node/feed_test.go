@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lightcone/memo"
+	"lightcone/store"
 )
 
 // touched is what identifies a change in the tests.
@@ -136,15 +137,17 @@ func take(t testing.TB, s *Space, q Query, from Cursor) []Change {
 // logged returns what the log says, the way the projection is rebuilt from it.
 func logged(t testing.TB, s *Space) (out []touched, memos []*memo.Memo) {
 	t.Helper()
-	err := s.node.store.Replay(0, func(_ uint64, m *memo.Memo) error {
-		if m.SpaceID() != s.id {
-			return nil
-		}
-		memos = append(memos, m)
-		if e, ok := m.Body.(*memo.Edit); ok {
-			for _, tp := range e.Topics {
-				for _, r := range tp.Rows {
-					out = append(out, touched{m.ID(), tp.Topic, string(r.Row)})
+	err := s.node.store.Replay(0, func(rec store.Record) error {
+		for _, m := range rec.Memos {
+			if m.SpaceID() != s.id {
+				continue
+			}
+			memos = append(memos, m)
+			if e, ok := m.Body.(*memo.Edit); ok {
+				for _, tp := range e.Topics {
+					for _, r := range tp.Rows {
+						out = append(out, touched{m.ID(), tp.Topic, string(r.Row)})
+					}
 				}
 			}
 		}

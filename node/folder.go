@@ -12,6 +12,7 @@ import (
 
 	"lightcone/memo"
 	"lightcone/merge"
+	"lightcone/p2p/gossip"
 	"lightcone/store"
 )
 
@@ -27,6 +28,9 @@ const (
 	// maxChangedRows bounds the keys a fold gathers; with more of them the tree is
 	// built anew.
 	maxChangedRows = 1 << 17
+	// maxWantedFolds bounds the spaces that peers wait to be folded, maxAudits the
+	// layers that wait to be compared with the memos behind them.
+	maxWantedFolds, maxAudits = 64, 16
 	// collectAfter is after how many blocks, at least, garbage is collected.
 	collectAfter = 1 << 14
 )
@@ -37,6 +41,8 @@ const (
 type folder struct {
 	n       *Node
 	asks    chan foldAsk
+	wanted  chan *Space // folds that the protocol waits for
+	audits  chan audit
 	done    chan struct{}
 	seen    map[memo.SpaceID]uint64 // memos at the last look
 	written int                     // blocks since the last collection
@@ -70,6 +76,7 @@ type foldReply struct {
 func newFolder(n *Node) *folder {
 	return &folder{
 		n: n, asks: make(chan foldAsk), done: make(chan struct{}),
+		wanted: make(chan *Space, maxWantedFolds), audits: make(chan audit, maxAudits),
 		seen: map[memo.SpaceID]uint64{}, last: map[memo.SpaceID]folded{},
 	}
 }
@@ -112,6 +119,12 @@ func (f *folder) run() {
 		case ask := <-f.asks:
 			next, err := f.fold(ask.space)
 			ask.reply <- foldReply{next, err}
+		case s := <-f.wanted:
+			if _, err := f.fold(s); err != nil {
+				f.tell(gossip.Folded{Space: s.id, Err: err})
+			}
+		case a := <-f.audits:
+			f.report(a.space, a.layer, f.audited(a.space, a.layer))
 		case <-look.C:
 			f.look()
 		case <-f.n.quit:
@@ -155,10 +168,67 @@ func (f *folder) fold(s *Space) (folded, error) {
 	if err := f.n.pin(s, next.id, next.lsn); err != nil {
 		return folded{}, fmt.Errorf("fold: %w", err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.last[s.id] = next
+	f.found(s, next)
 	return next, nil
+}
+
+// found notes the newest root of a space, and lets the protocol announce it.
+func (f *folder) found(s *Space, r folded) {
+	f.mu.Lock()
+	f.last[s.id] = r
+	f.mu.Unlock()
+	f.tell(gossip.Folded{Space: s.id, ID: r.id, Root: r.root, Vector: r.vector})
+}
+
+// foundBefore notes the last root of an earlier run of the node, unless a newer one is
+// known by now, and returns the one to go on from.
+func (f *folder) foundBefore(s *Space, r folded) folded {
+	f.mu.Lock()
+	newer, ok := f.last[s.id]
+	if !ok {
+		f.last[s.id] = r
+	}
+	f.mu.Unlock()
+	if ok {
+		return newer
+	}
+	f.tell(gossip.Folded{Space: s.id, ID: r.id, Root: r.root, Vector: r.vector})
+	return r
+}
+
+// tell tells the protocol what came of a fold.
+func (f *folder) tell(in gossip.Folded) {
+	_ = f.n.submit(context.Background(), stepped{in}) // fails on a node that closes
+}
+
+// stepped has the owner step the protocol on an input of the node's own.
+type stepped struct{ in gossip.Input }
+
+func (c stepped) do(o *owner) { o.step(c.in) }
+
+// want has a space folded soon; false when too many wait.
+func (f *folder) want(s *Space) bool {
+	select {
+	case f.wanted <- s:
+		return true
+	default:
+		return false
+	}
+}
+
+// audit is a layer to be compared with the memos behind it.
+type audit struct {
+	space *Space
+	layer *layer
+}
+
+// audit has a layer compared; one too many is not.
+func (f *folder) audit(s *Space, l *layer) {
+	select {
+	case f.audits <- audit{s, l}:
+	default:
+		f.n.log.Warn("too many states of peers wait to be compared with the memos; one is not", "space", s.id, "peer", l.peer)
+	}
 }
 
 // pin keeps a root for the retention window. lsn is 0 unless the root is that of
@@ -188,13 +258,7 @@ func (f *folder) base(s *Space, v *view) (folded, bool) {
 	for m := range last.vector.All() {
 		last.memos += m.Seq
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if newer, ok := f.last[s.id]; ok {
-		return newer, true
-	}
-	f.last[s.id] = last
-	return last, true
+	return f.foundBefore(s, last), true
 }
 
 // sameCut tells whether two cuts of one log are equal.

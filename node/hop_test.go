@@ -23,33 +23,11 @@ type tour struct {
 	demand memo.Vector // what the client has written and read, with its past
 }
 
-// enter makes a node part of a space.
-type enter struct {
-	id   memo.SpaceID
-	done chan error
-}
-
-func (e *enter) do(o *owner) {
-	o.n.store.AddSpace(e.id)
-	_, err := o.adopt(e.id, "default", gossip.Secret{}, nil)
-	e.done <- err
-}
-
 func newTour(t *testing.T, nodes int) *tour {
 	out := &tour{T: t, at: []*Space{newSpace(t)}, pasts: map[memo.ID]memo.Vector{}}
 	for len(out.at) < nodes {
 		n := openNode(t, t.TempDir(), Options{})
-		e := &enter{out.at[0].id, make(chan error, 1)}
-		if err := n.submit(context.Background(), e); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-e.done; err != nil {
-			t.Fatal(err)
-		}
-		s, err := n.OpenSpace("default")
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := enter(t, n, out.at[0])
 		out.at = append(out.at, s)
 		out.bring(0, len(out.at)-1)
 	}

@@ -188,6 +188,7 @@ func (n *Node) addSpace(id memo.SpaceID, name string) *Space {
 	s, ok := n.spaces[id]
 	if !ok {
 		s = &Space{node: n, id: id, name: name}
+		s.layer.Store(&layer{changed: make(chan struct{})})
 		n.spaces[id] = s
 	}
 	return s

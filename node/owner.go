@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -29,6 +30,9 @@ type owner struct {
 	refused bool // the last tick found that writes are refused
 	delayed delayed
 	counts  counters
+	waiting []*askFetch            // at most maxFetchWaiters
+	cold    map[memo.SpaceID]*cold // of spaces that had a layer
+	todo    []gossip.Input         // what the protocol is told once it did its step
 }
 
 // counters are reported by Status.
@@ -47,9 +51,12 @@ type call interface{ do(o *owner) }
 func newOwner(n *Node, st *state) *owner {
 	o := &owner{
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, past: map[memo.SpaceID]*memo.Vector{}, open: map[*Space]*openRun{},
-		synced: n.opts.Now(),
+		synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{},
 	}
-	o.core = gossip.New(gossip.Config{Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64()})
+	o.core = gossip.New(gossip.Config{
+		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
+		Sign: func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
+	})
 	return o
 }
 
@@ -85,34 +92,37 @@ func (o *owner) recover() error {
 }
 
 // replay projects what the log has beyond the projection and returns the LSN it
-// reaches. The memos of one record share an LSN and are applied together: the
-// projection takes an LSN once.
+// reaches. A state is projected part by part, so that it need not fit into memory:
+// nobody reads yet.
 func (o *owner) replay() (last uint64, err error) {
 	last = o.n.proj.Applied()
-	var record []*memo.Memo
-	apply := func() error {
-		if len(record) == 0 {
-			return nil
-		}
+	apply := func(lsn uint64, changes ...projection.Change) error {
 		if err := o.n.proj.Ready(); err != nil { // it would fill the memory
 			return err
 		}
-		return o.n.proj.Apply(last, changesOf(record))
+		return o.n.proj.Apply(lsn, changes)
 	}
-	err = o.n.store.Replay(last, func(lsn uint64, m *memo.Memo) error {
-		if lsn != last {
-			if err := apply(); err != nil {
+	err = o.n.store.Replay(last, func(rec store.Record) error {
+		last = rec.LSN
+		if rec.Adopted == nil {
+			return apply(last, changesOf(rec.Memos)...)
+		}
+		part, at := projection.Change{Space: rec.Adopted.Space()}, uint64(0)
+		for r, err := range rec.Adopted.Rows() {
+			if err != nil {
 				return err
 			}
-			last, record = lsn, record[:0]
+			if r.LSN != at && at != 0 {
+				if err := apply(at, part); err != nil {
+					return err
+				}
+				part.Rows = nil
+			}
+			at, part.Rows = r.LSN, append(part.Rows, r.KeyedRow)
 		}
-		record = append(record, m)
-		return nil
+		return apply(last, part)
 	})
-	if err != nil {
-		return last, err
-	}
-	return last, apply()
+	return last, err
 }
 
 // sealLeftovers seals own memos that a crash left unsealed.
@@ -224,6 +234,8 @@ func (o *owner) tick() {
 	}
 	o.tellReady()
 	o.attachDue(now)
+	o.tickLayers(now)
+	o.drainTodo()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})
 	}

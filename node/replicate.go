@@ -93,23 +93,69 @@ func (n *Node) admit(id memo.SpaceID, p PeerID) {
 	}
 }
 
-// step runs the protocol on one input: deliveries are attached and their outcome
-// stepped in turn, then what concerns the network goes out.
+// step runs the protocol on one input, and then on what carrying out its effects
+// asked for.
 func (o *owner) step(in gossip.Input) {
+	o.stepOne(in)
+	o.drainTodo()
+}
+
+// drainTodo tells the protocol what the owner has for it.
+func (o *owner) drainTodo() {
+	for len(o.todo) > 0 {
+		in := o.todo[0]
+		o.todo = o.todo[1:]
+		o.stepOne(in)
+	}
+}
+
+// stepOne runs the protocol on one input: blocks are kept, deliveries are attached
+// and their outcome stepped in turn, then what concerns the network goes out.
+func (o *owner) stepOne(in gossip.Input) {
 	now := o.n.opts.Now()
 	o.core.Step(now, in, &o.eff)
+	o.inside()
 	for len(o.eff.Deliver) > 0 {
 		d := o.eff.Deliver[0]
 		o.eff.Deliver = o.eff.Deliver[1:]
 		o.core.Step(now, o.deliver(d), &o.eff)
+		o.inside()
 	}
 	for _, a := range o.eff.Admit {
 		o.admitted(a)
+	}
+	for _, a := range o.eff.Heard {
+		o.heardRoot(a)
 	}
 	if net := o.n.net.Load(); net != nil {
 		net.Do(&o.eff)
 	}
 	o.eff.Reset()
+}
+
+// inside carries out the effects of one step that never leave the replica.
+func (o *owner) inside() {
+	for _, k := range o.eff.Keep {
+		o.keep(k)
+	}
+	for _, f := range o.eff.Fetched {
+		o.fetched(f)
+	}
+	for _, f := range o.eff.Fold {
+		o.askFold(f.Space)
+	}
+	for _, a := range o.eff.Ahead {
+		o.ahead(a.Space, a.Peer, a.Memos)
+	}
+	o.eff.Keep, o.eff.Fetched, o.eff.Fold, o.eff.Ahead = o.eff.Keep[:0], o.eff.Fetched[:0], o.eff.Fold[:0], o.eff.Ahead[:0]
+}
+
+// askFold has a space folded beside the owner; the protocol is told what came of it.
+func (o *owner) askFold(id memo.SpaceID) {
+	s := o.coldOf(id).space
+	if s == nil || !o.n.folder.want(s) {
+		o.todo = append(o.todo, gossip.Folded{Space: id, Err: errors.New("too many spaces are being folded; ask again later")})
+	}
 }
 
 // deliver attaches verified runs and says what became of them. When this machine
@@ -158,6 +204,17 @@ func (o *owner) admitted(a gossip.Admit) {
 	if s.know(a.Peer, addrs) {
 		o.save()
 	}
+}
+
+// heardRoot tells the log of a root that a peer announced.
+func (o *owner) heardRoot(a gossip.Announced) {
+	log := o.n.log.With("space", a.Space, "peer", a.From, "root", a.ID)
+	if !a.Unequal.IsZero() {
+		log.Warn("a peer announces another state of a cut that was folded here: it computes wrongly, or this node does",
+			"ours", a.Unequal, "memos", a.Memos)
+		return
+	}
+	log.Debug("a peer announces a root", "memos", a.Memos)
 }
 
 // peers returns the connected peers.

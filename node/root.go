@@ -1,14 +1,16 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	causal "lightcone/context"
 	"lightcone/memo"
 	"lightcone/merge"
+	"lightcone/p2p/gossip"
 	"lightcone/projection"
 	"lightcone/store"
 )
@@ -17,15 +19,24 @@ import (
 // held here covers, and so the time and memory that takes.
 const maxExactWalk = 1 << 16
 
-// named is a root that a token names, and the token's heads, all of which are
-// attached here.
+// named is a root that a token names; the token's heads, all of which are attached
+// here; and the first bytes of the peer that issued it.
 type named struct {
-	root  memo.ID
-	heads []memo.Head
+	root   memo.ID
+	heads  []memo.Head
+	origin [8]byte
 }
 
-// root returns a root of s that is held here; store.ErrNoBlock when it is not.
+// root returns a root of s that was computed here; store.ErrNoBlock when there is
+// none. That of a peer is no state of this node.
 func (s *Space) root(id memo.ID) (merge.Root, error) {
+	pin, ok, err := s.node.store.Blocks(s.id).Pinned(id)
+	if err == nil && (!ok || pin.Foreign) {
+		err = fmt.Errorf("%w: root %s was not computed here", store.ErrNoBlock, id)
+	}
+	if err != nil {
+		return merge.Root{}, err
+	}
 	data, err := s.node.store.Blocks(s.id).Block(id)
 	if err != nil {
 		return merge.Root{}, err
@@ -37,12 +48,16 @@ func (s *Space) root(id memo.ID) (merge.Root, error) {
 	return r, err
 }
 
-// find returns a root that a token names: one that is held, or that of what this
-// node has now, or of the past of the token's heads. Else ErrContextUnavailable.
-func (s *Space) find(ctx context.Context, want named) (merge.Root, error) {
-	r, err := s.root(want.root)
-	if err == nil || !errors.Is(err, store.ErrNoBlock) {
-		return r, err
+// find returns a root that a token names: one that was computed here, or that of
+// what this node has now, or that of the cut it says it is of, once this node covers
+// it, for which it waits. Else ErrContextUnavailable, or a BehindError.
+func (s *Space) find(ctx context.Context, want named, wait time.Duration) (merge.Root, error) {
+	pin, ok, err := s.node.store.Blocks(s.id).Pinned(want.root)
+	if err != nil {
+		return merge.Root{}, classify(err)
+	}
+	if ok && !pin.Foreign {
+		return s.root(want.root)
 	}
 	now, err := s.fold(ctx)
 	if err == nil && now.id == want.root {
@@ -51,47 +66,42 @@ func (s *Space) find(ctx context.Context, want named) (merge.Root, error) {
 	if errors.Is(err, ErrClosed) || ctx.Err() != nil {
 		return merge.Root{}, err
 	}
-	reason := "this node has other memos and does not know which ones the root covers"
-	if len(want.heads) > 0 {
-		r, err := s.foldPast(ctx, want)
-		if err == nil {
-			return r, nil
-		}
-		reason = err.Error()
+	r, err := s.refold(ctx, want, wait)
+	var behind *BehindError
+	if err == nil || errors.As(err, &behind) || errors.Is(err, ErrClosed) || ctx.Err() != nil {
+		return r, err
 	}
-	return merge.Root{}, fmt.Errorf("%w: root %s is not held here: %s; ask the node that issued the token, or one that was in the same state",
-		ErrContextUnavailable, want.root, reason)
+	return merge.Root{}, fmt.Errorf("%w: root %s is not held here: %w; ask the node that issued the token, or one that was in the same state",
+		ErrContextUnavailable, want.root, err)
 }
 
-// foldPast computes the root of the past of the wanted heads, and keeps it if it
-// is the wanted one.
-func (s *Space) foldPast(ctx context.Context, want named) (merge.Root, error) {
-	p := s.params(s.node.view.Load())
-	none := scratch{under: s.node.store.Blocks(s.id), own: map[memo.ID][]byte{}}
-	tail, err := s.tail(ctx, memo.Vector{}, want.heads)
-	if err != nil {
-		return merge.Root{}, err
-	}
-	at, err := none.empty(p)
-	if err == nil {
-		at, err = at.With(tail.memos)
-	}
-	var r merge.Root
-	if err == nil {
-		r.Params = p
-		r.State, err = at.Digest(none)
+// errOtherRoot says that what a root covers makes another root here.
+var errOtherRoot = errors.New("the memos it covers make another root")
+
+// refold computes a root that a token names from the memos it covers, and keeps it.
+func (s *Space) refold(ctx context.Context, want named, wait time.Duration) (merge.Root, error) {
+	cut, err := s.covered(ctx, want, wait)
+	if err != nil && len(want.heads) > 0 && !errors.Is(err, ErrClosed) && ctx.Err() == nil {
+		var past tail // it may be just what the root covers: the digest tells
+		past, err = s.tail(ctx, memo.Vector{}, want.heads)
+		cut = past.vector
 	}
 	if err == nil {
-		r.Vector, err = merge.BuildVector(p, tail.vector, none)
+		err = s.awaitCut(ctx, cut, want.origin, wait)
 	}
 	if err != nil {
 		return merge.Root{}, err
 	}
-	if id, err := putRoot(r, none); err != nil || id != want.root {
-		return merge.Root{}, cmp.Or(err, errors.New("it covers more than the past of the token's heads"))
+	blocks := scratch{under: s.node.store.Blocks(s.id), own: map[memo.ID][]byte{}}
+	r, id, err := s.rootOf(ctx, cut, blocks)
+	if err == nil && id != want.root {
+		err = fmt.Errorf("%w, %s: its maker computed it wrongly, or it covers more than the past of the token's heads", errOtherRoot, id)
+	}
+	if err != nil {
+		return merge.Root{}, err
 	}
 	err = s.node.store.Blocks(s.id).Write(func(put merge.BlockPutter) error {
-		for id, data := range none.own {
+		for id, data := range blocks.own {
 			if err := put.PutBlock(id, data); err != nil {
 				return err
 			}
@@ -99,9 +109,69 @@ func (s *Space) foldPast(ctx context.Context, want named) (merge.Root, error) {
 		return nil
 	})
 	if err == nil {
-		err = s.node.pin(s, want.root, 0)
+		err = s.node.pin(s, id, 0)
 	}
-	return r, err
+	return r, classify(err)
+}
+
+// covered returns what a root covers, as its vector tree says, which is held here or
+// fetched from a peer. The root's digest answers for it.
+func (s *Space) covered(ctx context.Context, want named, wait time.Duration) (memo.Vector, error) {
+	if r, err := s.root(want.root); err == nil {
+		v, err := merge.ReadVector(r.Params, s.node.store.Blocks(s.id), r.Vector)
+		if err == nil || !errors.Is(err, store.ErrNoBlock) {
+			return v, classify(err)
+		}
+	}
+	patient, cancel := context.WithTimeout(ctx, max(wait, 0))
+	defer cancel()
+	fetched, err := s.fetchRoot(patient, want.root, want.origin, gossip.VectorPart)
+	if err == nil {
+		return fetched.vector, nil
+	}
+	return memo.Vector{}, fmt.Errorf("what it covers is not known here: %w", err)
+}
+
+// awaitCut waits until this node covers a cut, and asks for it, first the peer whose
+// id begins with origin. Else it returns a BehindError.
+func (s *Space) awaitCut(ctx context.Context, cut memo.Vector, origin [8]byte, wait time.Duration) error {
+	timeout := time.NewTimer(max(wait, 0))
+	defer timeout.Stop()
+	again := time.NewTicker(wantEvery)
+	defer again.Stop()
+	for asked := false; ; {
+		v := s.node.view.Load()
+		have := v.store.Vector(s.id)
+		if have.CoversAll(cut) {
+			return nil
+		}
+		if !asked {
+			asked = true
+			_ = s.node.submit(ctx, wantFrom{s.id, origin}) // else ctx or quit ends the wait
+		}
+		select {
+		case <-v.changed:
+		case <-again.C:
+			asked = false
+		case <-timeout.C:
+			return s.behind(ctx, have, cut)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.node.quit:
+			return ErrClosed
+		}
+	}
+}
+
+// behind says what a cut has beyond another.
+func (s *Space) behind(ctx context.Context, have, cut memo.Vector) error {
+	e := &BehindError{Lag: Lag{Memos: lead(cut, have)}}
+	for m := range cut.All() {
+		if !have.Covers(m.Author, m.Seq) && len(e.Missing) < causal.MaxLoose {
+			e.Missing = append(e.Missing, m.Head)
+		}
+	}
+	return s.Session().fill(ctx, e)
 }
 
 // scratch keeps blocks in memory, above those of the store.

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"cmp"
+
 	"lightcone/memo"
 	"lightcone/merge"
 )
@@ -18,7 +20,12 @@ type Row struct {
 	// several types. It is nil when there are none.
 	Cells      map[string]Cell
 	Provenance []merge.Stamp // the memos behind the row, by author and seq
-	Behind     *BehindError  // the view lacked this; set only under StaleReturn
+	// Behind says what the view lacked. It is set only under StaleReturn, and where a
+	// Local read could not wait for what a peer vouches for.
+	Behind *BehindError
+	// VouchedBy is the peer whose word the row is, in part or all: it shows what no
+	// memo held here says yet. Zero: all of it comes from memos held here.
+	VouchedBy PeerID
 }
 
 // Cell is what a field holds whose type is not, or not only, a register.
@@ -36,13 +43,13 @@ type Concurrent struct {
 	Stamp merge.Stamp
 }
 
-// row turns a projected state into a Row.
-func (tx *Tx) row(topic, key string, state merge.Row) Row {
+// row turns what a source shows into a Row.
+func (tx *Tx) row(topic, key string, found seen) Row {
 	out := Row{
-		Topic: topic, Key: key, Fields: make(Fields, len(state.Cells)),
-		Provenance: state.Provenance(), Behind: tx.behind,
+		Topic: topic, Key: key, Fields: make(Fields, len(found.state.Cells)),
+		Provenance: found.state.Provenance(), Behind: cmp.Or(found.behind, tx.behind), VouchedBy: found.by,
 	}
-	for _, s := range state.Shown() {
+	for _, s := range found.state.Shown() {
 		field := s.Cell.Field
 		cell := Cell{Type: s.Cell.Type, Others: s.Others}
 		switch s.Cell.Type {

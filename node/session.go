@@ -40,6 +40,10 @@ type Read struct {
 	Mode  Mode
 	Wait  time.Duration // how long to wait for the context; negative: not at all
 	Stale StalePolicy
+	// Vouched lets an AtLeast read of rows be answered with what a peer vouches for, as
+	// Local reads always may: see Row.VouchedBy. What the session has seen that way,
+	// later reads without it, and all writes, wait for the memos of.
+	Vouched bool
 }
 
 // From starts a session from a token: it has seen all that the token names.
@@ -82,7 +86,10 @@ type Session struct {
 	taken []causal.Token // not covered here yet, hence not part of qc; at most maxTaken
 	full  bool           // a token was taken that found no place there
 	named []named        // roots of tokens whose heads are covered; at most maxTaken
-	exact *exact         // what an Exact session reads, once it is known
+	// origin begins the id of the peer whose root was named last: what it covers is
+	// wanted there first.
+	origin [8]byte
+	exact  *exact // what an Exact session reads, once it is known
 }
 
 // maxTaken bounds the tokens of a session that this node does not cover yet, each
@@ -105,13 +112,18 @@ func (s *Space) Session(opts ...SessionOption) *Session {
 // Get returns a row, or ErrNotFound. The session then has seen the memos behind
 // the row's cells.
 func (x *Session) Get(ctx context.Context, topic, row string) (Row, error) {
-	src, behind, err := x.begin(ctx)
-	if err != nil {
-		return Row{}, err
+	for {
+		src, behind, err := x.beginRead(ctx)
+		if err != nil {
+			return Row{}, err
+		}
+		tx := &Tx{session: x, source: src, behind: behind}
+		r, err := tx.Get(topic, row)
+		src.Close()
+		if !errors.Is(err, errNoLayer) {
+			return r, err
+		}
 	}
-	defer src.rows.Close()
-	tx := &Tx{session: x, source: src, behind: behind}
-	return tx.Get(topic, row)
 }
 
 // Put writes fields of a row; other fields of the row stay as they are.
@@ -145,32 +157,44 @@ func (x *Session) Change(ctx context.Context, topic, row, field string, add, rem
 func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		x.space.foldAhead(ctx)
-		src, behind, err := x.begin(ctx)
-		if err != nil {
-			yield(Row{}, err)
-			return
-		}
-		defer src.rows.Close()
-		tx := &Tx{session: x, source: src, behind: behind}
-		for r, err := range tx.Scan(q) {
-			if ctx.Err() != nil {
-				yield(Row{}, ctx.Err())
-				return
-			}
-			if !yield(r, err) {
-				return
-			}
+		for x.scan(ctx, q, yield) { // anew
 		}
 	}
 }
 
+// scan reports that it has to begin anew, not having yielded anything.
+func (x *Session) scan(ctx context.Context, q Query, yield func(Row, error) bool) (anew bool) {
+	src, behind, err := x.beginRead(ctx)
+	if err != nil {
+		yield(Row{}, err)
+		return false
+	}
+	defer src.Close()
+	tx := &Tx{session: x, source: src, behind: behind}
+	n := 0
+	for r, err := range tx.Scan(q) {
+		if n == 0 && errors.Is(err, errNoLayer) {
+			return true
+		}
+		n++
+		if ctx.Err() != nil {
+			yield(Row{}, ctx.Err())
+			return false
+		}
+		if !yield(r, err) {
+			return false
+		}
+	}
+	return false
+}
+
 // View runs f on one unchanging snapshot. Writes in f are refused.
 func (x *Session) View(ctx context.Context, f func(*Tx) error) error {
-	src, behind, err := x.begin(ctx)
+	src, behind, err := x.beginRead(ctx)
 	if err != nil {
 		return err
 	}
-	defer src.rows.Close()
+	defer src.Close()
 	return f(&Tx{session: x, source: src, behind: behind})
 }
 
@@ -180,11 +204,11 @@ func (x *Session) Update(ctx context.Context, f func(*Tx) error) (Receipt, error
 	if x.read.Mode == Exact {
 		return Receipt{Outcome: NotCommitted}, fmt.Errorf("%w: an exact session shows one state for good; write in another, which may take its token", memo.ErrInvalid)
 	}
-	src, _, err := x.begin(ctx)
+	src, err := x.beginWrite(ctx)
 	if err != nil {
 		return Receipt{Outcome: NotCommitted}, err
 	}
-	defer src.rows.Close()
+	defer src.Close()
 	tx := &Tx{session: x, source: src, edit: newDraftEdit()}
 	if err := f(tx); err != nil {
 		return Receipt{Outcome: NotCommitted}, err

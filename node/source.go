@@ -18,7 +18,26 @@ type source struct {
 	cut  causal.Cut // everything that rows may show
 	// fixed says that the session's context is precisely the cut: reading teaches it
 	// nothing.
-	fixed bool
+	fixed   bool
+	vouched *vouched // what a peer vouches for, to be shown on top of rows; nil: nothing
+	cancel  func()   // ends what vouched waits for; may be nil
+}
+
+// Close lets what is read go.
+func (src *source) Close() {
+	src.rows.Close()
+	if src.cancel != nil {
+		src.cancel()
+	}
+}
+
+// get reads a row, the zero Row if it was never written.
+func (src *source) get(space memo.SpaceID, topic, row string) (seen, error) {
+	state, _, err := src.rows.Get(space, topic, row)
+	if err != nil || src.vouched == nil {
+		return seen{state: state}, err
+	}
+	return src.vouched.get(state, topic, row)
 }
 
 // rows are the states of rows as of one moment, or one context.
@@ -28,7 +47,7 @@ type rows interface {
 	Close()
 }
 
-// begin fences and takes what is to be read. behind is set only under StaleReturn.
+// begin fences and takes what is to be read: memos alone. behind is set only under StaleReturn.
 func (x *Session) begin(ctx context.Context) (src *source, behind *BehindError, err error) {
 	if x.read.Mode == Exact {
 		if err := x.fence(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	causal "lightcone/context"
 	"lightcone/memo"
@@ -18,8 +19,9 @@ type Space struct {
 	id       memo.SpaceID
 	name     string
 	admitted map[PeerID]bool // guarded by node.mu; at most maxAdmitted
-	kept     keptRoot        // guarded by node.mu
-	rooted   sync.Once       // the last root of an earlier run of the node was looked for
+	layer    atomic.Pointer[layer]
+	kept     keptRoot  // guarded by node.mu
+	rooted   sync.Once // the last root of an earlier run of the node was looked for
 }
 
 // maxAdmitted bounds the peers of a space that may take part in its topic as soon

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"slices"
+	"time"
 
 	causal "lightcone/context"
 	"lightcone/memo"
@@ -41,6 +42,21 @@ type Status struct {
 type SpaceStatus struct {
 	SpaceInfo
 	Members []MemberStatus
+	Layer   *LayerStatus // nil when no peer's state is shown or fetched
+	// Liars are peers that vouched for a state that was false. Nothing of it was kept.
+	Liars []PeerID
+}
+
+// LayerStatus is the state of a space that a peer vouches for, while the memos behind
+// it are on their way.
+type LayerStatus struct {
+	Peer    PeerID
+	Since   time.Time // when it was begun to be fetched
+	Memos   uint64    // that it covers; 0 until that is known
+	Missing uint64    // of them, not here
+	Blocks  int       // of it that came
+	Ready   bool      // rows that came are shown
+	Whole   bool      // all came
 }
 
 // MemberStatus says what a peer of a space is known to have.
@@ -107,9 +123,26 @@ func (c *askStatus) do(o *owner) {
 				Peer: p, Connected: up, Ahead: lead(has, mine), Lacks: lead(mine, has),
 			})
 		})
+		s.Layer, s.Liars = o.layerStatus(info.ID, mine)
 		st.Spaces = append(st.Spaces, s)
 	}
 	c.reply <- st
+}
+
+// layerStatus describes the layer of a space, of which mine is here.
+func (o *owner) layerStatus(id memo.SpaceID, mine memo.Vector) (*LayerStatus, []PeerID) {
+	c := o.coldOf(id)
+	if c.space == nil {
+		return nil, nil
+	}
+	l := c.space.layer.Load()
+	if l.peer == (PeerID{}) {
+		return nil, slices.Clone(c.liars)
+	}
+	return &LayerStatus{
+		Peer: l.peer, Since: l.since, Memos: lead(l.vector, memo.Vector{}), Missing: lead(l.vector, mine),
+		Blocks: l.blocks, Ready: l.ready, Whole: l.whole,
+	}, slices.Clone(c.liars)
 }
 
 // lead counts the memos of a that b lacks.
@@ -146,24 +179,31 @@ func (n *Node) Unblock() error {
 // want asks for what the session waits for, the origins of its tokens first.
 func (x *Session) want(ctx context.Context) {
 	x.mu.Lock()
-	taken := slices.Clone(x.taken)
+	origins := make([][8]byte, 0, len(x.taken)+1)
+	for _, t := range x.taken {
+		origins = append(origins, t.Origin)
+	}
+	if len(origins) == 0 {
+		origins = append(origins, x.origin)
+	}
 	x.mu.Unlock()
-	for _, t := range taken {
-		if err := x.space.node.submit(ctx, wantToken{x.space.id, t}); err != nil {
+	for _, origin := range origins {
+		if err := x.space.node.submit(ctx, wantFrom{x.space.id, origin}); err != nil {
 			return
 		}
 	}
 }
 
-type wantToken struct {
-	space memo.SpaceID
-	token causal.Token
+// wantFrom asks for what is missing, the peer whose id begins with origin first.
+type wantFrom struct {
+	space  memo.SpaceID
+	origin [8]byte
 }
 
-func (c wantToken) do(o *owner) {
+func (c wantFrom) do(o *owner) {
 	w := gossip.Want{Space: c.space}
 	o.core.Members(c.space, func(p gossip.Peer, _ bool, _ memo.Vector) {
-		if [8]byte(p[:8]) == c.token.Origin {
+		if [8]byte(p[:8]) == c.origin {
 			w.Origin = p
 		}
 	})

@@ -108,7 +108,7 @@ func (x *Session) settle(v *view) *BehindError {
 		}
 		missing := t.Missing(cut, digest)
 		if len(missing) == 0 {
-			if qc, ok := t.Resolve(x.space.id, cut, digest); ok && x.name(t.Root, qc.Loose) {
+			if qc, ok := t.Resolve(x.space.id, cut, digest); ok && x.name(t.Root, qc.Loose, t.Origin) {
 				for _, h := range qc.Loose {
 					x.learn(h)
 				}
@@ -156,10 +156,16 @@ func (x *Session) fence(ctx context.Context) error {
 	if x.read.Mode == Local {
 		return nil
 	}
+	return x.await(ctx, false)
+}
+
+// await waits until this node covers the session's context, or with vouched until
+// this node and a layer together do.
+func (x *Session) await(ctx context.Context, vouched bool) error {
 	if x.overfull() {
 		return ErrTooManyTokens
 	}
-	v := x.space.node.view.Load()
+	l, v := x.space.layer.Load(), x.space.node.view.Load()
 	behind := x.settle(v)
 	if behind == nil {
 		return nil
@@ -169,9 +175,10 @@ func (x *Session) fence(ctx context.Context) error {
 	again := time.NewTicker(wantEvery)
 	defer again.Stop()
 	x.want(ctx)
-	for behind != nil && !behind.Forked {
+	for behind != nil && !behind.Forked && !(vouched && x.vouchedFor(v, l)) {
 		select {
 		case <-v.changed:
+		case <-l.changed:
 		case <-again.C:
 			x.want(ctx)
 			continue
@@ -182,10 +189,10 @@ func (x *Session) fence(ctx context.Context) error {
 		case <-x.space.node.quit:
 			return ErrClosed
 		}
-		v = x.space.node.view.Load()
+		l, v = x.space.layer.Load(), x.space.node.view.Load()
 		behind = x.settle(v)
 	}
-	if behind != nil {
+	if behind != nil && !(vouched && x.vouchedFor(v, l)) {
 		return x.fill(ctx, behind)
 	}
 	return nil
@@ -212,7 +219,7 @@ func (x *Session) takeRoots(ctx context.Context) (took bool, err error) {
 	todo := x.named
 	x.mu.Unlock()
 	for _, n := range todo {
-		below, err := x.space.extent(ctx, n)
+		below, err := x.space.extent(ctx, n, x.read.Wait)
 		if err != nil {
 			return false, err
 		}
@@ -224,16 +231,19 @@ func (x *Session) takeRoots(ctx context.Context) (took bool, err error) {
 	return len(todo) > 0, nil
 }
 
-// extent returns what a root that a token names covers. This is the one place
-// where an at-least read learns about roots of others.
-func (s *Space) extent(ctx context.Context, n named) (memo.Vector, error) {
+// extent returns what a root that a token names covers.
+func (s *Space) extent(ctx context.Context, n named, wait time.Duration) (memo.Vector, error) {
 	if last, ok := s.node.folder.latest(s.id); ok && last.id == n.root {
 		return last.vector, nil
 	}
-	root, err := s.find(ctx, n)
+	v, unknown := s.covered(ctx, n, wait)
+	if unknown == nil || ctx.Err() != nil {
+		return v, unknown
+	}
+	root, err := s.find(ctx, n, wait) // it may be the root of what is here
 	if err != nil {
 		return memo.Vector{}, gone(err)
 	}
-	v, err := merge.ReadVector(root.Params, s.node.store.Blocks(s.id), root.Vector)
+	v, err = merge.ReadVector(root.Params, s.node.store.Blocks(s.id), root.Vector)
 	return v, gone(err)
 }

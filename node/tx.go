@@ -1,6 +1,8 @@
 package node
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -41,20 +43,31 @@ func (tx *Tx) Get(topic, row string) (Row, error) {
 	if err := checkKey(topic, row); err != nil {
 		return Row{}, err
 	}
-	state, _, err := tx.rows.Get(tx.session.space.id, topic, row)
+	found, err := tx.get(tx.session.space.id, topic, row)
 	if err != nil {
 		return Row{}, fmt.Errorf("read %s/%s: %w", topic, row, gone(err))
 	}
-	tx.saw(headsOf(state)...)
+	tx.saw(tx.heads(found)...)
 	if tx.edit != nil {
-		if state, err = tx.edit.overlay(state, tx.self(), topic, row); err != nil {
+		if found.state, err = tx.edit.overlay(found.state, tx.self(), topic, row); err != nil {
 			return Row{}, err
 		}
 	}
-	if !state.Live() {
-		return Row{Behind: tx.behind}, fmt.Errorf("%s/%s: %w", topic, row, ErrNotFound)
+	out := tx.row(topic, row, found)
+	if !found.state.Live() {
+		err := fmt.Errorf("%s/%s: %w", topic, row, ErrNotFound)
+		return Row{Behind: out.Behind, VouchedBy: out.VouchedBy}, tx.unsure(err, out.Behind)
 	}
-	return tx.row(topic, row, state), nil
+	return out, nil
+}
+
+// unsure adds to err what a Local read could not wait for: nothing to show has no
+// other place to say so.
+func (tx *Tx) unsure(err error, behind *BehindError) error {
+	if behind == nil || tx.session.read.Mode != Local {
+		return err
+	}
+	return errors.Join(err, behind)
 }
 
 // Scan yields the rows of q as they were before the transaction's own writes.
@@ -64,18 +77,20 @@ func (tx *Tx) Scan(q Query) iter.Seq2[Row, error] {
 			yield(Row{}, fmt.Errorf("scan: %w (it is in topic %q, not %q)", ErrBadCursor, q.After.Topic, q.Topic))
 			return
 		}
-		space := tx.session.space.id
-		if !tx.fixed {
-			tx.session.see(tx.session.space.over(tx.cut))
-		}
-		for it, err := range tx.rows.Scan(space, q.keys()) {
+		n := 0
+		found := tx.scan(tx.session.space, q.keys(), tx.session.see)
+		for it, err := range found.rows {
 			if err != nil {
 				yield(Row{}, fmt.Errorf("scan: %w", gone(err)))
 				return
 			}
-			if !yield(tx.row(it.Topic, it.Row, it.State), nil) {
+			n++
+			if !yield(tx.row(it.topic, it.row, it.seen), nil) {
 				return
 			}
+		}
+		if err := tx.unsure(nil, cmp.Or(found.behind, tx.behind)); n == 0 && err != nil {
+			yield(Row{}, fmt.Errorf("scan: %w", err))
 		}
 	}
 }

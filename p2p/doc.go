@@ -43,9 +43,13 @@
 // while the peer is connected; at the next connection the core is asked
 // (Core.Admitted).
 //
-// Messages carry no author and no signature of gossipsub: runs authenticate
-// themselves. All of them are relayed; what does not decode is refused by the
-// core. Messages lost to full queues are counted in Traffic.
+// A space has two topics: runs travel on the one, announcements of roots on the
+// other. The queues of the second are short, and what one peer relays there is
+// bounded in rate before anything is decoded.
+//
+// Messages carry no author and no signature of gossipsub: runs and announcements
+// authenticate themselves. All runs are relayed; what does not decode is refused by
+// the core. Messages lost to full queues are counted in Traffic.
 //
 // # Limits
 //

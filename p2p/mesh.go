@@ -60,14 +60,20 @@ func withMesh() pubsub.Option {
 	return pubsub.WithGossipSubParams(p)
 }
 
-// meshTracer sees the links of one space's mesh come.
+// meshTracer sees the links of one space's mesh come, those of the topic of memos:
+// an announcement that was missed needs no recon.
 type meshTracer struct {
 	*tally
 	links *inbox
+	memos string
 }
 
 // Graft implements pubsub.RawTracer, in gossipsub's own loop: it must not wait.
-func (m meshTracer) Graft(id peer.ID, _ string) { m.links.put(id) }
+func (m meshTracer) Graft(id peer.ID, topic string) {
+	if topic == m.memos {
+		m.links.put(id)
+	}
+}
 
 // inbox holds peers until somebody looks, each once, so that it grows with the
 // connected peers and with nothing else.

@@ -79,8 +79,9 @@ func (b *blame) score(id peer.ID) float64 {
 	return blameScore * b.peers[p].now(time.Now())
 }
 
-// withScores turns peer scoring on for a topic.
-func (b *blame) withScores(topic string) pubsub.Option {
+// withScores turns peer scoring on for the topics of a space. In that of roots, where
+// long times pass without a message, nothing is earned.
+func (b *blame) withScores(memos, roots string) pubsub.Option {
 	params := &pubsub.PeerScoreParams{
 		SkipAtomicValidation:      true,
 		AppSpecificScore:          b.score,
@@ -91,7 +92,7 @@ func (b *blame) withScores(topic string) pubsub.Option {
 		DecayInterval:             pubsub.DefaultDecayInterval,
 		DecayToZero:               pubsub.DefaultDecayToZero,
 		RetainScore:               scoreRetention,
-		Topics: map[string]*pubsub.TopicScoreParams{topic: {
+		Topics: map[string]*pubsub.TopicScoreParams{memos: {
 			SkipAtomicValidation:           true,
 			TopicWeight:                    1,
 			TimeInMeshWeight:               0.01,
@@ -100,6 +101,12 @@ func (b *blame) withScores(topic string) pubsub.Option {
 			FirstMessageDeliveriesWeight:   0.1,
 			FirstMessageDeliveriesDecay:    pubsub.ScoreParameterDecay(10 * time.Minute),
 			FirstMessageDeliveriesCap:      100,
+			InvalidMessageDeliveriesWeight: -1,
+			InvalidMessageDeliveriesDecay:  pubsub.ScoreParameterDecay(10 * time.Minute),
+		}, roots: {
+			SkipAtomicValidation:           true,
+			TopicWeight:                    1,
+			TimeInMeshQuantum:              time.Second,
 			InvalidMessageDeliveriesWeight: -1,
 			InvalidMessageDeliveriesDecay:  pubsub.ScoreParameterDecay(10 * time.Minute),
 		}},

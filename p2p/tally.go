@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"math/bits"
+	"strings"
 	"sync/atomic"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -17,7 +18,7 @@ import (
 type tally struct {
 	dropped                 atomic.Int64 // publications and messages lost to full queues
 	bytes                   atomic.Int64 // on streams of topics, counted by traffic
-	messages                atomic.Int64
+	messages, roots         atomic.Int64
 	copies, copyBytes       atomic.Int64
 	iHave, iWant, iDontWant atomic.Int64 // message ids
 	grafts, prunes          atomic.Int64
@@ -32,7 +33,12 @@ func (t *tally) UndeliverableMessage(*pubsub.Message) { t.dropped.Add(1) }
 func (t *tally) DropRPC(rpc *pubsub.RPC, _ peer.ID) { t.dropped.Add(int64(len(rpc.GetPublish()))) }
 
 // DeliverMessage: the first copy of a message came.
-func (t *tally) DeliverMessage(*pubsub.Message) { t.messages.Add(1) }
+func (t *tally) DeliverMessage(m *pubsub.Message) {
+	t.messages.Add(1)
+	if strings.HasSuffix(m.GetTopic(), rootsSuffix) {
+		t.roots.Add(1)
+	}
+}
 
 // RecvRPC: something came. Messages and control travel in RPCs of their own.
 func (t *tally) RecvRPC(rpc *pubsub.RPC) {
@@ -57,7 +63,7 @@ func (t *tally) RecvRPC(rpc *pubsub.RPC) {
 // traffic returns the counters of what came in.
 func (t *tally) traffic() gossip.TopicTraffic {
 	return gossip.TopicTraffic{
-		Bytes: t.bytes.Load(), Messages: t.messages.Load(), Copies: t.copies.Load(), CopyBytes: t.copyBytes.Load(),
+		Bytes: t.bytes.Load(), Messages: t.messages.Load(), Roots: t.roots.Load(), Copies: t.copies.Load(), CopyBytes: t.copyBytes.Load(),
 		IHave: t.iHave.Load(), IWant: t.iWant.Load(), IDontWant: t.iDontWant.Load(),
 		Grafts: t.grafts.Load(), Prunes: t.prunes.Load(),
 	}

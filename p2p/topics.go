@@ -8,7 +8,6 @@ import (
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
-	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -20,18 +19,20 @@ const (
 	// gossipProtocol is what identify shows of our gossipsub: that there is one,
 	// not for which spaces.
 	gossipProtocol protocolID = "/lightcone/gossip/1"
-	// A space's gossipsub speaks topicPrefix ‖ space ‖ meshSuffix, its topic is
-	// topicPrefix ‖ space ‖ topicSuffix.
-	topicPrefix, meshSuffix, topicSuffix = "/lightcone/1/", "/meshsub/1.2.0", "/memos"
+	// A space's gossipsub speaks topicPrefix ‖ space ‖ meshSuffix, its topics are
+	// topicPrefix ‖ space ‖ memosSuffix and rootsSuffix.
+	topicPrefix, meshSuffix, memosSuffix, rootsSuffix = "/lightcone/1/", "/meshsub/1.2.0", "/memos", "/roots"
 )
 
 // Queues and limits of topics. Who overflows one loses messages, which are
 // counted; recon brings what they carried.
 const (
-	// publishQueue bounds our publications per space that wait for gossipsub.
-	publishQueue = 1024
-	// heardQueue bounds the messages per space that wait for the core.
-	heardQueue = 4096
+	// publishQueue bounds our runs per space that wait for gossipsub, announceQueue
+	// our announcements of roots.
+	publishQueue, announceQueue = 1024, 16
+	// heardQueue bounds the runs per space that wait for the core, heardRootsQueue the
+	// announcements.
+	heardQueue, heardRootsQueue = 4096, 256
 	// peerQueue bounds the messages per space that wait for one slow peer.
 	peerQueue = 1024
 	// maxRPC bounds what gossipsub reads at once: the largest message and the
@@ -58,9 +59,9 @@ type topics struct {
 type topic struct {
 	space memo.SpaceID
 	view  *view
-	mesh  *pubsub.Topic
-	links *inbox // peers that the mesh was linked with
-	out   chan []byte
+	links *inbox // peers that the mesh of memos was linked with
+	memos *channel
+	roots *channel
 }
 
 func (t *topics) init(on bool) {
@@ -109,8 +110,8 @@ func (s *Server) Serve(space memo.SpaceID) {
 
 // join starts the gossipsub of a space.
 func (s *Server) join(space memo.SpaceID) (*topic, error) {
-	protocol := protocolID(topicPrefix + space.String() + meshSuffix)
-	name := topicPrefix + space.String() + topicSuffix
+	prefix := topicPrefix + space.String()
+	protocol, memos, roots := protocolID(prefix+meshSuffix), prefix+memosSuffix, prefix+rootsSuffix
 	links := newInbox()
 	v, err := newView(s.host, protocol)
 	if err != nil {
@@ -120,28 +121,25 @@ func (s *Server) join(space memo.SpaceID) (*topic, error) {
 		pubsub.WithGossipSubProtocols([]protocolID{protocol}, features),
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),
-		pubsub.WithMessageIdFn(func(m *pb.Message) string { return gossip.MessageID(m.GetData()) }),
+		pubsub.WithMessageIdFn(messageID),
 		pubsub.WithMaxMessageSize(maxRPC),
 		pubsub.WithPeerOutboundQueueSize(peerQueue),
 		pubsub.WithFloodPublish(false), // the writer would send a copy to everybody, besides those of the mesh
 		withMesh(),
-		s.blame.withScores(name),
-		pubsub.WithRawTracer(meshTracer{&s.traffic.topics, links}),
+		s.blame.withScores(memos, roots),
+		pubsub.WithRawTracer(meshTracer{&s.traffic.topics, links, memos}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("start gossipsub: %w", err)
 	}
-	t := &topic{space: space, view: v, links: links, out: make(chan []byte, publishQueue)}
-	if t.mesh, err = router.Join(name); err != nil {
-		return nil, fmt.Errorf("join topic: %w", err)
+	t := &topic{space: space, view: v, links: links}
+	if t.memos, err = s.openMemos(router, space, memos); err != nil {
+		return nil, err
 	}
-	heard, err := t.mesh.Subscribe(pubsub.WithBufferSize(heardQueue))
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to topic: %w", err)
+	if t.roots, err = s.openRoots(router, space, roots); err != nil {
+		return nil, err
 	}
 	s.tasks.spawn(func() { v.announce(s.ctx) })
-	s.tasks.spawn(func() { s.hear(t, heard) })
-	s.tasks.spawn(func() { s.speak(t) })
 	s.tasks.spawn(func() { s.link(t) })
 	return t, nil
 }
@@ -149,57 +147,6 @@ func (s *Server) join(space memo.SpaceID) (*topic, error) {
 // features are those of gossipsub 1.2, whatever the protocol is called.
 func features(f pubsub.GossipSubFeature, _ protocolID) bool {
 	return pubsub.GossipSubDefaultFeatures(f, pubsub.GossipSubID_v12)
-}
-
-// publish queues a publication of the core's.
-func (s *Server) publish(o gossip.Publish) {
-	t := s.topics.get(o.Space)
-	if t == nil {
-		return
-	}
-	if len(o.Data) > gossip.MaxMessage {
-		s.traffic.topics.dropped.Add(1)
-		s.log.Error("a publication is above the limit", "space", o.Space, "bytes", len(o.Data), "limit", gossip.MaxMessage)
-		return
-	}
-	select {
-	case t.out <- o.Data:
-	default:
-		s.traffic.topics.dropped.Add(1)
-	}
-}
-
-// speak hands our publications to gossipsub.
-func (s *Server) speak(t *topic) {
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case data := <-t.out:
-			if err := t.mesh.Publish(s.ctx, data); err != nil && s.ctx.Err() == nil {
-				s.log.Error("cannot publish", "space", t.space, "err", err)
-			}
-		}
-	}
-}
-
-// hear hands what others published to the core.
-func (s *Server) hear(t *topic, sub *pubsub.Subscription) {
-	defer sub.Cancel()
-	for {
-		m, err := sub.Next(s.ctx)
-		if err != nil {
-			return
-		}
-		from, err := toPeer(m.ReceivedFrom)
-		if err != nil || m.ReceivedFrom == s.host.ID() {
-			continue
-		}
-		err = s.core.Input(s.ctx, &gossip.Heard{Space: t.space, Peer: from, Data: m.Data})
-		if err != nil && s.ctx.Err() == nil {
-			s.log.Debug("core refused a message", "space", t.space, "peer", from, "err", err)
-		}
-	}
 }
 
 // admit lets a connected peer take part in the topic of a space.
@@ -227,6 +174,7 @@ func (s *Server) greet(id peer.ID) {
 func (s *Server) forget(id peer.ID) {
 	for _, t := range s.topics.all() {
 		t.view.forget(id)
+		t.roots.pacer.forget(id)
 	}
 }
 

@@ -64,7 +64,7 @@ func meshed(t *testing.T, space memo.SpaceID, nodes ...node) {
 	t.Helper()
 	for _, a := range nodes {
 		eventually(t, "peers on the topic", func() bool {
-			on := a.topics.get(space).mesh.ListPeers()
+			on := a.topics.get(space).memos.mesh.ListPeers()
 			return !slices.ContainsFunc(nodes, func(b node) bool {
 				return b.id != a.id && !slices.Contains(on, toID(b.id))
 			})
@@ -117,7 +117,7 @@ func TestPublishThroughOneHopAndNotToStrangers(t *testing.T) {
 				t.Fatalf("heard %s from %s", h.Data, h.Peer)
 			}
 		}
-		if on := x.topics.get(space).mesh.ListPeers(); slices.Contains(on, toID(stranger.id)) {
+		if on := x.topics.get(space).memos.mesh.ListPeers(); slices.Contains(on, toID(stranger.id)) {
 			t.Fatal("the stranger is on the topic")
 		}
 	}

@@ -30,7 +30,21 @@ func TestFailedApply(t *testing.T) {
 	if n, err := s.Count(spaceA, Range{}); n != 0 || err != nil || s.LSN() != 0 {
 		t.Errorf("%d rows at LSN %d are visible, %v", n, s.LSN(), err)
 	}
+	states := record{lsn: 1, changes: []Change{edits(1, "x", "b")}, adopted: true}.given(t)
+	bad = states[0]
+	bad.Rows = append(bad.Rows, merge.KeyedRow{Key: "t\x00c", State: []byte("no row state")})
+	if err := db.Apply(1, []Change{bad}); !errors.Is(err, memo.ErrMalformed) || snapshotLen(t, db) != 0 {
+		t.Errorf("Apply of a state that does not decode: %v", err)
+	}
 	must(t, db.Apply(1, []Change{edits(1, "x", "a")}))
+}
+
+func snapshotLen(t *testing.T, db *DB) int {
+	s := snapshot(t, db)
+	defer s.Close()
+	n, err := s.Count(spaceA, Range{})
+	must(t, err)
+	return n
 }
 
 // TestFailedFlush: when the file cannot be written, Apply and Flush say so and
@@ -116,7 +130,7 @@ func twoFlushes(t *testing.T) (data []byte, log []record) {
 		for i := range 25 {
 			rows = append(rows, fmt.Sprintf("row %d of %d", i, lsn))
 		}
-		r := record{lsn, []Change{edits(memo.Time(lsn), strings.Repeat("x", 40), rows...)}}
+		r := record{lsn: lsn, changes: []Change{edits(memo.Time(lsn), strings.Repeat("x", 40), rows...)}}
 		log = append(log, r)
 		must(t, db.Apply(lsn, r.changes))
 		must(t, db.Flush())

@@ -22,11 +22,13 @@ var ErrFull = errors.New("disk is full; free some space, writing goes on by itse
 // ErrClosed reports the use of a DB or a Snapshot after Close.
 var ErrClosed = errors.New("projection or snapshot is closed")
 
-// Change is what one memo does to one space.
+// Change is what one memo does to one space, or states of rows that are joined
+// without the memos behind them.
 type Change struct {
 	Space memo.SpaceID
 	Stamp merge.Stamp
-	Edit  *memo.Edit
+	Edit  *memo.Edit // nil: none
+	Rows  []merge.KeyedRow
 }
 
 // view is what readers see: three layers that fit together, never changed once
@@ -131,29 +133,55 @@ func (d *DB) Apply(lsn uint64, changes []Change) error {
 
 // stage works out the new state of every row that changes alter, on top of v.
 func stage(v *view, changes []Change) (map[string]*merge.Row, error) {
-	staged := map[string]*merge.Row{}
+	s := &stager{v, map[string]*merge.Row{}}
 	for _, c := range changes {
+		for _, r := range c.Rows {
+			state, err := merge.DecodeRow(r.State)
+			if err == nil {
+				err = s.join(tableKey(c.Space, r.Key), state)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("row %q: %w", r.Key, err)
+			}
+		}
+		if c.Edit == nil {
+			continue
+		}
 		for _, t := range c.Edit.Topics {
 			for _, e := range t.Rows {
 				delta, err := merge.Delta(c.Stamp, e)
+				if err == nil {
+					err = s.join(tableKey(c.Space, merge.RowKey(t.Topic, string(e.Row))), delta)
+				}
 				if err != nil {
 					return nil, fmt.Errorf("topic %q, row %q: %w", t.Topic, e.Row, err)
-				}
-				key := tableKey(c.Space, merge.RowKey(t.Topic, string(e.Row)))
-				current := staged[key]
-				if current == nil {
-					if current, err = v.row(key); err != nil {
-						return nil, err
-					}
-				}
-				if !current.Includes(delta) {
-					row := merge.Join(*current, delta)
-					staged[key] = &row
 				}
 			}
 		}
 	}
-	return staged, nil
+	return s.rows, nil
+}
+
+// stager holds the rows of one Apply while it works them out.
+type stager struct {
+	on   *view
+	rows map[string]*merge.Row // by tableKey
+}
+
+// join joins a delta, or a whole state, into a row.
+func (s *stager) join(key string, delta merge.Row) error {
+	current := s.rows[key]
+	if current == nil {
+		var err error
+		if current, err = s.on.row(key); err != nil {
+			return err
+		}
+	}
+	if !current.Includes(delta) {
+		row := merge.Join(*current, delta)
+		s.rows[key] = &row
+	}
+	return nil
 }
 
 // row returns the state of a row, the zero Row when it has none.

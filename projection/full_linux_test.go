@@ -55,7 +55,7 @@ func TestFullDisk(t *testing.T) {
 		for range n {
 			lsn := uint64(len(log) + 1)
 			cs := []Change{edits(memo.Time(lsn), strings.Repeat("x", 1000), fmt.Sprintf("row %03d", lsn))}
-			log = append(log, record{lsn, cs})
+			log = append(log, record{lsn: lsn, changes: cs})
 			must(t, db.Apply(lsn, cs))
 		}
 	}

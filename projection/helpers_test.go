@@ -98,10 +98,28 @@ func topic(name string, rows ...memo.RowEdit) memo.TopicEdit {
 	return memo.TopicEdit{Topic: name, Rows: rows}
 }
 
-// record is what one Apply took.
+// record is what one Apply took: memos, or the states that memos make.
 type record struct {
 	lsn     uint64
 	changes []Change
+	adopted bool // only their states were given
+}
+
+// given is what Apply was given.
+func (r record) given(t fataler) []Change {
+	t.Helper()
+	if !r.adopted {
+		return r.changes
+	}
+	var out []Change
+	for _, space := range []memo.SpaceID{spaceA, spaceB} {
+		c, rows := Change{Space: space}, fold(t, []record{{lsn: r.lsn, changes: r.changes}}, r.lsn, space)
+		for _, key := range slices.Sorted(maps.Keys(rows)) {
+			c.Rows = append(c.Rows, merge.KeyedRow{Key: key, State: []byte(rows[key])})
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // fold is the naive interpreter: the encoded state of every row of a space after

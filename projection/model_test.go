@@ -62,8 +62,9 @@ func (m *machine) apply(t *rapid.T) {
 	if len(m.log) > 0 && rapid.Bool().Draw(t, "duplicate") {
 		r.changes = append(r.changes, rapid.SampledFrom(m.log).Draw(t, "old").changes...)
 	}
+	r.adopted = rapid.Bool().Draw(t, "as states")
 	m.log = append(m.log, r)
-	must(t, m.db.Apply(r.lsn, r.changes))
+	must(t, m.db.Apply(r.lsn, r.given(t)))
 }
 
 // stale applies something at an LSN that is not new: nothing may come of it.
@@ -179,7 +180,7 @@ func (m *machine) crash(t *rapid.T) {
 	sameStates(t, s, m.log)
 	s.Close()
 	for _, r := range m.log {
-		must(t, m.db.Apply(r.lsn, r.changes))
+		must(t, m.db.Apply(r.lsn, r.given(t)))
 	}
 }
 
@@ -190,7 +191,7 @@ func TestAnyOrder(t *testing.T) {
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {
 		all := rapid.SliceOfN(changes(), 1, 12).Draw(t, "memos")
-		log := []record{{1, all}}
+		log := []record{{lsn: 1, changes: all}}
 		var digests []memo.ID
 		for _, seed := range rapid.SliceOfN(rapid.Uint64(), 2, 2).Draw(t, "orders") {
 			n++

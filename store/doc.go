@@ -24,8 +24,9 @@
 //	placed, err := s.AppendOwn(walfs.Group, memos, &seal)
 //	res, err := s.Attach(runs)           // decoded and verified foreign runs
 //	v := s.View()                        // what other goroutines read
-//	err = s.Replay(lsn, f)               // attached memos, to rebuild a projection
-//	f, err := v.Feed(lsn)                // attached memos, as they come
+//	a, res, err := s.Adopt(adoption)     // a state, on its announcer's word
+//	err = s.Replay(lsn, f)               // what attached, to rebuild a projection
+//	f, err := v.Feed(lsn)                // what attached, as it comes
 //	v.RowMemos(id, topic, row, from, to) // those that edit one row
 //
 // One goroutine, the replica's owner, calls the methods that write. View may be
@@ -49,6 +50,20 @@
 // ErrFork: keeping both branches and the evidence comes with fork proofs. In a
 // space of members, first memos of authors other than the genesis's are held:
 // this version cannot judge grants.
+//
+// # State in place of memos
+//
+// In a space whose genesis says trust=adopt, Adopt joins the state that a peer
+// announced: row states and sealed heads, in as many records as it takes, and behind
+// them one that commits them (adoptrecord.go). A crash in between leaves all or
+// nothing. The vector then covers memos whose bodies are not held: ErrNoBody,
+// and View.Vouched tells on whose word. Runs that go on from an adopted head attach;
+// those below it are duplicates; NextRun says behind which place in attach order a
+// peer needs the state first.
+//
+// Compact writes the same records of the own state and deletes the log before them,
+// the floor. Only the run with the genesis is carried over. An index is rebuilt
+// from the last floor, as is whatever Replay feeds.
 //
 // # A disk that is full, or fails
 //

@@ -15,6 +15,14 @@ var (
 	// them. Runs go from one seal to the next and are never cut again, so its
 	// author sealed the same memos twice.
 	ErrRecut = errors.New("run does not begin where a run held here ends; runs are never cut again")
+	// ErrNoBody reports a memo that is covered and not held: the state that has it
+	// was adopted on a peer's word, or a checkpoint took its place. View.Vouched tells
+	// which.
+	ErrNoBody = errors.New("the memo is covered by a state that was adopted or compacted; its body is not held here")
+	// ErrTrust reports a state that is to stand for memos in a space whose genesis
+	// trusts memos alone.
+	ErrTrust = errors.New("the space trusts memos alone (trust=verify): their bodies are kept, since receipts of keepers " +
+		"do not exist yet, and no state is adopted in their place")
 	// ErrNoRun reports the request for a run that the view does not hold.
 	ErrNoRun = errors.New("no such run")
 	// ErrRunFull reports that the own memos not sealed yet have no room for more

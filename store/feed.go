@@ -8,11 +8,13 @@ import (
 	"lightcone/walfs"
 )
 
-// Record is what one record of the log attached.
+// Record is what one record of the log attached: memos, a state, or neither, as a
+// seal.
 type Record struct {
-	LSN   uint64
-	Sum   uint32       // checksum of its bytes, to recognise it by
-	Memos []*memo.Memo // nil for a record that attached nothing, as a seal
+	LSN     uint64
+	Sum     uint32 // checksum of its bytes, to recognise it by
+	Memos   []*memo.Memo
+	Adopted *Adopted // nil: no state
 }
 
 // Feed reads attached memos in the order of the log, which is a causal one. Each
@@ -59,22 +61,26 @@ func (f *Feed) Next(upTo uint64) (rec Record, ok bool, err error) {
 	if f.ahead = e; e.LSN > upTo {
 		return Record{}, false, nil
 	}
-	memos, err := memosOf(*e)
+	rec, err = recordOf(f.view.log, *e)
 	if err == nil && e.Kind == walfs.KindRun {
-		memos, err = f.first(memos, e.Pos)
+		rec.Memos, err = f.first(rec.Memos, e.Pos)
 	}
 	if err != nil {
 		return Record{}, false, err
 	}
 	f.ahead = nil
-	return Record{LSN: e.LSN, Sum: checksum(e.Data), Memos: memos}, true, nil
+	return rec, true, nil
 }
 
 // first returns the memos of a run that are not in the log before the record at
-// pos. A run that gives memos back begins with them.
+// pos. A run that gives memos back begins with them. Below the floor, where the index
+// does not tell any more, all count.
 func (f *Feed) first(memos []*memo.Memo, pos walfs.Position) ([]*memo.Memo, error) {
 	for len(memos) > 0 {
 		p, err := f.view.place(memos[0].SpaceID(), memos[0].Author, memos[0].Seq)
+		if errors.Is(err, ErrNoBody) {
+			return memos, nil
+		}
 		if err != nil || p.pos == pos {
 			return memos, err
 		}
@@ -86,8 +92,23 @@ func (f *Feed) first(memos []*memo.Memo, pos walfs.Position) ([]*memo.Memo, erro
 // Close lets go of the log.
 func (f *Feed) Close() error { return f.reader.Close() }
 
-// memosOf returns the memos in a record of the log.
-func memosOf(e walfs.Entry) ([]*memo.Memo, error) {
+// recordOf reads what a record of the log attached.
+func recordOf(log *walfs.Log, e walfs.Entry) (Record, error) {
+	rec := Record{LSN: e.LSN, Sum: checksum(e.Data)}
+	var err error
+	switch e.Kind {
+	case walfs.KindAdopt, walfs.KindCheckpoint:
+		var a Adopted
+		a, err = adoptedBy(log, e)
+		rec.Adopted = &a
+	default:
+		rec.Memos, err = memosIn(e)
+	}
+	return rec, err
+}
+
+// memosIn returns the memos in a record of the log.
+func memosIn(e walfs.Entry) ([]*memo.Memo, error) {
 	switch e.Kind {
 	case walfs.KindRun:
 		r, err := memo.DecodeRun(e.Data)
@@ -101,6 +122,16 @@ func memosOf(e walfs.Entry) ([]*memo.Memo, error) {
 			return nil, fmt.Errorf("record %d: %w", e.LSN, err)
 		}
 		return []*memo.Memo{m}, nil
+	case walfs.KindCheckpoint:
+		c, err := decodeCommit(e)
+		if err != nil {
+			return nil, err
+		}
+		r, err := memo.DecodeRun([]byte(c.Genesis))
+		if err != nil {
+			return nil, fmt.Errorf("record %d: %w", e.LSN, err)
+		}
+		return r.Memos, nil
 	}
 	return nil, nil
 }

@@ -18,6 +18,8 @@ import (
 //	u space author               empty: own memos behind that head wait for a seal
 //	m space author seq           segment u, offset u, index in the run u, digest
 //	r space author seq-of-head   order u, first seq u, segment u, offset u
+//	a space author seq           adopted head: LSN u, time u, digest, who vouches, seal
+//	f                            the floor: LSN u, segment u, offset u
 //	p number                     encoded run that waits, numbered in order of arrival
 //	t row LSN index              segment u, offset u: this memo of that record edits the row
 //	b space digest               a derived block
@@ -37,6 +39,8 @@ const (
 	prefixOpen    = 'u'
 	prefixMemo    = 'm'
 	prefixRun     = 'r'
+	prefixAdopted = 'a'
+	floorKey      = "f"
 	prefixPending = 'p'
 	prefixTouched = 't'
 	prefixBlock   = 'b'
@@ -47,7 +51,7 @@ const (
 
 // indexVersion is raised whenever the table above changes: an index of another
 // version is rebuilt.
-const indexVersion = 3
+const indexVersion = 4
 
 func prefixed(prefix byte, n int, parts ...[]byte) []byte {
 	key := append(make([]byte, 0, n), prefix)

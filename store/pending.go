@@ -1,6 +1,9 @@
 package store
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/tidwall/btree"
 
 	"lightcone/memo"
@@ -72,6 +75,24 @@ func (p *pending) file(w *waiter, c cause) {
 func (p *pending) wake(c cause) []*waiter {
 	ws := p.byCause[c]
 	delete(p.byCause, c)
+	return ws
+}
+
+// wakeCovered is wake for every cause of a space that a cut covers, in the order of
+// authors and seqs.
+func (p *pending) wakeCovered(space memo.SpaceID, cut memo.Vector) (ws []*waiter) {
+	var found []cause
+	for c := range p.byCause {
+		if c.space == space && c.seq > 0 && cut.Covers(c.author, c.seq) {
+			found = append(found, c)
+		}
+	}
+	slices.SortFunc(found, func(a, b cause) int {
+		return cmp.Or(a.author.Compare(b.author), cmp.Compare(a.seq, b.seq))
+	})
+	for _, c := range found {
+		ws = append(ws, p.wake(c)...)
+	}
 	return ws
 }
 

@@ -47,7 +47,8 @@ type record struct {
 // Reader returns a reader of v.
 func (v *View) Reader() *Reader { return &Reader{view: v} }
 
-// Memo returns the memo in the author's place seq, if All(space) covers it.
+// Memo returns the memo in the author's place seq, if All(space) covers it;
+// ErrNoBody when it is covered and not held.
 func (r *Reader) Memo(space memo.SpaceID, author memo.Author, seq uint64) (f Found, ok bool, err error) {
 	if seq == 0 || !r.view.space(space).all.Covers(author, seq) {
 		return Found{}, false, nil
@@ -83,7 +84,7 @@ func (r *Reader) load(pos walfs.Position) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	memos, err := memosOf(e)
+	memos, err := memosIn(e)
 	if err != nil {
 		return nil, err
 	}

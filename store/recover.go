@@ -22,12 +22,10 @@ func checksum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
 // serve is emptied and built anew, once.
 func (s *Store) recover(o Options) error {
 	err := s.catchUp(o)
-	if first := s.log.First(); errors.Is(err, errIndex) && first > 1 {
-		s.logger.Warn("the index cannot be rebuilt", slog.Any("cause", err))
-		return fmt.Errorf("rebuild the index: %w: it begins with record %d; restore the kv directory from a copy that "+
-			"goes with this log, or start with a new directory and fetch everything from peers", ErrPruned, first)
-	}
 	if errors.Is(err, errIndex) {
+		if _, err := s.rebuildFrom(); err != nil { // leave what there is
+			return err
+		}
 		s.logger.Warn("rebuilding the index from the log", slog.Any("cause", err))
 		if err := s.kv.Clear(); err != nil {
 			return fmt.Errorf("empty the index: %w", err)
@@ -39,14 +37,17 @@ func (s *Store) recover(o Options) error {
 	}
 	s.flushed = s.log.Size()
 	s.publish()
-	return nil
+	return s.prune() // a crash may have come before it
 }
 
 func (s *Store) catchUp(o Options) error {
 	s.spaces, s.woken, s.batch = map[memo.SpaceID]*space{}, nil, nil
-	s.last, s.broken = walfs.Entry{}, nil
+	s.last, s.floor, s.broken = walfs.Entry{}, floor{}, nil
 	s.pending = newPending(o.MaxPendingRuns, o.MaxPendingBytes)
 	applied, err := s.loadState()
+	if err == nil {
+		applied, err = s.loadFloor(applied)
+	}
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,37 @@ func (s *Store) loadState() (uint64, error) {
 	}
 	s.last = e
 	return st.applied, nil
+}
+
+// loadFloor reads or, for an empty index, looks for the floor of the log, and returns
+// the LSN behind which to replay.
+func (s *Store) loadFloor(applied uint64) (uint64, error) {
+	if applied > 0 {
+		b, ok, err := s.kv.Get([]byte(floorKey))
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", errIndex, err)
+		}
+		if ok {
+			s.floor, err = decodeFloor(b)
+		}
+		return applied, err
+	}
+	var err error
+	s.floor, err = s.rebuildFrom()
+	return s.floor.before(), err
+}
+
+// rebuildFrom returns where in the log an index can be rebuilt from.
+func (s *Store) rebuildFrom() (floor, error) {
+	f, err := s.findFloor()
+	if err != nil {
+		return floor{}, fmt.Errorf("look for a checkpoint: %w", err)
+	}
+	if first := s.log.First(); first > 1 && f.lsn == 0 {
+		return floor{}, fmt.Errorf("rebuild the index: %w: it begins with record %d, and no checkpoint is in it; restore the kv "+
+			"directory from a copy that goes with this log, or start with a new directory and fetch everything from peers", ErrPruned, first)
+	}
+	return f, nil
 }
 
 // loadSpaces reads the cuts and the unsealed own memos.
@@ -225,6 +257,11 @@ func (s *Store) redo(e walfs.Entry) error {
 			return fmt.Errorf("%w: a seal of memo %d of %s, which is not the last unsealed", ErrBadLog, seal.Seq, seal.Author)
 		}
 		s.tookSeal(s.spaces[seal.Space], seal.Author, at)
+	case walfs.KindBlock: // means nothing without what commits it
+	case walfs.KindAdopt:
+		return s.redoAdoption(e)
+	case walfs.KindCheckpoint:
+		return s.redoCompaction(e)
 	default:
 		return fmt.Errorf("%w: kind %d is written by another version", ErrBadLog, e.Kind)
 	}

@@ -346,7 +346,7 @@ func TestPrunedLogIsRefused(t *testing.T) {
 	if first, err := s.log.Prune(s.log.Last()); err != nil || first == 1 {
 		t.Fatal(first, err)
 	}
-	if err := s.Replay(0, func(uint64, *memo.Memo) error { return nil }); !errors.Is(err, ErrPruned) {
+	if err := s.Replay(0, func(Record) error { return nil }); !errors.Is(err, ErrPruned) {
 		t.Fatalf("replayed what is not there: %v", err)
 	}
 	closeStore(t, s)

@@ -4,26 +4,21 @@ import (
 	"errors"
 	"fmt"
 
-	"lightcone/memo"
 	"lightcone/walfs"
 )
 
-// Replay calls f for every memo in the records after LSN after, in the order of
-// the log, which is a causal one: what Attach and AppendOwn reported, again. The
-// memos of a foreign run share the LSN of its record. Own memos are included
-// whether sealed or not. Replay stops at the first error and returns it.
-func (s *Store) Replay(after uint64, f func(lsn uint64, m *memo.Memo) error) error {
-	return s.records(after, func(e walfs.Entry) error {
-		memos, err := memosOf(e)
-		if err != nil {
+// Replay calls f for the records after LSN after that attached something, in the
+// order of the log, which is a causal one: what Attach, AppendOwn and Adopt reported,
+// again. Own memos are included whether sealed or not. Where the log was compacted it
+// begins with the checkpoints, which have all that was before. Replay stops at the
+// first error and returns it.
+func (s *Store) Replay(after uint64, f func(Record) error) error {
+	return s.records(max(after, s.floor.before()), func(e walfs.Entry) error {
+		rec, err := recordOf(s.log, e)
+		if err != nil || rec.Memos == nil && rec.Adopted == nil {
 			return err
 		}
-		for _, m := range memos {
-			if err := f(e.LSN, m); err != nil {
-				return err
-			}
-		}
-		return nil
+		return f(rec)
 	})
 }
 

@@ -29,6 +29,7 @@ type Store struct {
 	woken   []*waiter // pending runs whose cause attached, to be judged again
 	batch   []Item    // changes of the index not applied yet
 	last    walfs.Entry
+	floor   floor // zero: the log's beginning
 	flushed int64 // size of the log when the index was last flushed
 	broken  error // why nothing can be written any more
 	view    atomic.Pointer[View]
@@ -246,7 +247,7 @@ func (s *Store) publish() {
 	if len(changed) == 0 && old != nil {
 		return
 	}
-	next := &View{log: s.log, kv: s.kv, spaces: map[memo.SpaceID]*spaceView{}}
+	next := &View{log: s.log, kv: s.kv, floor: s.floor, spaces: map[memo.SpaceID]*spaceView{}}
 	if old != nil {
 		maps.Copy(next.spaces, old.spaces)
 	}

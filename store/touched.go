@@ -50,10 +50,11 @@ func (s *Store) touched(m *memo.Memo, index int, at walfs.Placed) {
 }
 
 // RowMemos yields the memos that edit a row, from one place to another, both
-// included, in the order of the log. to.LSN must be one that the index reaches.
+// included, in the order of the log, as far as they are held. to.LSN must be one that the index reaches.
 // What it costs depends on them, not on the log; it holds a few records at a time.
 func (v *View) RowMemos(space memo.SpaceID, topic, row string, from, to Place) iter.Seq2[Found, error] {
 	return func(yield func(Found, error) bool) {
+		from.LSN = max(from.LSN, v.floor.lsn)
 		prefix := touchedKey(space, topic, row)
 		end := append(to.appendTo(prefix[:len(prefix):len(prefix)]), 0)
 		next := from.appendTo(prefix[:len(prefix):len(prefix)])

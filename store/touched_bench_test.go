@@ -73,7 +73,7 @@ func rowMemosByLog(b *testing.B, s *Store, row []byte) (found int) {
 		if !bytes.Contains(e.Data, row) {
 			return nil
 		}
-		memos, err := memosOf(e)
+		memos, err := memosIn(e)
 		for _, m := range memos {
 			if _, ok := m.Edits("t", string(row)); ok {
 				found++

@@ -18,7 +18,7 @@ var everywhere = Place{LSN: 1 << 40}
 func rowsOf(t tester, s *Store) map[string][]memo.ID {
 	t.Helper()
 	out := map[string][]memo.ID{}
-	err := s.Replay(0, func(_ uint64, m *memo.Memo) error {
+	err := s.Replay(0, eachMemo(func(_ uint64, m *memo.Memo) error {
 		if e, ok := m.Body.(*memo.Edit); ok {
 			for _, topic := range e.Topics {
 				for _, r := range topic.Rows {
@@ -30,7 +30,7 @@ func rowsOf(t tester, s *Store) map[string][]memo.ID {
 			}
 		}
 		return nil
-	})
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 type View struct {
 	log    *walfs.Log
 	kv     KV
+	floor  floor
 	spaces map[memo.SpaceID]*spaceView
 }
 
@@ -80,17 +81,24 @@ func (v *View) Genesis(space memo.SpaceID) (*memo.Memo, bool) {
 }
 
 // ID returns the digest of the memo in the author's place seq, if All(space)
-// covers it. It reads the index alone: a foreign memo itself costs the decoding
-// of its whole run.
+// covers it; ErrNoBody when it is covered and not held, unless a state was adopted
+// of which it is a head. It reads the index alone: a foreign memo itself costs the
+// decoding of its whole run.
 func (v *View) ID(space memo.SpaceID, author memo.Author, seq uint64) (memo.ID, bool, error) {
 	if seq == 0 || !v.space(space).all.Covers(author, seq) {
 		return memo.ID{}, false, nil
 	}
 	p, err := v.place(space, author, seq)
+	if errors.Is(err, ErrNoBody) {
+		if w, ok, err := v.voucher(space, author, seq); err != nil || ok && w.Head.Seq == seq {
+			return w.Head.ID, ok, err
+		}
+	}
 	return p.id, err == nil, err
 }
 
-// Memo returns the memo in the author's place seq, if All(space) covers it.
+// Memo returns the memo in the author's place seq, if All(space) covers it;
+// ErrNoBody when it is covered and not held.
 func (v *View) Memo(space memo.SpaceID, author memo.Author, seq uint64) (*memo.Memo, bool, error) {
 	f, ok, err := v.Reader().Memo(space, author, seq)
 	return f.Memo, ok, err
@@ -98,7 +106,9 @@ func (v *View) Memo(space memo.SpaceID, author memo.Author, seq uint64) (*memo.M
 
 // NextRun finds the run that holds the author's first memo after seq, if
 // Vector(space) covers one. order is its place in attach order: a run's causes
-// have smaller ones. last is the seq of its head.
+// have smaller ones. last is the seq of its head. Where the memo is covered and not
+// held ok is false, and order is that of the state which covers it: what is behind
+// that may have causes that are not held.
 func (v *View) NextRun(space memo.SpaceID, author memo.Author, after uint64) (order, last uint64, ok bool, err error) {
 	if mark, _ := v.space(space).sealed.Get(author); after >= mark.Seq {
 		return 0, 0, false, nil
@@ -109,7 +119,19 @@ func (v *View) NextRun(space memo.SpaceID, author memo.Author, after uint64) (or
 			return 0, 0, false, fmt.Errorf("%w: %w", errIndex, err)
 		}
 		p, err := decodeRunPlace(it.Value)
-		return p.order, seqOf(it.Key), err == nil, err
+		if err != nil {
+			return 0, 0, false, err
+		}
+		if !v.floor.above(p.pos) {
+			continue
+		}
+		if p.first > after+1 {
+			break
+		}
+		return p.order, seqOf(it.Key), true, nil
+	}
+	if w, ok, err := v.voucher(space, author, after+1); ok || err != nil {
+		return w.LSN, 0, false, err
 	}
 	return 0, 0, false, fmt.Errorf("%w: no run holds memo %d of %s", errIndex, after+1, author)
 }
@@ -130,12 +152,19 @@ func (v *View) Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte,
 	if err != nil {
 		return nil, err
 	}
+	if !v.floor.above(p.pos) {
+		return nil, fmt.Errorf("%w: the run of %s to seq %d: %w", ErrNoRun, author, last, ErrNoBody)
+	}
 	e, err := v.log.ReadAt(p.pos)
 	if err != nil {
 		return nil, err
 	}
-	if e.Kind == walfs.KindRun {
+	switch e.Kind {
+	case walfs.KindRun:
 		return e.Clone().Data, nil // it may wait for a slow peer longer than the log lives
+	case walfs.KindCheckpoint:
+		c, err := decodeCommit(e)
+		return []byte(c.Genesis), err
 	}
 	return v.ownRun(space, author, p.first, last, e)
 }
@@ -162,28 +191,38 @@ func (v *View) ownRun(space memo.SpaceID, author memo.Author, first, last uint64
 }
 
 // Seal returns the signature of the author's memo seq, false if no run that ends
-// there is held.
+// there is held, nor a state of which it is a head.
 func (v *View) Seal(space memo.SpaceID, author memo.Author, seq uint64) (memo.Seal, bool, error) {
 	raw, err := v.Run(space, author, seq)
 	switch {
 	case errors.Is(err, ErrNoRun):
-		return memo.Seal{}, false, nil
+		w, ok, err := v.voucher(space, author, seq)
+		return w.Seal, ok && w.Head.Seq == seq, err
 	case err != nil:
 		return memo.Seal{}, false, err
 	}
 	return memo.Seal(raw[len(raw)-len(memo.Seal{}):]), true, nil // it is what ends a run
 }
 
-// place looks up where a covered memo is.
+// place looks up where a covered memo is; ErrNoBody when it is not held.
 func (v *View) place(space memo.SpaceID, author memo.Author, seq uint64) (place, error) {
 	b, ok, err := v.kv.Get(seqKey(prefixMemo, space, author, seq))
 	if err != nil {
 		return place{}, fmt.Errorf("%w: %w", errIndex, err)
 	}
-	if !ok {
-		return place{}, fmt.Errorf("%w: memo %d of %s is missing in it", errIndex, seq, author)
+	if ok {
+		p, err := decodePlace(b)
+		if err != nil || v.floor.above(p.pos) {
+			return p, err
+		}
 	}
-	return decodePlace(b)
+	switch _, ok, err := v.voucher(space, author, seq); {
+	case err != nil:
+		return place{}, err
+	case ok:
+		return place{}, fmt.Errorf("memo %d of %s: %w", seq, author, ErrNoBody)
+	}
+	return place{}, fmt.Errorf("%w: memo %d of %s is missing in it", errIndex, seq, author)
 }
 
 // scan yields the items of kv whose keys start with prefix.

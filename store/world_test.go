@@ -35,19 +35,28 @@ type world struct {
 	heads  []*memo.Memo // the end of each author's chain, nil before it
 	runs   []*memo.Run  // in the order they were made, a causal one
 	rights memo.Rights
+	trust  memo.Trust
 }
 
 func newWorld(t tester, authors int) *world { return newWorldOf(t, authors, memo.Open) }
 
 // newWorldOf makes a space by author 0, whose genesis is the first run.
 func newWorldOf(t tester, authors int, rights memo.Rights) *world {
-	w := &world{t: t, heads: make([]*memo.Memo, authors), rights: rights}
-	for i := range authors {
+	return begin(&world{t: t, heads: make([]*memo.Memo, authors), rights: rights})
+}
+
+// newAdoptWorld is newWorld, in a space where state is adopted.
+func newAdoptWorld(t tester, authors int) *world {
+	return begin(&world{t: t, heads: make([]*memo.Memo, authors), trust: memo.Adopt})
+}
+
+func begin(w *world) *world {
+	for i := range w.heads {
 		seed := memo.Sum([]byte{byte(i)})
 		w.keys = append(w.keys, ed25519.NewKeyFromSeed(seed[:]))
 	}
 	g := w.memo(memo.Memo{Author: w.author(0), Seq: 1, Time: memo.Next(1), Body: &memo.Genesis{
-		Name: "test", Rights: rights, W: memo.DefaultW, M: memo.DefaultM, D: memo.DefaultD, Rho: memo.DefaultRho,
+		Name: "test", Rights: w.rights, Trust: w.trust, W: memo.DefaultW, M: memo.DefaultM, D: memo.DefaultD, Rho: memo.DefaultRho,
 	}})
 	w.space, w.heads[0] = g.SpaceID(), g
 	w.runs = append(w.runs, w.seal(0, g))
@@ -193,13 +202,25 @@ func attach(t tester, s *Store, runs ...*memo.Run) Result {
 	return res
 }
 
+// eachMemo is a callback of Replay that sees to memos.
+func eachMemo(f func(lsn uint64, m *memo.Memo) error) func(Record) error {
+	return func(rec Record) error {
+		for _, m := range rec.Memos {
+			if err := f(rec.LSN, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // replay returns what the log holds, and fails unless its order is causal.
 func replay(t tester, s *Store, space memo.SpaceID) []memo.ID {
 	t.Helper()
 	var cut memo.Vector
 	var ids []memo.ID
 	var before uint64
-	err := s.Replay(0, func(lsn uint64, m *memo.Memo) error {
+	err := s.Replay(0, eachMemo(func(lsn uint64, m *memo.Memo) error {
 		mark, _ := cut.Get(m.Author)
 		if m.SpaceID() != space || m.Seq != mark.Seq+1 || m.Prev != mark.ID || lsn < before {
 			t.Fatalf("record %d: %s after %s", lsn, m.Head(), mark.Head)
@@ -212,7 +233,7 @@ func replay(t tester, s *Store, space memo.SpaceID) []memo.ID {
 		cut.Set(memo.Mark{Head: m.Head(), Time: m.Time})
 		ids, before = append(ids, m.ID()), lsn
 		return nil
-	})
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}

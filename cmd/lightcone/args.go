@@ -145,6 +145,7 @@ func readFlags(cmd *cobra.Command) func() (api.Read, error) {
 	f.StringVar(&r.Mode, "mode", "at-least", "at-least, local or exact")
 	f.DurationVar(&r.Wait, "wait", 2*time.Second, "how long to wait for the context")
 	f.StringVar(&r.Stale, "stale", "error", "when waiting was in vain: error, or return an older answer")
+	f.BoolVar(&r.Vouched, "vouched", false, "rows may be what a peer vouches for until their memos are here, as with --mode local")
 	return func() (api.Read, error) {
 		if _, err := causal.ParseToken(r.Context); err != nil {
 			return r, usagef("--context: %w", err)
@@ -157,6 +158,9 @@ func readFlags(cmd *cobra.Command) func() (api.Read, error) {
 		}
 		if r.Mode != "at-least" && r.Mode != "local" && r.Mode != "exact" {
 			return r, usagef("--mode %q; it is at-least, local or exact", r.Mode)
+		}
+		if r.Vouched && r.Mode == "exact" {
+			return r, usagef("--vouched shows a peer's word, and an exact read never does; leave out one of them")
 		}
 		if r.Stale != "error" && r.Stale != "return" {
 			return r, usagef("--stale %q; it is error or return", r.Stale)

@@ -15,6 +15,7 @@ import (
 	"lightcone/memo/memotest"
 	"lightcone/merge"
 	"lightcone/projection"
+	"lightcone/store"
 )
 
 // What a random drawing is made of.
@@ -140,18 +141,13 @@ func rebuilt(t *rapid.T, p *peer, path string) *peer {
 	db, err := projection.Open(path, projection.Options{})
 	p.must(err)
 	t.Cleanup(func() { p.must(db.Close()) })
-	var last uint64
-	var changes []projection.Change
-	flush := func() { p.must(db.Apply(last, changes)) }
-	p.must(p.store.Replay(0, func(lsn uint64, m *memo.Memo) error {
-		if lsn != last && last > 0 {
-			flush()
-			changes = nil
+	p.must(p.store.Replay(0, func(rec store.Record) error {
+		var changes []projection.Change
+		for _, m := range rec.Memos {
+			changes = append(changes, changesOf(m)...)
 		}
-		last, changes = lsn, append(changes, changesOf(m)...)
-		return nil
+		return db.Apply(rec.LSN, changes)
 	}))
-	flush()
 	return &peer{t: t, d: p.d, store: p.store, proj: db}
 }
 

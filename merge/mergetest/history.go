@@ -34,13 +34,15 @@ var CellTypes = []memo.CellType{memo.Register, memo.Multi, memo.Counter, memo.Se
 // authors are forked, number their operations as they like, and remove what they
 // cannot have seen.
 func Histories(types ...memo.CellType) *rapid.Generator[[]Write] {
-	return rapid.Custom(func(t *rapid.T) []Write {
-		var ws []Write
-		for range rapid.IntRange(0, maxWrites).Draw(t, "writes") {
-			ws = append(ws, drawWrite(t, types, ws))
-		}
-		return ws
-	})
+	return rapid.Custom(func(t *rapid.T) []Write { return drawWrites(t, 0, types) })
+}
+
+// drawWrites draws a history of at least so many writes.
+func drawWrites(t *rapid.T, least int, types []memo.CellType) (ws []Write) {
+	for range rapid.IntRange(least, maxWrites).Draw(t, "writes") {
+		ws = append(ws, drawWrite(t, types, ws))
+	}
+	return ws
 }
 
 // drawWrite draws a write that comes after those of past, not always knowing them.

@@ -21,6 +21,7 @@ type Read struct {
 	Mode    string        // "at-least", "local", "exact"; "" is at-least
 	Wait    time.Duration // 0: the node's default; negative: not at all
 	Stale   string        // "error", "return"; "" is error
+	Vouched bool          // an at-least read may show what a peer vouches for
 }
 
 func (r Read) values() url.Values {
@@ -29,6 +30,9 @@ func (r Read) values() url.Values {
 	set(q, "at", r.At)
 	set(q, "mode", r.Mode)
 	set(q, "stale", r.Stale)
+	if r.Vouched {
+		q.Set("vouched", "true")
+	}
 	if r.Wait != 0 {
 		q.Set("wait", max(r.Wait, 0).String())
 	}

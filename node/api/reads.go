@@ -22,7 +22,8 @@ type Row struct {
 	Cells      []Cell  `json:"cells,omitempty" doc:"More of fields that are no registers: multis, counters and sets"`
 	Provenance []Stamp `json:"provenance,omitempty" doc:"The memos behind the row; a scan leaves them out"`
 	Token      string  `json:"token,omitempty" doc:"Context token: what the session has seen now; a scan has it in its last line"`
-	Behind     *Behind `json:"behind,omitempty" doc:"What the view lacked, with stale=return; a scan has it in its last line"`
+	VouchedBy  string  `json:"vouchedBy,omitempty" doc:"The peer whose word the row is, in part or all: the memos behind it are not all here"`
+	Behind     *Behind `json:"behind,omitempty" doc:"What the view lacked, with stale=return or mode=local; a scan has it in its last line"`
 }
 
 // Stamp names a memo and its time.
@@ -77,12 +78,22 @@ func (s *service) row(ctx context.Context, in *rowInput) (*known[Row], error) {
 	if err != nil {
 		return nil, refused(err, x)
 	}
-	out := Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r), Behind: behindOf(r.Behind)}
+	out := rowOf(r)
+	out.Behind = behindOf(r.Behind)
 	for _, st := range r.Provenance {
 		out.Provenance = append(out.Provenance, stampOf(st))
 	}
 	out.Token = x.Token().String()
 	return &known[Row]{Context: out.Token, Body: out}, nil
+}
+
+// rowOf shows a row as a scan does.
+func rowOf(r node.Row) Row {
+	out := Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r)}
+	if r.VouchedBy != (node.PeerID{}) {
+		out.VouchedBy = r.VouchedBy.String()
+	}
+	return out
 }
 
 // selected returns r with the named fields that exist, or ErrNotFound when none does.

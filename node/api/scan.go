@@ -38,9 +38,7 @@ func (s *service) scan(ctx context.Context, in *rangeInput) (*huma.StreamRespons
 	}
 	l := &lines[node.Row]{
 		limit: q.Limit, cursor: func(r node.Row) string { return r.Cursor().String() },
-		line: func(r node.Row) any {
-			return Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r)}
-		},
+		line: func(r node.Row) any { return rowOf(r) },
 	}
 	if q.Limit > 0 {
 		q.Limit++ // one more tells whether there are more

@@ -18,6 +18,7 @@ type Asked struct {
 	Header  string `header:"Lightcone-Context" doc:"Context tokens, with commas between them, or several such headers: joined with all others of the request"`
 	Mode    string `query:"mode" enum:"at-least,local,exact" default:"at-least" doc:"What the answer owes to the context"`
 	Wait    string `query:"wait" doc:"How long to wait for the context, as 2s or 0" example:"2s"`
+	Vouched bool   `query:"vouched" doc:"With mode=at-least: rows may be what a peer vouches for until their memos are here, as with mode=local; they say so"`
 	Stale   string `query:"stale" enum:"error,return" default:"error" doc:"What to do when waiting was in vain"`
 }
 
@@ -55,7 +56,7 @@ func (s *service) session(ctx context.Context, space string, a Asked) (*node.Ses
 	if err != nil {
 		return nil, err
 	}
-	r := node.Read{Mode: modes[a.Mode]}
+	r := node.Read{Mode: modes[a.Mode], Vouched: a.Vouched}
 	if a.At != "" {
 		r.Mode = node.Exact
 	}

@@ -27,6 +27,7 @@ type Status struct {
 	Invalid       int64         `json:"invalid" doc:"Messages that did not decode or verify"`
 	Traffic       Traffic       `json:"traffic"`
 	Recon         Recon         `json:"recon"`
+	Roots         Roots         `json:"roots"`
 }
 
 // PeerStatus is a connected peer.
@@ -41,6 +42,19 @@ type PeerStatus struct {
 type SpaceStatus struct {
 	Space
 	Members []MemberStatus `json:"members"`
+	Layer   *LayerStatus   `json:"layer,omitempty" doc:"A peer's state, which is shown with its name until the memos behind it are here"`
+	Liars   []string       `json:"liars,omitempty" doc:"Peers that vouched for a state that was false; nothing of it was kept"`
+}
+
+// LayerStatus is the state of a space that a peer vouches for.
+type LayerStatus struct {
+	Peer    string    `json:"peer"`
+	Since   time.Time `json:"since" doc:"When it was begun to be fetched"`
+	Memos   uint64    `json:"memos" doc:"That it covers; 0 until that is known"`
+	Missing uint64    `json:"missing" doc:"Of them, not here"`
+	Blocks  int       `json:"blocks" doc:"Of it that came"`
+	Ready   bool      `json:"ready" doc:"Rows that came are shown"`
+	Whole   bool      `json:"whole" doc:"All rows are here"`
 }
 
 // MemberStatus says what a peer of a space is known to have.
@@ -66,6 +80,16 @@ type Recon struct {
 	Refused   int `json:"refused" doc:"With peers that do not know the space"`
 	RunsSent  int `json:"runsSent"`
 	BytesSent int `json:"bytesSent"`
+}
+
+// Roots counts announcements of roots since the start.
+type Roots struct {
+	Announced  int `json:"announced" doc:"Published here"`
+	Suppressed int `json:"suppressed" doc:"Roots made here that needed none: one as good was heard"`
+	Heard      int `json:"heard" doc:"Announcements by peers"`
+	News       int `json:"news" doc:"Of these, of roots not known and cuts not held"`
+	Dropped    int `json:"dropped" doc:"Of these, above the rate a peer may have, or before the first memo of the space was here"`
+	Alarms     int `json:"alarms" doc:"Of these, of a cut folded here but with another state: the peer computes wrongly, or this node does"`
 }
 
 // Health says that the process answers.
@@ -129,6 +153,7 @@ func statusOf(st node.Status) Status {
 			Refused: st.Protocol.Refused, RunsSent: st.Protocol.RunsSent, BytesSent: st.Protocol.BytesSent,
 		},
 	}
+	out.Roots = Roots(st.Protocol.Roots)
 	if st.WritesRefused != nil {
 		out.WritesRefused = st.WritesRefused.Error()
 	}
@@ -143,6 +168,15 @@ func statusOf(st node.Status) Status {
 			one.Members = append(one.Members, MemberStatus{
 				Peer: m.Peer.String(), Connected: m.Connected, Ahead: m.Ahead, Lacks: m.Lacks,
 			})
+		}
+		if l := sp.Layer; l != nil {
+			one.Layer = &LayerStatus{
+				Peer: l.Peer.String(), Since: l.Since, Memos: l.Memos, Missing: l.Missing,
+				Blocks: l.Blocks, Ready: l.Ready, Whole: l.Whole,
+			}
+		}
+		for _, p := range sp.Liars {
+			one.Liars = append(one.Liars, p.String())
 		}
 		out.Spaces = append(out.Spaces, one)
 	}

@@ -48,7 +48,9 @@ const (
 type Config struct {
 	Self     Peer
 	Holdings Holdings
-	Seed     uint64 // of the anti-entropy timer and choice of peers
+	Seed     uint64 // of the timers and the choice of peers
+	// Sign signs with the replica's key. Without it no root is announced.
+	Sign func(msg []byte) memo.Seal
 }
 
 // Core is the protocol state of one replica, for all its spaces. It belongs to
@@ -62,7 +64,9 @@ type Core struct {
 	sessions map[SessionID]*session
 	ended    map[SessionID]bool // accepted, ended by us, and not yet reported Closed
 	nextID   SessionID
-	look     bool // a session may be due
+	look     bool   // a session may be due
+	jobs     []*job // roots to fetch, in the order in which they were asked for
+	going    bool   // one of them may go on
 	stats    Stats
 }
 
@@ -73,8 +77,14 @@ type Stats struct {
 	Failed    int
 	Refused   int // sessions of peers without the secret
 	Forks     int // authors seen with two heads of the same seq
+	Gaps      int // authors of whom a peer lacks memos that are not held here either
 	RunsSent  int
 	BytesSent int // of runs in recon
+	Roots     RootStats
+
+	Fetches    int // sessions begun to fetch blocks
+	BlocksGot  int // that came and were taken
+	BlocksSent int
 }
 
 // space is the protocol state of one space.
@@ -84,6 +94,7 @@ type space struct {
 	members map[Peer]*member
 	order   []Peer // keys of members, ascending
 	nextAE  time.Time
+	roots   roots
 }
 
 // member is a peer that takes part in a space, connected or not.
@@ -100,6 +111,11 @@ type member struct {
 	orphanAt time.Time
 	hinted   time.Time // when a hint last asked for recon
 	failures int       // sessions that failed in a row
+
+	announces Pace          // of the announcements it signed
+	relays    Pace          // of those it relayed whose maker we do not know
+	told      *Announcement // newest root it relayed that was news, to be looked into; nil: none
+	toldAt    time.Time     // since when there is one
 }
 
 // New returns a Core without spaces or peers.
@@ -155,6 +171,9 @@ func (c *Core) Members(id memo.SpaceID, yield func(p Peer, up bool, has memo.Vec
 // Step takes one input, prepared by Prepare, and appends what to do to e. now
 // must not go backward from one call to the next.
 func (c *Core) Step(now time.Time, in Input, e *Effects) {
+	for _, j := range c.jobs {
+		clear(j.fresh) // written by now
+	}
 	switch in := in.(type) {
 	case PeerUp:
 		c.peerUp(now, in.Peer)
@@ -174,11 +193,27 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.attached(now, in, e)
 	case Want:
 		c.want(now, in)
+	case Fetch:
+		c.fetch(now, in, e)
+	case Prefer:
+		c.prefer(in)
+	case Drop:
+		c.drop(now, in, e)
+	case Folded:
+		c.refolded(in, e)
+		c.folded(now, in, e)
+	case *HeardRoot:
+		c.heardRoot(now, in, e)
 	}
-	if c.look {
-		c.look = false
-		c.openDue(now, e)
+	for c.look || c.going {
+		look := c.look
+		c.look, c.going = false, false
+		if look {
+			c.openDue(now, e)
+		}
+		c.goOn(now, e)
 	}
+	c.fetched(e)
 }
 
 func (c *Core) sortedSessions() []SessionID {

@@ -41,6 +41,28 @@
 // meanwhile, and when two peers open at once, its HELLO grants a credit of zero:
 // it serves and takes nothing.
 //
+// # Roots
+//
+// A root that the owner folds (Folded) is announced on a topic of its own: signed
+// by who made it, its vector's and its state's tree, how many memos it covers, what
+// the announcer has beyond it. Roots of equal cuts are equal, whoever makes them, so
+// one announcement does for all: each waits for a moment in the second half of an
+// interval of announceMin, drawn so that few draw an early one, and says nothing if
+// an equal root was heard by then, or one that is known to cover its own: of the cut
+// held here now, or of a vector that was fetched. This is the Trickle timer of RFC
+// 6206 with k = 1. While nothing is news its interval doubles up to announceMax, and
+// only then is a root said again, by one peer in each interval: for those whom the
+// first announcement did not reach. How many announcements a root takes does not
+// grow with the peers.
+//
+// A root that is news, not of a cut held here, goes to the owner (Announced), and is
+// a reason for recon with who relayed it if there is more behind it than is held. A
+// root of a cut folded here, but with another state, raises an alarm: its maker, or
+// we, compute wrongly. Nothing of this moves our own state; an announcement is its
+// maker's word.
+//
+// What a member can make us remember, ask or tell is bounded, see roots.go.
+//
 // # Who may ask
 //
 // A HELLO carries a proof that its sender knows the space's secret, bound to

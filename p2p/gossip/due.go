@@ -43,6 +43,7 @@ func (c *Core) tick(now time.Time, e *Effects) {
 	for _, id := range c.order {
 		s := c.spaces[id]
 		c.suspect(now, s)
+		c.speak(now, s, e)
 		if now.After(s.nextAE) {
 			if !s.nextAE.IsZero() {
 				c.pickRandom(now, s)
@@ -57,6 +58,8 @@ func (c *Core) tick(now time.Time, e *Effects) {
 			c.abort(now, s, errors.New("session stood still"), false, e)
 		case now.Sub(s.begun) > sessionLife:
 			c.abort(now, s, errors.New("session took too long; the next one goes on"), false, e)
+		case s.supply != nil:
+			c.hurry(now, s, e)
 		}
 	}
 }
@@ -74,6 +77,9 @@ func (c *Core) suspect(now time.Time, s *space) {
 				c.wantRecon(m, now)
 			}
 			m.orphan = memo.Head{}
+		}
+		if m.told != nil && !c.busy(p, s.id) {
+			c.suspectRoot(now, s, m)
 		}
 		if m.hint == 0 || now.Sub(m.hintAt) <= hintPatience || c.busy(p, s.id) {
 			continue
@@ -182,7 +188,7 @@ func (c *Core) busy(p Peer, id memo.SpaceID) bool {
 	for _, s := range c.sessions {
 		if s.peer == p {
 			n++
-			if s.space != nil && s.space.id == id {
+			if s.space != nil && s.space.id == id && s.supply == nil {
 				return true
 			}
 		}

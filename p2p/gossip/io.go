@@ -98,6 +98,16 @@ type (
 		Key   string // merge.RowKey
 	}
 
+	// Drop ends what is fetched of a root, of every root of the space where Root is
+	// zero, because its blocks cannot be kept or, with Liar, because that peer's word
+	// about it turned out to be false. Each fetch ends in a Fetched with Err.
+	Drop struct {
+		Space memo.SpaceID
+		Root  memo.ID
+		Liar  Peer
+		Err   error
+	}
+
 	// Folded reports a root this replica made of its own sealed cut, whose blocks
 	// are held. Err says why a fold that the Core asked for failed.
 	Folded struct {
@@ -139,6 +149,7 @@ func (*Attached) input()  {}
 func (Want) input()       {}
 func (Fetch) input()      {}
 func (Prefer) input()     {}
+func (Drop) input()       {}
 func (Folded) input()     {}
 func (*HeardRoot) input() {}
 
@@ -148,11 +159,13 @@ type Effects struct {
 	Open    []Open
 	Send    []Send
 	Close   []Close
+	Blame   []Blame
 	Deliver []Deliver
 	Admit   []Admit
 	Keep    []Keep
 	Fetched []Fetched
 	Fold    []Fold
+	Ahead   []Ahead
 	Heard   []Announced
 }
 
@@ -184,6 +197,12 @@ type (
 		Session SessionID
 		Err     error
 		Blame   bool
+	}
+
+	// Blame lowers a peer's score for what no session of it shows.
+	Blame struct {
+		Peer Peer
+		Err  error
 	}
 
 	// Deliver hands verified runs to the owner to attach. The owner answers with
@@ -221,11 +240,23 @@ type (
 	// asks for our newest root. It never leaves the replica.
 	Fold struct{ Space memo.SpaceID }
 
+	// Ahead tells the owner that Peer has so many memos that are not here, once in
+	// each session that shows it. It never leaves the replica.
+	Ahead struct {
+		Space memo.SpaceID
+		Peer  Peer
+		Memos uint64
+	}
+
 	// Announced tells the owner of a root that From vouches for and that is news:
-	// neither made nor heard of here before. It never leaves the replica.
+	// neither made nor heard of here before, and not of the cut held here; or of one
+	// that disagrees with ours. It never leaves the replica.
 	Announced struct {
 		Space memo.SpaceID
 		*Announcement
+		// Unequal is a root made here of the same cut with another state: who announces
+		// computes wrongly, or we do. Zero: there is none.
+		Unequal memo.ID
 	}
 
 	// Admit reports that Peer proved to know the secret of Space: it may take
@@ -246,8 +277,9 @@ func (e *Effects) Reset() {
 	clear(e.Heard)
 	*e = Effects{
 		Publish: e.Publish[:0], Open: e.Open[:0], Send: e.Send[:0],
-		Close: e.Close[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
-		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Heard: e.Heard[:0],
+		Close: e.Close[:0], Blame: e.Blame[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
+		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Ahead: e.Ahead[:0],
+		Heard: e.Heard[:0],
 	}
 }
 
@@ -272,7 +304,8 @@ type Holdings interface {
 	VecRoot(space memo.SpaceID) (memo.ID, error)
 	// NextRun finds the run that holds the author's first memo after seq. order
 	// is its place in attach order: a run's causes have smaller ones. last is the
-	// seq of its head.
+	// seq of its head. Where that memo is covered and not held, ok is false and order
+	// is that of the state that stands for it.
 	NextRun(space memo.SpaceID, author memo.Author, after uint64) (order, last uint64, ok bool, err error)
 	// Run returns the encoded run whose head is the author's memo last.
 	Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte, error)

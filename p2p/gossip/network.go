@@ -52,6 +52,7 @@ type Traffic struct {
 type TopicTraffic struct {
 	Bytes            int64 // of all that follows
 	Messages, Copies int64 // messages, and the copies in which they came
+	Roots            int64 // of the messages, announcements of roots
 	CopyBytes        int64 // of the copies with their frames; the rest of Bytes is control
 
 	IHave, IWant, IDontWant int64 // message ids in control of that kind

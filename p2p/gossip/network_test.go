@@ -63,6 +63,11 @@ func (r *replica) send(o Send) {
 	if s == nil || s.over[0] || s.over[1] {
 		return
 	}
+	if r.twist != nil {
+		if o.Data = r.twist(o.Data); o.Data == nil {
+			return // it keeps it to itself
+		}
+	}
 	other, id := s.ends[1-me], s.ids[1-me]
 	s.frames++
 	w.bytes.frames++
@@ -80,7 +85,11 @@ func (r *replica) send(o Send) {
 		}
 		in := &Frame{Session: id, Peer: r.id, Data: slices.Clone(o.Data)}
 		if err := Prepare(in); err != nil {
-			panic(err) // honest replicas send what others can read
+			if r.twist == nil {
+				panic(err) // honest replicas send what others can read
+			}
+			other.close(Close{Session: id, Err: err, Blame: true}) // as the driver does
+			return
 		}
 		other.step(in)
 	})
@@ -117,11 +126,25 @@ func (r *replica) publish(o Publish) {
 		return
 	}
 	r.w.tracePublish(r, o)
-	r.seen[MessageID(o.Data)] = true
-	r.relay(o.Data, nil)
+	r.see(o)
+	r.relay(o, nil)
 }
 
-func (r *replica) relay(data []byte, from *replica) {
+// see reports whether a message is none of the last two minutes.
+func (r *replica) see(o Publish) bool {
+	id := MessageID(o.Data)
+	if o.Roots {
+		id = AnnouncementID(o.Data)
+	}
+	last, seen := r.seen[id]
+	if seen && r.w.now-last < 2*time.Minute {
+		return false
+	}
+	r.seen[id] = r.w.now
+	return true
+}
+
+func (r *replica) relay(o Publish, from *replica) {
 	w := r.w
 	for _, other := range w.replicas {
 		if other == r || other == from || !w.links[pair(r, other)] || !r.admitted[other.id] || !other.admitted[r.id] {
@@ -139,26 +162,27 @@ func (r *replica) relay(data []byte, from *replica) {
 			copies = 2
 		}
 		for range copies {
-			w.bytes.gossip += len(data)
+			w.bytes.gossip += len(o.Data)
 			w.bytes.copies++
-			w.at(w.now+w.lag(), func() { other.hear(data, r) })
+			w.at(w.now+w.lag(), func() { other.hear(o, r) })
 		}
 	}
 }
 
-func (r *replica) hear(data []byte, from *replica) {
-	id := MessageID(data)
-	if r.seen[id] && r.w.rng.IntN(8) > 0 { // the seen cache forgets now and then
+func (r *replica) hear(o Publish, from *replica) {
+	first := r.see(o)
+	if !first && r.w.rng.IntN(8) > 0 { // the seen cache forgets now and then
 		return
 	}
-	first := !r.seen[id]
-	r.seen[id] = true
-	in := &Heard{Space: r.w.space, Peer: from.id, Data: data}
+	var in Input = &Heard{Space: r.w.space, Peer: from.id, Data: o.Data}
+	if o.Roots {
+		in = &HeardRoot{Space: r.w.space, Peer: from.id, Data: o.Data}
+	}
 	if err := Prepare(in); err != nil {
 		panic(err)
 	}
 	if first {
-		r.relay(data, from)
+		r.relay(o, from)
 	}
 	r.step(in)
 }

@@ -49,6 +49,9 @@ func (c *Core) onVec(s *session, m *vec, e *Effects) error {
 		s.cut = mine
 		c.sayVec(s, differing(mine, s.theirs), e)
 	}
+	if n := lead(s.theirs, mine); n > 0 {
+		e.Ahead = append(e.Ahead, Ahead{Space: s.space.id, Peer: s.peer, Memos: n})
+	}
 	return c.startStreaming(s, e)
 }
 
@@ -68,6 +71,16 @@ func (s *session) list(h vecHead) error {
 		s.member.note(memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID})
 	}
 	return nil
+}
+
+// lead counts the memos that they have and we have not.
+func lead(theirs map[memo.Author]uint64, mine memo.Vector) (n uint64) {
+	for a, seq := range theirs { // a sum: the order does not show
+		if own, _ := mine.Get(a); seq > own.Seq {
+			n += seq - own.Seq
+		}
+	}
+	return n
 }
 
 // differing holds our entry for each author whose seq differs from theirs; seq 0
@@ -115,17 +128,21 @@ func (c *Core) enqueue(s *session, a memo.Author, after uint64) error {
 		return nil
 	}
 	order, last, ok, err := c.cfg.Holdings.NextRun(s.space.id, a, after)
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("%w: %w", errLocal, err)
-	}
-	if ok {
+	case ok:
 		heap.Push(&s.queue, queuedRun{author: a, order: order, last: last})
+	default: // a state stands for the author's memos; the peer needs that first
+		c.stats.Gaps++
+		s.until = min(s.until, order)
 	}
 	return nil
 }
 
 // pump sends runs in attach order while there is credit, then DONE. Attach
-// order is a causal order, so the receiver never waits for a cause.
+// order is a causal order, so the receiver never waits for a cause. Where a state
+// stands for memos that the peer lacks it ends with what attached before that.
 func (c *Core) pump(s *session, e *Effects) error {
 	out, size := &runs{Type: typeRuns}, 0
 	flush := func() {
@@ -138,6 +155,10 @@ func (c *Core) pump(s *session, e *Effects) error {
 	}
 	for len(s.queue) > 0 && s.credit > size && s.sent+size < sessionBytes {
 		q := heap.Pop(&s.queue).(queuedRun)
+		if q.order >= s.until {
+			s.queue = nil // as for those behind it, causes may not be held
+			break
+		}
 		raw, err := c.cfg.Holdings.Run(s.space.id, q.author, q.last)
 		if err != nil {
 			return fmt.Errorf("%w: %w", errLocal, err)

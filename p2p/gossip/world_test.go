@@ -41,6 +41,7 @@ type faults struct {
 	lose, double  float64       // of publications, per link
 	breaks        float64       // of streams, per frame
 	attachLag     time.Duration // longest time a delivery waits for the owner
+	foldLag       time.Duration // of a fold that the core asks for
 	noGossip      bool
 }
 
@@ -56,11 +57,14 @@ type replica struct {
 	lastOdd  SessionID
 	streams  map[SessionID]*stream
 	admitted map[Peer]bool
-	seen     map[string]bool // message ids
+	seen     map[string]time.Duration // message ids, when they came first
 	eff      Effects
 	busy     time.Duration // deliveries attach in order: not before
 	opened   int           // streams
 	ended    time.Duration // when its last own session did
+	fetched  []Fetched
+	twist    func(data []byte) []byte // what a liar sends instead of a frame; nil: honest
+	heard    []Announced
 }
 
 // stream is one recon stream: ends[0] opened it.
@@ -116,9 +120,9 @@ func newWorld(seed uint64, k int, f faults) *world {
 		}
 		r := &replica{
 			author: a, w: w, index: i, shelf: newShelf(w.space), lastOdd: ^SessionID(0), streams: map[SessionID]*stream{},
-			admitted: map[Peer]bool{}, seen: map[string]bool{},
+			admitted: map[Peer]bool{}, seen: map[string]time.Duration{},
 		}
-		r.core = New(Config{Self: a.id, Holdings: r.shelf, Seed: seed})
+		r.core = New(Config{Self: a.id, Holdings: r.shelf, Seed: seed, Sign: a.sign})
 		r.core.AddSpace(w.space, testSecret)
 		w.replicas = append(w.replicas, r)
 		w.at(time.Duration(i)*time.Millisecond, r.tick)
@@ -288,8 +292,21 @@ func (r *replica) step(in Input) {
 	for _, d := range out.Deliver {
 		r.deliver(d)
 	}
+	for _, k := range out.Keep {
+		r.shelf.keep(k)
+	}
+	for _, f := range out.Fetched {
+		r.w.traceFetched(r, f)
+		r.fetched = append(r.fetched, f)
+	}
+	for range out.Fold {
+		r.w.at(r.w.now+r.w.faults.foldLag, func() { r.step(r.newRoot()) })
+	}
 	for _, a := range out.Admit {
 		r.admitted[a.Peer] = true
+	}
+	for _, a := range out.Heard {
+		r.told(a)
 	}
 	for _, o := range out.Open {
 		r.open(o)
@@ -320,6 +337,15 @@ func describe(e *Effects) string {
 			fmt.Fprintf(&b, "%x ", r.Head().ID)
 		}
 	}
-	fmt.Fprintf(&b, "%v %v %v", e.Open, e.Close, e.Admit)
+	for _, k := range e.Keep {
+		fmt.Fprintf(&b, "keep %d ", len(k.Blocks))
+	}
+	for _, f := range e.Fetched {
+		fmt.Fprintf(&b, "fetched %x %d %d %v ", f.Root, f.Parts, len(f.Seals), f.Err)
+	}
+	for _, o := range e.Heard {
+		fmt.Fprintf(&b, "heard %x %x ", o.ID, o.Unequal)
+	}
+	fmt.Fprintf(&b, "%v %v %v %v", e.Fold, e.Open, e.Close, e.Admit)
 	return b.String()
 }

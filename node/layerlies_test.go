@@ -1,0 +1,346 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lightcone/memo"
+	"lightcone/merge"
+	"lightcone/p2p/gossip"
+)
+
+// latecomer makes a space with rows row0 to row19 and a node that holds those up to
+// row9, each written by a memo of its own.
+func latecomer(t *testing.T, o Options) (maker, late *Space) {
+	t.Helper()
+	maker = newSpace(t)
+	late = enter(t, openNode(t, t.TempDir(), o), maker)
+	for i := range 20 {
+		if _, err := maker.Put(t.Context(), "t", fmt.Sprint("row", i), Fields{"v": memo.Int(int64(i))}); err != nil {
+			t.Fatal(err)
+		}
+		if i == 9 {
+			copyMemos(t, maker, late, 100)
+		}
+	}
+	return maker, late
+}
+
+// forge makes another state of the rows of f, under the same vector.
+func forge(t *testing.T, s *Space, f folded, change func(rows map[string]merge.Row)) folded {
+	t.Helper()
+	blocks, all := s.node.store.Blocks(s.id), map[string]merge.Row{}
+	for r, err := range merge.StateRows(f.root.Params, blocks, f.root.State, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[r.Key] = r.Row
+	}
+	change(all)
+	keys := []string{}
+	for k := range all {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	err := blocks.Write(func(put merge.BlockPutter) (err error) {
+		f.root.State, err = merge.BuildState(f.root.Params, func(yield func(merge.KeyedRow, error) bool) {
+			for _, k := range keys {
+				state, err := all[k].Encode()
+				if !yield(merge.KeyedRow{Key: k, State: state}, err) {
+					return
+				}
+			}
+		}, put)
+		if err == nil {
+			f.id, err = putRoot(f.root, put)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// alter gives a row another value than its memos do.
+func alter(rows map[string]merge.Row, key string) {
+	r := rows[merge.RowKey("t", key)]
+	r.Cells = slices.Clone(r.Cells)
+	r.Cells[0].Register.Value = memo.Int(666)
+	rows[merge.RowKey("t", key)] = r
+}
+
+// Whatever a peer says that is false is never shown without its name, never in other
+// reads, and nowhere once the memos are here; then at the latest it is found out.
+func TestLiars(t *testing.T) {
+	for _, lie := range []struct {
+		name  string
+		tell  func(t *testing.T, maker *Space) word
+		early bool // found out before the memos came
+	}{
+		{"a seal is missing", func(t *testing.T, s *Space) word {
+			w := wordOf(t, s)
+			w.seals = nil
+			return w
+		}, true},
+		{"memos that were never written", func(t *testing.T, s *Space) word {
+			w := wordOf(t, s)
+			w.vector = w.vector.Clone()
+			m, _ := w.vector.Get(s.node.id)
+			m.Seq, m.ID = m.Seq+1000, memo.Sum([]byte("?"))
+			w.vector.Set(m)
+			return w
+		}, true},
+		{"rows beyond the vector", func(t *testing.T, s *Space) word {
+			old := wordOf(t, s)
+			if _, err := s.Put(t.Context(), "t", "row20", Fields{"v": memo.Int(20)}); err != nil {
+				t.Fatal(err)
+			}
+			f := old.folded
+			f.root.State = wordOf(t, s).root.State
+			return s.wordFor(t, forge(t, s, f, func(map[string]merge.Row) {}))
+		}, true},
+		{"other parameters", func(t *testing.T, s *Space) word {
+			f := wordOf(t, s).folded
+			blocks := s.node.store.Blocks(s.id)
+			vector := f.vector
+			f.root.Params.W /= 2
+			err := blocks.Write(func(put merge.BlockPutter) (err error) {
+				f.root.Vector, err = merge.BuildVector(f.root.Params, vector, put)
+				if err == nil {
+					f.root.State, err = merge.BuildState(f.root.Params, func(func(merge.KeyedRow, error) bool) {}, put)
+				}
+				if err == nil {
+					f.id, err = putRoot(f.root, put)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s.wordFor(t, f)
+		}, true},
+		{"a row that is held is altered", func(t *testing.T, s *Space) word {
+			return s.wordFor(t, forge(t, s, wordOf(t, s).folded, func(rows map[string]merge.Row) { alter(rows, "row3") }))
+		}, true},
+		{"a row that is not held is altered", func(t *testing.T, s *Space) word {
+			return s.wordFor(t, forge(t, s, wordOf(t, s).folded, func(rows map[string]merge.Row) { alter(rows, "row13") }))
+		}, false},
+		{"a row is left out", func(t *testing.T, s *Space) word {
+			return s.wordFor(t, forge(t, s, wordOf(t, s).folded, func(rows map[string]merge.Row) { delete(rows, merge.RowKey("t", "row13")) }))
+		}, false},
+	} {
+		t.Run(lie.name, func(t *testing.T) {
+			maker, late := latecomer(t, Options{})
+			own := shown(t, late, atOnce)
+			lie.tell(t, maker).say(t, late, gossip.StatePart)
+			for _, read := range []Read{local, vouches} {
+				for k, r := range shown(t, late, read) {
+					if cmp.Diff(own[k], r, differ) != "" && r.VouchedBy != maker.node.id {
+						t.Errorf("%s is shown without saying whose word it is: %+v", k, r)
+					}
+				}
+			}
+			if diff := cmp.Diff(own, shown(t, late, atOnce), differ); diff != "" {
+				t.Errorf("other reads changed:\n%s", diff)
+			}
+			if lie.early {
+				waitUntil(t, "the lie is found out", func() bool { return len(spaceStatus(t, late).Liars) == 1 })
+			}
+			copyMemos(t, maker, late, 100)
+			truth := shown(t, maker, atOnce)
+			for _, read := range []Read{atOnce, local, vouches} {
+				if diff := cmp.Diff(truth, shown(t, late, read), differ); diff != "" {
+					t.Errorf("with all memos here:\n%s", diff)
+				}
+			}
+			waitUntil(t, "the lie is found out", func() bool {
+				return slices.Equal(spaceStatus(t, late).Liars, []PeerID{maker.node.id})
+			})
+			waitGone(t, late)
+			if a, err := late.Digest(t.Context()); err != nil {
+				t.Error(err)
+			} else if b, _ := maker.Digest(t.Context()); a != b {
+				t.Error("the digests differ")
+			}
+		})
+	}
+}
+
+// A liar's next state is not asked for.
+func TestLiarsAreNotAskedAgain(t *testing.T) {
+	maker, late := latecomer(t, Options{})
+	w := wordOf(t, maker)
+	w.seals = nil
+	w.say(t, late, gossip.SealsPart)
+	late.node.onOwner(t, func(o *owner) {
+		o.ahead(late.id, maker.node.id, 10*coldAfter)
+		if len(o.todo) > 0 || late.layer.Load().peer != (PeerID{}) {
+			t.Error("the liar's state is fetched again")
+		}
+		o.ahead(late.id, PeerID{1}, coldAfter-1)
+		if len(o.todo) > 0 {
+			t.Error("a state is fetched for a few memos")
+		}
+		o.ahead(late.id, PeerID{1}, coldAfter)
+		o.ahead(late.id, PeerID{2}, coldAfter)
+		if len(o.todo) != 1 {
+			t.Errorf("%d fetches for one layer", len(o.todo))
+		}
+		o.todo = nil
+	})
+}
+
+// Rows are read as they come: who waits for one gets it, and who does not is told
+// that more is known to exist.
+func TestRowsOfALayerAreWaitedFor(t *testing.T) {
+	ctx := t.Context()
+	maker, late := latecomer(t, Options{})
+	w := wordOf(t, maker)
+	late.node.onOwner(t, func(*owner) { late.put(layer{peer: w.peer, since: time.Now(), lead: 10}) })
+	for range 2 { // before the root is known, and after
+		var behind *BehindError
+		if _, err := late.Session(vouches).Get(ctx, "t", "row15"); !errors.As(err, &behind) || behind.Lag.Memos != 10 || !slices.Equal(behind.Holders, []PeerID{w.peer}) {
+			t.Errorf("a vouched read: %v", err)
+		}
+		row, err := late.Session(local).Get(ctx, "t", "row15")
+		if !errors.Is(err, ErrNotFound) || row.Behind == nil || row.Behind.Lag.Memos != 10 {
+			t.Errorf("a local read: %v, %+v", err, row.Behind)
+		}
+		stale := vouches
+		stale.Stale = StaleReturn
+		if row, err = late.Session(stale).Get(ctx, "t", "row3"); err != nil || row.Behind == nil || row.VouchedBy != (PeerID{}) {
+			t.Errorf("a stale read: %v, %+v", err, row)
+		}
+		if _, err := late.Session(atOnce).Get(ctx, "t", "row3"); err != nil {
+			t.Errorf("another read: %v", err)
+		}
+		for row, err := range late.Session(local).Scan(ctx, Query{}) {
+			if err != nil || row.Behind == nil {
+				t.Errorf("a local scan: %v", err)
+			}
+		}
+		for _, err := range late.Session(vouches).Scan(ctx, Query{}) {
+			if !errors.As(err, &behind) {
+				t.Errorf("a vouched scan: %v", err)
+			}
+		}
+		w.say(t, late, gossip.SealsPart)
+	}
+	type answer struct {
+		row Row
+		err error
+	}
+	answers := make(chan answer, 3)
+	patient := Read{Mode: Local, Wait: 20 * time.Second}
+	go func() {
+		row, err := late.Session(patient).Get(context.Background(), "t", "row15")
+		answers <- answer{row, err}
+	}()
+	go func() {
+		for row, err := range late.Session(patient).Scan(context.Background(), Query{Topic: "t", From: "row15", Limit: 1}) {
+			answers <- answer{row, err}
+		}
+	}()
+	time.Sleep(50 * time.Millisecond) // they may wait now; the answer is the same if not
+	w.say(t, late, gossip.StatePart)
+	for range 2 {
+		a := <-answers
+		if a.err != nil || a.row.Key != "row15" || a.row.VouchedBy != w.peer || a.row.Fields["v"] != memo.Int(15) {
+			t.Errorf("%+v, %v", a.row, a.err)
+		}
+	}
+}
+
+// A session that took in what a peer vouches for does not un-know it: it waits for the
+// memos in every other read, and writes nothing before they are here.
+func TestSessionsKeepWhatTheyWereVouched(t *testing.T) {
+	ctx := t.Context()
+	maker, late := latecomer(t, Options{})
+	w := wordOf(t, maker)
+	w.say(t, late, gossip.StatePart)
+	sessions := []*Session{late.Session(local), late.Session(vouches), late.Session(local)}
+	for i, x := range sessions {
+		if i < 2 {
+			if _, err := x.Get(ctx, "t", "row15"); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			for _, err := range x.Scan(ctx, Query{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var behind *BehindError
+		if r, err := x.Put(ctx, "t", "mine", Fields{"v": memo.Int(1)}); !errors.As(err, &behind) || r.Outcome != NotCommitted {
+			t.Fatalf("session %d wrote behind what it was told: %v", i, err)
+		}
+		for _, read := range []Read{atOnce, vouches} {
+			_, err := late.Session(From(x.Token()), read).Get(ctx, "t", "row3")
+			if errors.As(err, &behind) == read.Vouched {
+				t.Errorf("session %d, read %+v under its token: %v", i, read, err)
+			}
+		}
+	}
+	copyMemos(t, maker, late, 100)
+	for i, x := range sessions {
+		if _, err := late.Session(From(x.Token()), atOnce).Get(ctx, "t", "row3"); err != nil {
+			t.Error(err)
+		}
+		r, err := x.Put(ctx, "t", fmt.Sprint("mine", i), Fields{"v": memo.Int(1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, _ := late.node.view.Load().store.All(late.id).Get(late.node.id)
+		past, err := late.tail(ctx, memo.Vector{}, []memo.Head{own.Head})
+		if theirs, _ := past.vector.Get(maker.node.id); err != nil || own.ID != r.ID || theirs.Seq < 15 {
+			t.Errorf("session %d: its memo happened after %d of the memos it was told of; %v", i, theirs.Seq, err)
+		}
+	}
+}
+
+// A root that covers memos ahead of the clock is shown when the clock gets there.
+func TestLayersFromTheFuture(t *testing.T) {
+	var ahead time.Duration
+	clock := func() time.Time { return time.Now().Add(-2*driftBound + ahead) }
+	maker, _ := latecomer(t, Options{})
+	slow := enter(t, openNode(t, t.TempDir(), Options{Now: clock}), maker)
+	slow.node.onOwner(t, func(o *owner) { // the genesis, whatever its time
+		run := firstRun(t, maker)
+		if _, err := o.n.store.Attach([]*memo.Run{run}); err != nil {
+			t.Error(err)
+		}
+		o.publish(o.n.view.Load().lsn)
+	})
+	wordOf(t, maker).say(t, slow, gossip.StatePart)
+	if slow.layer.Load().ready {
+		t.Fatal("memos of the future are shown")
+	}
+	slow.node.onOwner(t, func(*owner) { ahead = 2 * driftBound })
+	waitUntil(t, "the layer is shown", func() bool { return slow.layer.Load().ready })
+}
+
+func firstRun(t *testing.T, s *Space) *memo.Run {
+	t.Helper()
+	v := s.node.view.Load().store
+	_, last, _, err := v.NextRun(s.id, s.node.id, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := v.Run(s.id, s.node.id, last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := memo.DecodeRun(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
