@@ -6,7 +6,7 @@ import (
 	"iter"
 	"strings"
 
-	"lightcone/memo"
+	causal "lightcone/context"
 	"lightcone/merge"
 	"lightcone/projection"
 )
@@ -25,26 +25,24 @@ type found struct {
 	behind *BehindError
 }
 
-// scan selects rows by q and tells saw what thereby is seen: the whole cut, for what a
+// scan selects rows by q and tells see what thereby is seen: the whole cut, for what a
 // scan does not show is knowledge too.
-func (src *source) scan(space memo.SpaceID, q projection.Range, saw func(...memo.Head)) (out found) {
-	for m := range src.cut.Vector().All() {
-		saw(m.Head)
+func (src *source) scan(s *Space, q projection.Range, see func(causal.Context)) (out found) {
+	if !src.fixed {
+		see(s.over(src.cut))
 	}
 	if v := src.vouched; v != nil {
 		err := v.complete()
 		switch {
 		case err == nil:
-			for m := range v.vector.All() {
-				saw(m.Head)
-			}
+			see(causal.Context{Space: s.id, Root: v.id, Below: v.vector})
 			out.rows = func(yield func(scanned, error) bool) { v.scan(src.rows, q, yield) }
 			return out
 		case !errors.Is(err, context.DeadlineExceeded):
 		case v.strict:
-			err = v.layer.behind(space, v.own.view)
+			err = v.layer.behind(s.id, v.own.view)
 		default:
-			out.behind, err = v.layer.behind(space, v.own.view), nil
+			out.behind, err = v.layer.behind(s.id, v.own.view), nil
 		}
 		if err != nil {
 			out.rows = func(yield func(scanned, error) bool) { yield(scanned{}, err) }
@@ -52,7 +50,7 @@ func (src *source) scan(space memo.SpaceID, q projection.Range, saw func(...memo
 		}
 	}
 	out.rows = func(yield func(scanned, error) bool) {
-		for it, err := range src.rows.Scan(space, q) {
+		for it, err := range src.rows.Scan(s.id, q) {
 			if !yield(scanned{seen{state: it.State, behind: out.behind}, it.Topic, it.Row}, err) || err != nil {
 				return
 			}

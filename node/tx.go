@@ -78,7 +78,7 @@ func (tx *Tx) Scan(q Query) iter.Seq2[Row, error] {
 			return
 		}
 		n := 0
-		found := tx.scan(tx.session.space.id, q.keys(), tx.saw)
+		found := tx.scan(tx.session.space, q.keys(), tx.session.see)
 		for it, err := range found.rows {
 			if err != nil {
 				yield(Row{}, fmt.Errorf("scan: %w", gone(err)))

@@ -32,7 +32,7 @@ type failure struct {
 
 // scan answers errors that come before the first row as any other operation.
 func (s *service) scan(ctx context.Context, in *rangeInput) (*huma.StreamResponse, error) {
-	x, q, err := s.ranging(in.Space, in.Asked, in.query)
+	x, q, err := s.ranging(ctx, in.Space, in.Asked, in.query)
 	if err != nil {
 		return nil, err
 	}
