@@ -177,4 +177,5 @@ func (o *owner) fetched(f gossip.Fetched) {
 		return true
 	})
 	o.layerFetched(f)
+	o.adoptFetched(f)
 }

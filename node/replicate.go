@@ -143,8 +143,13 @@ func (o *owner) inside() {
 	}
 	for _, a := range o.eff.Ahead {
 		o.ahead(a.Space, a.Peer, a.Memos)
+		o.lags(a.Space)
 	}
-	o.eff.Keep, o.eff.Fetched, o.eff.Fold, o.eff.Ahead = o.eff.Keep[:0], o.eff.Fetched[:0], o.eff.Fold[:0], o.eff.Ahead[:0]
+	for _, a := range o.eff.Heard {
+		o.heardRoot(a)
+	}
+	o.eff.Keep, o.eff.Fetched, o.eff.Fold = o.eff.Keep[:0], o.eff.Fetched[:0], o.eff.Fold[:0]
+	o.eff.Ahead, o.eff.Heard = o.eff.Ahead[:0], o.eff.Heard[:0]
 }
 
 // askFold has a space folded beside the owner; the protocol is told what came of it.

@@ -52,6 +52,16 @@ func (s *Space) rootOf(ctx context.Context, cut memo.Vector, blocks scratch) (me
 	}
 	out := merge.Root{Params: p, State: base.root.State}
 	if len(beyond) > 0 {
+		// Rows are joined anew from their memos, all of which must be held.
+		whole, err := v.store.Whole(s.id)
+		if err == nil && !whole {
+			err = store.ErrNoBody
+		}
+		if err != nil {
+			return merge.Root{}, memo.ID{}, fmt.Errorf("take %d memos back: %w", len(beyond), err)
+		}
+	}
+	if len(beyond) > 0 {
 		out.State, err = merge.Replace(p, blocks, base.root.State, s.rewound(ctx, v, beyond, cut), blocks)
 	}
 	var at *projection.At

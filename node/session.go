@@ -234,6 +234,9 @@ func (x *Session) settle(v *view) *BehindError {
 			rest = append(rest, t)
 			continue
 		}
+		if x.read.Mode != Exact { // that one is about the memos named and no others
+			t = v.known(x.space.id, t)
+		}
 		missing := t.Missing(cut, digest)
 		if len(missing) == 0 {
 			if qc, ok := t.Resolve(x.space.id, cut, digest); ok && x.name(t.Root, qc.Loose, t.Origin) {

@@ -34,6 +34,7 @@ type Status struct {
 	Delayed       int   // runs that are ahead of this node's clock
 	Traffic       gossip.Traffic
 	Protocol      gossip.Stats
+	Adopted       int64 // states that were joined on a peer's word since the start
 	Refused       int64 // runs that broke a rule
 	Invalid       int64 // messages that did not decode or verify
 }
@@ -110,7 +111,7 @@ func (c *askStatus) do(o *owner) {
 	runs, _ := n.store.Pending()
 	st := Status{
 		ID: n.id, Dir: n.dir, Peers: o.peers(), WritesRefused: o.ready(), LogBytes: n.store.Size(), Pending: runs, Delayed: len(o.delayed.runs),
-		Protocol: o.core.Stats(), Refused: o.counts.refused, Invalid: o.counts.invalid,
+		Protocol: o.core.Stats(), Adopted: o.counts.adopted, Refused: o.counts.refused, Invalid: o.counts.invalid,
 	}
 	if net := n.net.Load(); net != nil {
 		st.Online, st.Addrs, st.Traffic = true, net.Addrs(), net.Traffic()

@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	causal "lightcone/context"
 	"lightcone/memo"
@@ -28,6 +30,32 @@ func (v *view) digest(space memo.SpaceID) func(memo.Author, uint64) (memo.ID, bo
 		id, ok, err := v.store.ID(space, a, seq)
 		return id, ok && err == nil
 	}
+}
+
+// known returns t with the heads whose memos are covered and not held replaced by
+// those of the states that stand for them: what a memo's digest is cannot be told here,
+// and who has seen the later head has seen the memo.
+func (v *view) known(space memo.SpaceID, t causal.Token) causal.Token {
+	stands := map[causal.TokenHead]memo.Head{}
+	t.Missing(v.cut(space), func(a memo.Author, seq uint64) (memo.ID, bool) {
+		id, ok, err := v.store.ID(space, a, seq)
+		if errors.Is(err, store.ErrNoBody) {
+			if who, ok, err := v.store.Vouched(space, a, seq); ok && err == nil {
+				stands[causal.TokenHead{Author: [8]byte(a[:8]), Seq: seq}] = who.Head.Head
+			}
+		}
+		return id, ok
+	})
+	if len(stands) == 0 {
+		return t
+	}
+	t.Heads = slices.Clone(t.Heads)
+	for i, h := range t.Heads {
+		if by, ok := stands[causal.TokenHead{Author: h.Author, Seq: h.Seq}]; ok {
+			t.Heads[i].Seq, t.Heads[i].Digest = by.Seq, [8]byte(by.ID[:8])
+		}
+	}
+	return t
 }
 
 // moment is what one read works on: a projection snapshot and a view that covers

@@ -206,6 +206,21 @@ func (v *View) Vouched(space memo.SpaceID, author memo.Author, seq uint64) (Vouc
 	return v.voucher(space, author, seq)
 }
 
+// Whole reports whether every memo that a space's cut covers is held: no state stands
+// for one.
+func (v *View) Whole(space memo.SpaceID) (bool, error) {
+	for it, err := range scan(v.kv, spaceKey(prefixAdopted, space)) {
+		if err != nil {
+			return false, err
+		}
+		h, err := decodeAdoptedHead(it.Value)
+		if err != nil || h.order >= v.floor.lsn {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // voucher returns the first adopted head from seq on.
 func (v *View) voucher(space memo.SpaceID, author memo.Author, seq uint64) (Voucher, bool, error) {
 	from, to := seqKey(prefixAdopted, space, author, seq), afterAll(authorKey(prefixAdopted, space, author))
