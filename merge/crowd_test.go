@@ -210,9 +210,14 @@ func (g *gardener) apply(r merge.Root, places []int, most int) merge.Root {
 		var err error
 		r.State, err = merge.ApplyState(g.p, g.b, r.State, g.rows(places[:n]), g.b)
 		g.must(err)
-		vector, err := merge.BuildVector(g.p, g.vector(places[:n]), g.b)
-		g.must(err)
-		r.Vector, err = merge.MergeVector(g.p, g.b, r.Vector, vector, g.b)
+		if marks := g.vector(places[:n]); g.rng.IntN(2) == 0 {
+			r.Vector, err = merge.ApplyVector(g.p, g.b, r.Vector, marks.All(), g.b)
+		} else {
+			var vector memo.ID
+			vector, err = merge.BuildVector(g.p, marks, g.b)
+			g.must(err)
+			r.Vector, err = merge.MergeVector(g.p, g.b, r.Vector, vector, g.b)
+		}
 		g.must(err)
 		places = places[n:]
 	}

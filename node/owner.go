@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -54,7 +55,10 @@ func newOwner(n *Node, st *state) *owner {
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, open: map[*Space]*openRun{},
 		synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, adopting: map[memo.SpaceID]*adopting{},
 	}
-	o.core = gossip.New(gossip.Config{Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64()})
+	o.core = gossip.New(gossip.Config{
+		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
+		Sign: func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
+	})
 	return o
 }
 

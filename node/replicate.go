@@ -124,6 +124,9 @@ func (o *owner) stepOne(in gossip.Input) {
 	for _, a := range o.eff.Admit {
 		o.admitted(a)
 	}
+	for _, a := range o.eff.Heard {
+		o.heardRoot(a)
+	}
 	if net := o.n.net.Load(); net != nil {
 		net.Do(&o.eff)
 	}
@@ -206,6 +209,17 @@ func (o *owner) admitted(a gossip.Admit) {
 	if s.know(a.Peer, addrs) {
 		o.save()
 	}
+}
+
+// heardRoot tells the log of a root that a peer announced.
+func (o *owner) heardRoot(a gossip.Announced) {
+	log := o.n.log.With("space", a.Space, "peer", a.From, "root", a.ID)
+	if !a.Unequal.IsZero() {
+		log.Warn("a peer announces another state of a cut that was folded here: it computes wrongly, or this node does",
+			"ours", a.Unequal, "memos", a.Memos)
+		return
+	}
+	log.Debug("a peer announces a root", "memos", a.Memos)
 }
 
 // peers returns the connected peers.

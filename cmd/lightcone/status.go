@@ -119,6 +119,9 @@ func statusText(w io.Writer, st api.Status) error {
 	if st.Refused+st.Invalid > 0 {
 		t.add("refused", fmt.Sprintf("%d runs, %d messages that broke a rule", st.Refused, st.Invalid))
 	}
+	if st.Roots.Alarms > 0 {
+		t.add("alarm", fmt.Sprintf("%d roots of peers show another state of a cut that is held here; the log names them", st.Roots.Alarms))
+	}
 	for _, s := range st.Spaces {
 		t.add("space", fmt.Sprintf("%s  %s", s.Name, s.ID))
 		t.add("", fmt.Sprintf("%s memos of %d author(s)", comma(int64(s.Memos)), s.Authors))

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	causal "lightcone/context"
 	"lightcone/memo"
 	"lightcone/memo/memotest"
 	"lightcone/merge"
@@ -53,6 +54,54 @@ func TestAFoldOfOneBranchHidesNoOther(t *testing.T) {
 	reads(t, alice, alice.under(ours, "B1", "B2"), "11", "color=red name=Cat")
 	reads(t, bob, bob.under(both), "12", "nothing") // B1 is older than the row's deletion
 	reads(t, bob, bob.under(both), "13", "name=Eel")
+}
+
+// "Descends" was false for identical heads if there were two of them, so that
+// compaction stopped for good under concurrency. Here two people always write at
+// once: each time they meet both have the same two heads, whose fold takes both in.
+func TestConcurrencyDoesNotStopCompaction(t *testing.T) {
+	d := memotest.Draw(t, `
+		G -> A1@alice, B1@bob
+		A1, B1 -> A2, B2
+		A2, B2 -> A3, B3
+
+		A1: animals/C a=1
+		B1: animals/C a=2
+		A2: animals/C a=3
+		B2: animals/E a=4
+		A3: animals/C a=5
+		B3: animals/F a=6
+	`)
+	alice, bob := two(t, d)
+	alice.hears("G")
+	bob.hears("G")
+	for round := 1; round <= 3; round++ {
+		ours, theirs := fmt.Sprint("A", round), fmt.Sprint("B", round)
+		alice.hears(ours, theirs)
+		bob.hears(theirs, ours)
+		alice.qc = alice.qc.With(d.Memo(ours).Head())
+		bob.qc = bob.qc.With(d.Memo(theirs).Head())
+		var err error
+		alice.qc, err = causal.Join(alice.qc, bob.qc)
+		alice.must(err)
+		bob.qc, err = causal.Join(bob.qc, alice.qc)
+		bob.must(err)
+		holds(t, "Alice", alice, ours, theirs)
+		holds(t, "Bob", bob, ours, theirs)
+		if !alice.qc.Equal(bob.qc) {
+			t.Fatalf("round %d: Alice's context is %+v, Bob's %+v", round, alice.qc, bob.qc)
+		}
+
+		alice.compacts(causal.Budget{})
+		holds(t, "Alice", alice)
+		taken, err := causal.Join(bob.qc, alice.qc) // what Alice folded covers both of Bob's heads
+		bob.must(err)
+		bob.compacts(causal.Budget{})
+		if !bob.qc.Equal(alice.qc) || !taken.Equal(alice.qc) {
+			t.Fatalf("round %d: folded by Alice %+v, by Bob %+v, taken over %+v", round, alice.qc, bob.qc, taken)
+		}
+	}
+	naively(t, d, alice.root())
 }
 
 // Two peers that made the same child of an index made it under two identities. Here

@@ -27,6 +27,7 @@ type Status struct {
 	Invalid       int64         `json:"invalid" doc:"Messages that did not decode or verify"`
 	Traffic       Traffic       `json:"traffic"`
 	Recon         Recon         `json:"recon"`
+	Roots         Roots         `json:"roots"`
 }
 
 // PeerStatus is a connected peer.
@@ -66,6 +67,16 @@ type Recon struct {
 	Refused   int `json:"refused" doc:"With peers that do not know the space"`
 	RunsSent  int `json:"runsSent"`
 	BytesSent int `json:"bytesSent"`
+}
+
+// Roots counts announcements of roots since the start.
+type Roots struct {
+	Announced  int `json:"announced" doc:"Published here"`
+	Suppressed int `json:"suppressed" doc:"Roots made here that needed none: one as good was heard"`
+	Heard      int `json:"heard" doc:"Announcements by peers"`
+	News       int `json:"news" doc:"Of these, of roots not known and cuts not held"`
+	Dropped    int `json:"dropped" doc:"Of these, above the rate a peer may have, or before the first memo of the space was here"`
+	Alarms     int `json:"alarms" doc:"Of these, of a cut folded here but with another state: the peer computes wrongly, or this node does"`
 }
 
 // Health says that the process answers.
@@ -129,6 +140,7 @@ func statusOf(st node.Status) Status {
 			Refused: st.Protocol.Refused, RunsSent: st.Protocol.RunsSent, BytesSent: st.Protocol.BytesSent,
 		},
 	}
+	out.Roots = Roots(st.Protocol.Roots)
 	if st.WritesRefused != nil {
 		out.WritesRefused = st.WritesRefused.Error()
 	}

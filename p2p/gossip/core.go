@@ -189,11 +189,11 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 	case *HeardRoot:
 		c.heardRoot(now, in, e)
 	}
-	c.fetched(e)
 	if c.look {
 		c.look = false
 		c.openDue(now, e)
 	}
+	c.fetched(e)
 }
 
 func (c *Core) sortedSessions() []SessionID {
