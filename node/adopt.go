@@ -71,26 +71,36 @@ func (o *owner) lags(id memo.SpaceID) {
 	}
 }
 
-// heardRoot remembers what a peer announced. One that shows another state for the cut
-// that is held here, memo by memo, is false, and its signature proves who said it.
-func (o *owner) heardRoot(in gossip.Announced) {
-	s, a := o.adoptingOf(in.Space)
-	if a == nil {
-		return
+// announced remembers a root that may be adopted.
+func (o *owner) announced(in gossip.Announced) {
+	if _, a := o.adoptingOf(in.Space); a != nil {
+		a.remember(in.Announcement)
+		o.lags(in.Space)
 	}
-	v := o.n.view.Load()
-	if last, ok := o.n.folder.latest(in.Space); ok && last.root.Vector == in.Root.Vector && last.root.State != in.Root.State {
-		if whole, err := v.store.Whole(s.id); err == nil && whole {
-			o.remember(a, in.Announcement)
-			o.lied(o.coldOf(s.id), in.From, in.ID, fmt.Errorf("it announced the state %s, the memos of that cut make %s", in.Root.State, last.root.State))
-		}
-		return
-	}
-	o.remember(a, in.Announcement)
-	o.lags(in.Space)
 }
 
-func (o *owner) remember(a *adopting, in *gossip.Announcement) {
+// Alarm is a peer's signed word that is false: the memos of the cut, all of which are
+// held here, make another state.
+type Alarm struct {
+	Peer         PeerID
+	Root, Ours   memo.ID // of one cut
+	Announcement []byte  // as Peer signed it
+}
+
+// unequal takes a root that shows another state of a cut than the own root. Where all
+// memos are held nobody's word is in the own one, and the signature proves who is wrong.
+func (o *owner) unequal(in gossip.Announced) {
+	c := o.coldOf(in.Space)
+	if whole, err := o.n.view.Load().store.Whole(in.Space); c.space == nil || err != nil || !whole {
+		return
+	}
+	if len(c.alarms) < maxLiars {
+		c.alarms = append(c.alarms, Alarm{Peer: in.From, Root: in.ID, Ours: in.Unequal, Announcement: in.Raw})
+	}
+	o.lied(c, in.From, in.ID, fmt.Errorf("it signed the root %s of a cut whose memos make %s", in.ID, in.Unequal))
+}
+
+func (a *adopting) remember(in *gossip.Announcement) {
 	a.heard = slices.DeleteFunc(a.heard, func(h *gossip.Announcement) bool { return h.From == in.From })
 	if len(a.heard) == maxHeardRoots {
 		a.heard = slices.Delete(a.heard, 0, 1)

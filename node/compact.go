@@ -15,7 +15,7 @@ type Compacted = store.Compacted
 // Compact deletes the bodies of memos: the log keeps a checkpoint of every space,
 // its rows, its vector and the authors' seals, and begins there. It is for spaces that
 // adopt; the log is shared, so one space that trusts memos alone keeps those of all
-// (store.ErrTrust). Peers that lack a deleted memo are given the state. Histories,
+// (ErrUnsupported). Peers that lack a deleted memo are given the state. Histories,
 // feeds and exact reads of cuts that no root here covers begin with the checkpoint.
 //
 // Writes and messages wait meanwhile.
@@ -57,7 +57,7 @@ func (o *owner) compact() (Compacted, error) {
 			continue
 		}
 		if !s.adopts(o.n.view.Load()) {
-			return Compacted{}, fmt.Errorf("space %q (%s): %w", s.name, s.id, store.ErrTrust)
+			return Compacted{}, fmt.Errorf("space %q (%s): %w: %w", s.name, s.id, ErrUnsupported, store.ErrTrust)
 		}
 		m, err := o.sealed(s)
 		if err != nil {

@@ -217,9 +217,11 @@ func (o *owner) heardRoot(a gossip.Announced) {
 	if !a.Unequal.IsZero() {
 		log.Warn("a peer announces another state of a cut that was folded here: it computes wrongly, or this node does",
 			"ours", a.Unequal, "memos", a.Memos)
+		o.unequal(a)
 		return
 	}
 	log.Debug("a peer announces a root", "memos", a.Memos)
+	o.announced(a)
 }
 
 // peers returns the connected peers.

@@ -221,7 +221,7 @@ func (x *Session) saw(heads ...memo.Head) {
 func (x *Session) settle(v *view) *BehindError {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	cut, digest := v.cut(x.space.id), v.digest(x.space.id)
+	cut := v.cut(x.space.id)
 	e := &BehindError{}
 	rest := x.taken[:0:0]
 	for _, t := range x.taken {
@@ -234,8 +234,9 @@ func (x *Session) settle(v *view) *BehindError {
 			rest = append(rest, t)
 			continue
 		}
+		digest := x.space.digests(v, t)
 		if x.read.Mode != Exact { // that one is about the memos named and no others
-			t = v.known(x.space.id, t)
+			t = v.known(x.space.id, t, digest)
 		}
 		missing := t.Missing(cut, digest)
 		if len(missing) == 0 {

@@ -46,6 +46,8 @@ type SpaceStatus struct {
 	Layer   *LayerStatus // nil when no peer's state is shown or fetched
 	// Liars are peers that vouched for a state that was false. Nothing of it was kept.
 	Liars []PeerID
+	// Alarms are announcements that the memos held here prove to be false.
+	Alarms []Alarm
 }
 
 // LayerStatus is the state of a space that a peer vouches for, while the memos behind
@@ -125,6 +127,9 @@ func (c *askStatus) do(o *owner) {
 			})
 		})
 		s.Layer, s.Liars = o.layerStatus(info.ID, mine)
+		if c := o.cold[info.ID]; c != nil {
+			s.Alarms = slices.Clone(c.alarms)
+		}
 		st.Spaces = append(st.Spaces, s)
 	}
 	c.reply <- st
