@@ -5,8 +5,11 @@ func Priority(p Params, level, dom int, key string) [32]byte {
 	return newPriorities(p).of(level, dom, key)
 }
 
-// MaxFrontier is the bound of what Frontier returns.
-const MaxFrontier = maxFrontier
+// Limits of a Walk: of what Frontier returns, and of blocks read by one Next.
+const (
+	MaxFrontier = maxFrontier
+	HeldPerCall = heldPerCall
+)
 
 // Frontier returns how many blocks a walk knows of and has not asked for.
 func Frontier(w *Walk) int { return w.front.Len() }

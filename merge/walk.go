@@ -143,7 +143,10 @@ func (w *Walk) room() bool {
 // Take takes a block that was asked for. ErrTree says that there is no such tree;
 // after any other error the block is still open and who sent it lied: it is not
 // the one asked for, or was not asked for at all.
-func (w *Walk) Take(id memo.ID, data []byte) error {
+func (w *Walk) Take(id memo.ID, data []byte) error { return w.TakeHashed(id, data, memo.Sum(data)) }
+
+// TakeHashed is Take for who has computed the block's digest already.
+func (w *Walk) TakeHashed(id memo.ID, data []byte, digest memo.ID) error {
 	if w.err != nil {
 		return w.err
 	}
@@ -151,8 +154,8 @@ func (w *Walk) Take(id memo.ID, data []byte) error {
 	if wants == nil {
 		return fmt.Errorf("walk: %w: block %s was not asked for", ErrNode, id)
 	}
-	if got := memo.Sum(data); got != id {
-		return fmt.Errorf("walk: %w: block %s was asked for, what came has digest %s", ErrNode, id, got)
+	if digest != id {
+		return fmt.Errorf("walk: %w: block %s was asked for, what came has digest %s", ErrNode, id, digest)
 	}
 	delete(w.open, id)
 	w.count(wants[0], -1)

@@ -265,6 +265,11 @@ func TestWalkRefusesWhatIsNoTree(t *testing.T) {
 		"a wrong first key":    {forged(t, p, there, tree, func(n *merge.Node) { n.Items[1].Key += "+" }), merge.ErrNode},
 		"overlapping children": {forged(t, p, there, tree, func(n *merge.Node) { n.Items[1] = n.Items[0]; n.Items[1].Key += "+" }), merge.ErrNode},
 		"a key of the next":    {forged(t, p, there, tree, func(n *merge.Node) { n.Items[1].Key = n.Items[0].Key + "\x00" }), merge.ErrNode},
+		"one child twice": {forged(t, p, there, tree, func(n *merge.Node) {
+			second := n.Items[1].Key
+			n.Items[1] = n.Items[0]
+			n.Items[1].Key = second
+		}), merge.ErrNode},
 		"a row for a node":     {forged(t, p, there, tree, func(n *merge.Node) { n.Items[1].Child = memo.Sum(long) }), memo.ErrMalformed},
 		"itself for a leaf":    {forged(t, p, there, tree, func(n *merge.Node) { n.Items[1].Child = tree }), merge.ErrNode},
 		"a node for a row":     {inLeaf(cbor(t, tree)), memo.ErrMalformed},
@@ -404,69 +409,6 @@ func TestWalkPrefersKeys(t *testing.T) {
 		}
 	}
 }
-
-// What a walk remembers is bounded, however wide the tree and the window are.
-func TestWalkMemoryIsBounded(t *testing.T) {
-	p := testParams()
-	there := blocks{}
-	tree := buildState(t, p, rowStates(t, randomKeys(13, 100_000), 1), there)
-	w := newWalk(t, blocks{}, merge.WalkOptions{Params: p, Tree: tree, Rows: true})
-	for range merge.MaxPreferred + 10 {
-		w.Prefer("zz") // no key of the tree: nothing comes on top
-	}
-	most := 0
-	for !w.Done() {
-		for _, id := range next(t, w, 1<<20) {
-			if err := w.Take(id, there[id]); err != nil {
-				t.Fatal(err)
-			}
-			most = max(most, merge.Frontier(w))
-		}
-	}
-	t.Logf("at most %d blocks known and not asked for", most)
-	if most > merge.MaxFrontier || most < merge.MaxFrontier/4 {
-		t.Errorf("%d blocks on the frontier, the bound is %d", most, merge.MaxFrontier)
-	}
-}
-
-// An answer that is not there yet, a base that is not whole, a getter that fails.
-func TestWalkAndItsGetter(t *testing.T) {
-	p := smallParams()
-	there := blocks{}
-	m := rowStates(t, randomKeys(3, 120), 1)
-	tree := buildState(t, p, m, there)
-	base := buildState(t, p, related(t, rand.New(rand.NewPCG(1, 1)), m, 5), blocks{})
-	o := merge.WalkOptions{Params: p, Tree: tree, Base: base, Rows: true}
-	if err := bring(newWalk(t, blocks{}, o), there); err != nil {
-		t.Errorf("with a base that is not held: %v", err)
-	}
-	broken := errors.New("disk on fire")
-	for _, base := range []memo.ID{{}, base} {
-		w := newWalk(t, failing{broken}, merge.WalkOptions{Params: p, Tree: tree, Base: base})
-		if _, err := w.Next(1); !errors.Is(err, broken) || errors.Is(err, merge.ErrTree) {
-			t.Errorf("a getter that fails: %v", err)
-		}
-	}
-	w := newWalk(t, blocks{tree: []byte("rotten")}, merge.WalkOptions{Params: p, Tree: tree})
-	if _, err := w.Next(1); !errors.Is(err, merge.ErrNode) || errors.Is(err, merge.ErrTree) {
-		t.Errorf("a getter that gives another block: %v", err)
-	}
-	if w := newWalk(t, blocks{}, merge.WalkOptions{Params: p, Tree: tree, Base: tree}); !w.Done() {
-		t.Error("the base itself is not there at once")
-	}
-	w = newWalk(t, blocks{}, merge.WalkOptions{Params: p, Tree: tree})
-	w.Again(tree) // was never asked for
-	if got := next(t, w, 5); !slices.Equal(got, []memo.ID{tree}) || w.Open() != 1 || w.Done() {
-		t.Errorf("asked for %v first", got)
-	}
-	if _, err := merge.NewWalk(blocks{}, merge.WalkOptions{}); !errors.Is(err, merge.ErrParams) {
-		t.Errorf("without parameters: %v", err)
-	}
-}
-
-type failing struct{ err error }
-
-func (f failing) Block(memo.ID) ([]byte, error) { return nil, f.err }
 
 // keyedOf is keyed in any order that the test wants.
 func keyedOf(rows ...merge.KeyedRow) iter.Seq2[merge.KeyedRow, error] {

@@ -228,7 +228,10 @@ func (st *foreignState) checkHeads(own memo.Vector) error {
 	for _, h := range st.Seals {
 		seals[h.Head] = h.Seal
 	}
-	for m := range beyond(st.Vector, own) {
+	for m := range st.Vector.All() {
+		if own.Covers(m.Author, m.Seq) {
+			continue
+		}
 		seal, ok := seals[m.Head]
 		if !ok {
 			return lie{fmt.Errorf("its root covers memo %d of %s, which that author did not seal", m.Seq, m.Author)}

@@ -64,7 +64,9 @@ type Core struct {
 	sessions map[SessionID]*session
 	ended    map[SessionID]bool // accepted, ended by us, and not yet reported Closed
 	nextID   SessionID
-	look     bool // a session may be due
+	look     bool   // a session may be due
+	jobs     []*job // roots to fetch, in the order in which they were asked for
+	going    bool   // one of them may go on
 	stats    Stats
 }
 
@@ -79,6 +81,10 @@ type Stats struct {
 	RunsSent  int
 	BytesSent int // of runs in recon
 	Roots     RootStats
+
+	Fetches    int // sessions begun to fetch blocks
+	BlocksGot  int // that came and were taken
+	BlocksSent int
 }
 
 // space is the protocol state of one space.
@@ -165,6 +171,9 @@ func (c *Core) Members(id memo.SpaceID, yield func(p Peer, up bool, has memo.Vec
 // Step takes one input, prepared by Prepare, and appends what to do to e. now
 // must not go backward from one call to the next.
 func (c *Core) Step(now time.Time, in Input, e *Effects) {
+	for _, j := range c.jobs {
+		clear(j.fresh) // written by now
+	}
 	switch in := in.(type) {
 	case PeerUp:
 		c.peerUp(now, in.Peer)
@@ -184,14 +193,25 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.attached(now, in, e)
 	case Want:
 		c.want(now, in)
+	case Fetch:
+		c.fetch(now, in, e)
+	case Prefer:
+		c.prefer(in)
+	case Drop:
+		c.drop(now, in, e)
 	case Folded:
+		c.refolded(in, e)
 		c.folded(now, in, e)
 	case *HeardRoot:
 		c.heardRoot(now, in, e)
 	}
-	if c.look {
-		c.look = false
-		c.openDue(now, e)
+	for c.look || c.going {
+		look := c.look
+		c.look, c.going = false, false
+		if look {
+			c.openDue(now, e)
+		}
+		c.goOn(now, e)
 	}
 	c.fetched(e)
 }

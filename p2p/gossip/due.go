@@ -58,6 +58,8 @@ func (c *Core) tick(now time.Time, e *Effects) {
 			c.abort(now, s, errors.New("session stood still"), false, e)
 		case now.Sub(s.begun) > sessionLife:
 			c.abort(now, s, errors.New("session took too long; the next one goes on"), false, e)
+		case s.supply != nil:
+			c.hurry(now, s, e)
 		}
 	}
 }
@@ -186,7 +188,7 @@ func (c *Core) busy(p Peer, id memo.SpaceID) bool {
 	for _, s := range c.sessions {
 		if s.peer == p {
 			n++
-			if s.space != nil && s.space.id == id {
+			if s.space != nil && s.space.id == id && s.supply == nil {
 				return true
 			}
 		}

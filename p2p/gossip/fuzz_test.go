@@ -15,7 +15,12 @@ func FuzzFrame(f *testing.F) {
 	for _, c := range goldenFrames {
 		f.Add(encode(c.frame))
 	}
-	f.Add(encode(runsOf(authors(1, 1)[0].found())))
+	a := authors(1, 1)[0]
+	genesis := a.found()
+	f.Add(encode(runsOf(genesis)))
+	f.Add(encode(&seals{Type: typeSeals, Space: genesis.Space, Seals: []*sealedHead{
+		{Author: a.id, Seq: 1, ID: genesis.Head().ID, Seal: genesis.Seal}, nil,
+	}}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := decode(data)
 		if err != nil && !errors.Is(err, ErrWire) {
@@ -52,14 +57,25 @@ func FuzzPublication(f *testing.F) {
 	})
 }
 
-// TestHeadsPerFrame: a frame has as many heads as the protocol says, not one more.
-func TestHeadsPerFrame(t *testing.T) {
+// TestItemsPerFrame: a frame has as many items as the protocol says, not one more.
+func TestItemsPerFrame(t *testing.T) {
 	heads := make([]vecHead, vecChunk+1)
-	if _, err := decode(encode(&vec{Type: typeVec, Heads: heads[1:]})); err != nil {
-		t.Errorf("a full frame: %v", err)
-	}
-	if _, err := decode(encode(&vec{Type: typeVec, Heads: heads})); !errors.Is(err, ErrWire) {
-		t.Errorf("a head more: %v, want ErrWire", err)
+	for name, c := range map[string]struct {
+		limit int
+		frame func(n int) message
+	}{
+		"VEC":       {vecChunk, func(n int) message { return &vec{Type: typeVec, Heads: heads[:n]} }},
+		"WANT":      {wantChunk, func(n int) message { return &want{Type: typeWant, IDs: make([]memo.ID, n)} }},
+		"BLOCKS":    {wantChunk, func(n int) message { return &blocks{Type: typeBlocks, Blocks: make([]*memo.Bytes, n)} }},
+		"WANTSEALS": {sealChunk, func(n int) message { return &wantSeals{Type: typeWantSeals, Heads: heads[:n]} }},
+		"SEALS":     {sealChunk, func(n int) message { return &seals{Type: typeSeals, Seals: make([]*sealedHead, n)} }},
+	} {
+		if _, err := decode(encode(c.frame(c.limit))); err != nil {
+			t.Errorf("a full %s: %v", name, err)
+		}
+		if _, err := decode(encode(c.frame(c.limit + 1))); !errors.Is(err, ErrWire) {
+			t.Errorf("%s with one more: %v, want ErrWire", name, err)
+		}
 	}
 }
 
@@ -76,6 +92,10 @@ func TestMemoryIsBounded(t *testing.T) {
 		"a frame above the limit":       {&Frame{Data: append([]byte{0x82, typeRuns}, long...)}, cheap},
 		"a publication above the limit": {&Heard{Data: append([]byte{wireVersion}, long...)}, cheap},
 		"a list of null heads":          {&Frame{Data: append(append([]byte{0x83, typeVec}, nulls...), 0xf4)}, cheap},
+		"a list of null ids":            {&Frame{Data: append([]byte{0x82, typeWant}, nulls...)}, cheap},
+		"a list of null blocks":         {&Frame{Data: append([]byte{0x82, typeBlocks}, nulls...)}, cheap},
+		"a list of null wanted seals":   {&Frame{Data: append([]byte{0x82, typeWantSeals}, nulls...)}, cheap},
+		"a list of null seals":          {&Frame{Data: append(append([]byte{0x83, typeSeals, 0x58, 32}, fill(32, 1)...), nulls...)}, cheap},
 		"a list of null runs":           {&Frame{Data: append([]byte{0x82, typeRuns}, nulls...)}, most},
 		"a list of empty runs": {&Frame{Data: encode(&runs{
 			Type: typeRuns, Runs: make([]memo.Bytes, 1<<17),

@@ -28,6 +28,9 @@ type victim struct {
 	bytes  int // delivered
 	held   int // Attached inputs kept back
 	keep   bool
+
+	fetched []Fetched
+	folds   int // asked for
 }
 
 func newVictim(t testing.TB) *victim {
@@ -55,6 +58,10 @@ func (v *victim) step(in Input) {
 		}
 		v.step(a)
 	}
+	for _, k := range e.Keep {
+		v.shelf.keep(k)
+	}
+	v.fetched, v.folds = append(v.fetched, e.Fetched...), v.folds+len(e.Fold)
 	for _, s := range e.Send {
 		m, err := decode(s.Data)
 		if err != nil {

@@ -63,6 +63,11 @@ func (r *replica) send(o Send) {
 	if s == nil || s.over[0] || s.over[1] {
 		return
 	}
+	if r.twist != nil {
+		if o.Data = r.twist(o.Data); o.Data == nil {
+			return // it keeps it to itself
+		}
+	}
 	other, id := s.ends[1-me], s.ids[1-me]
 	s.frames++
 	w.bytes.frames++
@@ -80,7 +85,11 @@ func (r *replica) send(o Send) {
 		}
 		in := &Frame{Session: id, Peer: r.id, Data: slices.Clone(o.Data)}
 		if err := Prepare(in); err != nil {
-			panic(err) // honest replicas send what others can read
+			if r.twist == nil {
+				panic(err) // honest replicas send what others can read
+			}
+			other.close(Close{Session: id, Err: err, Blame: true}) // as the driver does
+			return
 		}
 		other.step(in)
 	})

@@ -26,8 +26,13 @@ func (f *Frame) prepare() error {
 	if err != nil {
 		return err
 	}
-	if rs, ok := m.(*runs); ok {
-		m, err = verify(rs)
+	switch raw := m.(type) {
+	case *runs:
+		m, err = verify(raw)
+	case *blocks:
+		m, err = hashBlocks(raw)
+	case *seals:
+		m, err = verifySeals(raw)
 	}
 	f.msg = m
 	return err

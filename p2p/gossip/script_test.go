@@ -18,6 +18,7 @@ import (
 // writes them anew. The commands:
 //
 //	world peers=N [gossip] [delay=D]   N replicas a, b, c, …; a holds the genesis
+//	      [unread]                     memos that arrive wait, nearly forever
 //	connect a b | disconnect a b       a connection comes up, goes down
 //	write a [n=N] [size=S] [runs=R]    R runs of N memos with S bytes of value each
 //	fork a at=(b,c)                    a's key writes two memos for one place
@@ -27,6 +28,11 @@ import (
 //	want a from=b                      a reader waits for heads that b has
 //	run D                              time passes
 //	vectors                            what everybody holds
+//	root a                             a folds what it holds: its newest root
+//	fetch b of=a [parts=P] [origin=a]  b fetches the newest root of a; P is vector, seals or state
+//	fetch b newest [parts=P] origin=a  b asks a to fold, and fetches that root
+//	prefer b of=a row=R                a reader waits for that row
+//	forget b every=N [rest=M]          b loses one block in N
 //	fold a [lie]                       a folds what it holds; the state is wrong
 //	roots                              what everybody counts of announcements
 func TestScripts(t *testing.T) {
@@ -62,7 +68,11 @@ func scriptWorld(t *testing.T, d *datadriven.TestData) *world {
 	peers, delay := 2, "10ms"
 	d.MaybeScanArgs(t, "peers", &peers)
 	d.MaybeScanArgs(t, "delay", &delay)
-	return newWorld(1, peers, faults{delay: duration(t, delay), noGossip: !d.HasArg("gossip")})
+	f := faults{delay: duration(t, delay), noGossip: !d.HasArg("gossip")}
+	if d.HasArg("unread") {
+		f.attachLag = 24 * time.Hour
+	}
+	return newWorld(1, peers, f)
 }
 
 func duration(t *testing.T, s string) time.Duration {
@@ -130,7 +140,7 @@ func (w *world) command(t *testing.T, d *datadriven.TestData, out *strings.Build
 			fmt.Fprintf(out, "%v: %+v\n", r, r.core.Stats().Roots)
 		}
 	default:
-		d.Fatalf(t, "no such command")
+		w.libraryCommand(t, d, out)
 	}
 }
 
@@ -206,6 +216,8 @@ func (w *world) traceFrame(from, to *replica, o Send) {
 		text = fmt.Sprintf("CREDIT %d", m.Bytes)
 	case *done:
 		text = "DONE"
+	default:
+		text = w.blocksText(m)
 	}
 	w.trace("%v → %v  %s  %d B", from, to, text, len(o.Data))
 }

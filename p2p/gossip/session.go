@@ -69,6 +69,8 @@ type session struct {
 	useless int  // bytes since something was new
 	came    map[memo.Author]uint64
 	forked  map[memo.Author]bool // their branch contradicts ours
+
+	supply *supply // set for a session that carries blocks instead of all that
 }
 
 // open starts a session of ours.
@@ -159,6 +161,16 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 		err = c.onCredit(s, m, e)
 	case *done:
 		err = c.onDone(s)
+	case *fetch:
+		err = c.onFetch(now, s, m, e)
+	case *want:
+		err = c.onWant(s, m, e)
+	case *hashed:
+		err = c.onBlocks(now, s, m, e)
+	case *wantSeals:
+		err = c.onWantSeals(s, m, e)
+	case *sealed:
+		err = c.onSeals(now, s, m, e)
 	default:
 		err = fmt.Errorf("%w: frame was not prepared", ErrWire)
 	}
@@ -166,14 +178,15 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 		c.abort(now, s, err, errors.Is(err, ErrWire), e)
 		return
 	}
+	c.going = c.going || s.supply != nil
 	c.maybeFinish(now, s, e)
 }
 
 func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
-	if s.replied || m.Version != wireVersion {
+	if s.replied || s.supply != nil || m.Version != wireVersion {
 		return fmt.Errorf("%w: unexpected HELLO, version %d", ErrWire, m.Version)
 	}
-	if err := c.checkProof(s, m); err != nil {
+	if err := c.checkProof(s, m.Space, m.Proof); err != nil {
 		c.stats.Refused++
 		return err
 	}
@@ -192,13 +205,13 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 }
 
 // checkProof tells whether the peer may know that the space is here.
-func (c *Core) checkProof(s *session, m *hello) error {
-	sp := c.spaces[m.Space]
+func (c *Core) checkProof(s *session, id memo.SpaceID, given [proofSize]byte) error {
+	sp := c.spaces[id]
 	if sp == nil || s.opened && sp != s.space {
 		return ErrRefused
 	}
 	want := proof(sp.secret, sp.id, s.peer, c.cfg.Self)
-	if !hmac.Equal(want[:], m.Proof[:]) {
+	if !hmac.Equal(want[:], given[:]) {
 		return ErrRefused
 	}
 	return nil
@@ -239,7 +252,7 @@ func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) erro
 // opened reports whether a session of ours with p in sp is under way.
 func (c *Core) opened(p Peer, sp *space) bool {
 	for _, s := range c.sessions {
-		if s.opened && s.peer == p && s.space == sp {
+		if s.opened && s.peer == p && s.space == sp && s.supply == nil {
 			return true
 		}
 	}
@@ -261,7 +274,7 @@ func (c *Core) prove(now time.Time, s *session, e *Effects) {
 }
 
 func (c *Core) onDone(s *session) error {
-	if !s.streaming || s.doneCame {
+	if !s.streaming && (s.supply == nil || s.opened) || s.doneCame {
 		return fmt.Errorf("%w: unexpected DONE", ErrWire)
 	}
 	s.doneCame = true
@@ -271,12 +284,15 @@ func (c *Core) onDone(s *session) error {
 // complete reports whether nothing is left to do: the vectors are equal, or both
 // sides are done, in whatever order, and everything sent either way is attached.
 func (s *session) complete() bool {
+	if s.supply != nil {
+		return s.doneCame // our opener's word; our own sessions are forgotten when we end them
+	}
 	return s.equal || s.doneSent && s.doneCame && s.waiting == 0 && s.lent == 0
 }
 
 // maybeFinish ends a complete session of ours; the opener closes the stream.
 func (c *Core) maybeFinish(now time.Time, s *session, e *Effects) {
-	if s.opened && s.complete() {
+	if s.opened && s.supply == nil && s.complete() {
 		e.Close = append(e.Close, Close{Session: s.id})
 		c.settle(now, s, nil, e)
 	}
@@ -318,10 +334,10 @@ func (c *Core) settle(now time.Time, s *session, err error, e *Effects) {
 		c.stats.Failed++
 	}
 	m := s.member
-	if m == nil {
-		return
-	}
 	switch {
+	case s.supply != nil:
+		c.settleSupply(now, s, err)
+	case m == nil:
 	case err != nil:
 		again := now.Add(min(retryMin<<min(m.failures, 10), retryMax))
 		m.failures++

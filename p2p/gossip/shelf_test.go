@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"lightcone/memo"
-	"lightcone/merge"
 )
 
 // shelf is a replica's memory for tests: Holdings and attach, nothing on disk.
@@ -25,7 +24,8 @@ type shelf struct {
 	order   uint64
 	pending []*memo.Run
 	memos   int
-	state   uint64 // order of the state that stands for runs that were dropped
+	library
+	state uint64 // order of the state that stands for runs that were dropped
 }
 
 type shelved struct {
@@ -36,7 +36,7 @@ type shelved struct {
 var errNoRun = errors.New("no such run")
 
 func newShelf(space memo.SpaceID) *shelf {
-	return &shelf{space: space, runs: map[memo.Author][]shelved{}}
+	return &shelf{space: space, runs: map[memo.Author][]shelved{}, library: library{of: space, blocks: map[memo.ID][]byte{}}}
 }
 
 func (s *shelf) Vector(memo.SpaceID) memo.Vector { return s.vec.Clone() }
@@ -215,6 +215,15 @@ func (a *author) seal(space memo.SpaceID, memos []*memo.Memo) *memo.Run {
 // write makes a run of n memos with a value of size bytes each; the first one
 // depends on deps.
 func (a *author) write(space memo.SpaceID, now time.Duration, deps []memo.Head, n, size int) *memo.Run {
+	return a.writeRows(space, now, deps, n, size, func() string { return fmt.Sprintf("row-%06d", a.head.Seq) })
+}
+
+// overwrite makes a run of one memo that writes a row with 100 bytes.
+func (a *author) overwrite(space memo.SpaceID, now time.Duration, row string) *memo.Run {
+	return a.writeRows(space, now, nil, 1, 100, func() string { return row })
+}
+
+func (a *author) writeRows(space memo.SpaceID, now time.Duration, deps []memo.Head, n, size int, row func() string) *memo.Run {
 	memo.SortDeps(deps)
 	memos := make([]*memo.Memo, n)
 	for i := range memos {
@@ -223,7 +232,7 @@ func (a *author) write(space memo.SpaceID, now time.Duration, deps []memo.Head, 
 			Space: space, Author: a.id, Seq: a.head.Seq + 1, Prev: a.head.ID, Deps: deps,
 			Time: memo.Time(now.Milliseconds())<<16 | memo.Time(i),
 			Body: &memo.Edit{Topics: []memo.TopicEdit{{Topic: "t", Rows: []memo.RowEdit{{
-				Row:    memo.Bytes(fmt.Sprintf("row-%06d", a.head.Seq)),
+				Row:    memo.Bytes(row()),
 				Deltas: []memo.Delta{{Field: "", Op: memo.Op{Set: true, Value: memo.Blob(value)}}},
 			}}}}},
 		})
@@ -233,16 +242,4 @@ func (a *author) write(space memo.SpaceID, now time.Duration, deps []memo.Head, 
 		memos[i], a.head, deps = m, m.Head(), nil
 	}
 	return a.seal(space, memos)
-}
-
-func (s *shelf) Params(id memo.SpaceID) (merge.Params, bool) {
-	return merge.DefaultParams(id), s.vec.Len() > 0
-}
-
-func (s *shelf) Root(memo.SpaceID) (memo.ID, merge.Root, bool) { return memo.ID{}, merge.Root{}, false }
-
-func (s *shelf) Block(memo.SpaceID, memo.ID) ([]byte, error) { return nil, errNoRun }
-
-func (s *shelf) Seal(memo.SpaceID, memo.Author, uint64) (memo.Seal, bool, error) {
-	return memo.Seal{}, false, nil
 }

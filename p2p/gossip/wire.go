@@ -44,6 +44,11 @@ const (
 	typeRuns
 	typeCredit
 	typeDone
+	typeFetch
+	typeWant
+	typeBlocks
+	typeWantSeals
+	typeSeals
 )
 
 type message interface{ message() }
@@ -118,28 +123,46 @@ func decode(data []byte) (message, error) {
 	if len(data) < 2 || len(data) > MaxFrame {
 		return nil, fmt.Errorf("%w: a frame of %d bytes", ErrWire, len(data))
 	}
-	var m message
-	switch data[1] { // data[0] is the array's head, data[1] its first element
-	case typeHello:
-		m = new(hello)
-	case typeVec:
-		if n := elements(data[2:]); n > vecChunk {
-			return nil, fmt.Errorf("%w: %d heads in a frame, the limit is %d", ErrWire, n, vecChunk)
-		}
-		m = new(vec)
-	case typeRuns:
-		m = new(runs)
-	case typeCredit:
-		m = new(credit)
-	case typeDone:
-		m = new(done)
-	default:
+	m, list, limit := frameOf(data)
+	if m == nil {
 		return nil, fmt.Errorf("%w: frame type %d", ErrWire, data[1])
+	}
+	if n := elements(list); limit > 0 && n > limit {
+		return nil, fmt.Errorf("%w: %d items in a frame, the limit is %d", ErrWire, n, limit)
 	}
 	if err := memo.Unmarshal(data, m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrWire, err)
 	}
 	return m, nil
+}
+
+// frameOf returns what to decode a frame into. Where that has a list of items that
+// take more room than their bytes, it also returns where the list begins and how
+// long it may be.
+func frameOf(data []byte) (m message, list []byte, limit uint64) {
+	switch rest := data[2:]; data[1] { // data[0] is the array's head, data[1] its first element
+	case typeHello:
+		return new(hello), nil, 0
+	case typeVec:
+		return new(vec), rest, vecChunk
+	case typeRuns:
+		return new(runs), nil, 0
+	case typeCredit:
+		return new(credit), nil, 0
+	case typeDone:
+		return new(done), nil, 0
+	case typeFetch:
+		return new(fetch), nil, 0
+	case typeWant:
+		return new(want), rest, wantChunk
+	case typeBlocks:
+		return new(blocks), rest, wantChunk
+	case typeWantSeals:
+		return new(wantSeals), rest, sealChunk
+	case typeSeals:
+		return new(seals), rest[min(spaceItem, len(rest)):], sealChunk
+	}
+	return nil, nil, 0
 }
 
 // elements is how many items the CBOR array at the front of b claims to have. The

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,7 +66,33 @@ var goldenFrames = []struct {
 	{"RUNS", &runs{Type: typeRuns, Runs: []memo.Bytes{"ab", "c"}}, "82" + "03" + "82" + "426162" + "4163"},
 	{"CREDIT", &credit{Type: typeCredit, Bytes: 65536}, "82" + "04" + "1a00010000"},
 	{"DONE", &done{Type: typeDone}, "81" + "05"},
+	{
+		"FETCH",
+		&fetch{Type: typeFetch, Version: 1, Space: testSpace, Proof: [proofSize]byte(fill(16, 0x77)), Fresh: true},
+		"86" + "06" + "01" + hex3255 + hex1677 + "f6" + "f5",
+	},
+	{
+		"FETCH with a root",
+		&fetch{Type: typeFetch, Version: 1, Space: testSpace, Proof: [proofSize]byte(fill(16, 0x77)), Root: &testLink},
+		"86" + "06" + "01" + hex3255 + hex1677 + "d82a58250001711220" + hex3211[4:] + "f4",
+	},
+	{"WANT", &want{Type: typeWant, IDs: []memo.ID{testID}}, "82" + "07" + "81" + hex3211},
+	{"BLOCKS", &blocks{Type: typeBlocks, Blocks: []*memo.Bytes{&testBlock, nil}}, "82" + "08" + "82" + "43626c6b" + "f6"},
+	{
+		"WANTSEALS",
+		&wantSeals{Type: typeWantSeals, Heads: []vecHead{{Author: testAuthor, Seq: 300, ID: testID}}},
+		"82" + "09" + "81" + "83" + hex32a + "19012c" + hex3211,
+	},
+	{
+		"SEALS",
+		&seals{Type: typeSeals, Space: testSpace, Seals: []*sealedHead{
+			{Author: testAuthor, Seq: 300, ID: testID, Seal: memo.Seal(fill(64, 0x99))}, nil,
+		}},
+		"83" + "0a" + hex3255 + "82" + "84" + hex32a + "19012c" + hex3211 + "5840" + strings.Repeat("99", 64) + "f6",
+	},
 }
+
+var testBlock = memo.Bytes("blk")
 
 var sameNil = cmpopts.EquateEmpty()
 
@@ -76,7 +103,8 @@ func TestGoldenFrames(t *testing.T) {
 			t.Errorf("%s is\n%s, want\n%s", c.name, got, c.hex)
 		}
 		back, err := decode(data)
-		if diff := cmp.Diff(c.frame, back, sameNil, cmpopts.IgnoreUnexported(hello{}, vec{}, vecHead{}, runs{}, credit{}, done{})); err != nil || diff != "" {
+		if diff := cmp.Diff(c.frame, back, sameNil, cmpopts.IgnoreUnexported(hello{}, vec{}, vecHead{}, runs{}, credit{}, done{},
+			fetch{}, want{}, blocks{}, wantSeals{}, seals{}, sealedHead{})); err != nil || diff != "" {
 			t.Errorf("%s comes back as %v: %s", c.name, err, diff)
 		}
 	}
@@ -157,6 +185,11 @@ func TestFramesAreStrict(t *testing.T) {
 		"a1" + "05" + "00",                        // a map
 		"82" + "03" + "81" + "7b7fffffffffffffff", // a huge length
 		"82" + "03" + "9affffffff",
+		"82" + "0b" + "80", // a type that is none
+		"82" + "08" + "81" + "f4",
+		"82" + "07" + "81" + "f6",
+		"82" + "09" + "81" + "f6",
+		"86" + "06" + "01" + hex3255 + hex1677 + "f6" + "f6",
 	} {
 		data, err := hex.DecodeString(long)
 		if err != nil {
@@ -233,7 +266,14 @@ func TestFullFramesFit(t *testing.T) {
 		v.Heads[i] = vecHead{Author: testAuthor, Seq: math.MaxUint64, ID: testID}
 	}
 	r := &runs{Type: typeRuns, Runs: []memo.Bytes{memo.Bytes(fill(runsFrame, 1)), memo.Bytes(fill(memo.MaxRunBytes, 1))}}
-	for _, m := range []message{v, r} {
+	block := memo.Bytes(fill(maxBlock, 1))
+	b := &blocks{Type: typeBlocks, Blocks: []*memo.Bytes{&block}}
+	w := &wantSeals{Type: typeWantSeals, Heads: v.Heads[:sealChunk]}
+	s := &seals{Type: typeSeals}
+	for range sealChunk {
+		s.Seals = append(s.Seals, &sealedHead{Author: testAuthor, Seq: math.MaxUint64, ID: testID})
+	}
+	for _, m := range []message{v, r, b, w, s} {
 		if n := len(encode(m)); n > MaxFrame {
 			t.Errorf("%T has %d bytes, the limit is %d", m, n, MaxFrame)
 		}

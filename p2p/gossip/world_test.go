@@ -41,6 +41,7 @@ type faults struct {
 	lose, double  float64       // of publications, per link
 	breaks        float64       // of streams, per frame
 	attachLag     time.Duration // longest time a delivery waits for the owner
+	foldLag       time.Duration // of a fold that the core asks for
 	noGossip      bool
 }
 
@@ -61,6 +62,8 @@ type replica struct {
 	busy     time.Duration // deliveries attach in order: not before
 	opened   int           // streams
 	ended    time.Duration // when its last own session did
+	fetched  []Fetched
+	twist    func(data []byte) []byte // what a liar sends instead of a frame; nil: honest
 	heard    []Announced
 }
 
@@ -289,6 +292,16 @@ func (r *replica) step(in Input) {
 	for _, d := range out.Deliver {
 		r.deliver(d)
 	}
+	for _, k := range out.Keep {
+		r.shelf.keep(k)
+	}
+	for _, f := range out.Fetched {
+		r.w.traceFetched(r, f)
+		r.fetched = append(r.fetched, f)
+	}
+	for range out.Fold {
+		r.w.at(r.w.now+r.w.faults.foldLag, func() { r.step(r.newRoot()) })
+	}
 	for _, a := range out.Admit {
 		r.admitted[a.Peer] = true
 	}
@@ -324,9 +337,15 @@ func describe(e *Effects) string {
 			fmt.Fprintf(&b, "%x ", r.Head().ID)
 		}
 	}
+	for _, k := range e.Keep {
+		fmt.Fprintf(&b, "keep %d ", len(k.Blocks))
+	}
+	for _, f := range e.Fetched {
+		fmt.Fprintf(&b, "fetched %x %d %d %v ", f.Root, f.Parts, len(f.Seals), f.Err)
+	}
 	for _, o := range e.Heard {
 		fmt.Fprintf(&b, "heard %x %x ", o.ID, o.Unequal)
 	}
-	fmt.Fprintf(&b, "%v %v %v", e.Open, e.Close, e.Admit)
+	fmt.Fprintf(&b, "%v %v %v %v", e.Fold, e.Open, e.Close, e.Admit)
 	return b.String()
 }

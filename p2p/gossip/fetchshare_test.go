@@ -1,0 +1,193 @@
+package gossip
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"lightcone/memo"
+	"lightcone/merge"
+)
+
+// Fetches of one root share the way: its blocks come once, and who asks late or
+// for more is told what is there and gets the rest.
+func TestFetchesOfOneRootShareTheWay(t *testing.T) {
+	w := settled(1, 3, 2_000, faults{delay: 20 * time.Millisecond})
+	a, c := w.replicas[0], w.replicas[2]
+	w.connect(a, c)
+	w.run(time.Second, nil)
+	in := Fetch{Space: w.space, Root: a.shelf.newest.ID, Parts: VectorPart}
+	c.step(in)
+	c.step(in)
+	in.Parts = StatePart
+	c.step(in)
+	w.run(time.Minute, func() bool { return len(c.fetched) == 2 })
+	in.Parts = VectorPart
+	c.step(in) // what it asks for is there: it is told so at once
+	if n := len(c.fetched); n != 3 || c.fetched[2].Parts != SealsPart || c.fetched[2].Err != nil {
+		t.Fatalf("%d told: %+v", n, c.fetched)
+	}
+	if !w.run(time.Minute, func() bool { return len(c.fetched) == 4 }) || c.fetched[3].Parts != StatePart || c.fetched[3].Err != nil {
+		t.Fatalf("told %+v", c.fetched)
+	}
+	need, err := c.holds(a.shelf.newest.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.core.Stats(); got.BlocksGot != need+1 || got.Fetches != 1 {
+		t.Errorf("%d blocks in %d sessions, the root has %d", got.BlocksGot, got.Fetches, need+1)
+	}
+	if len(c.core.jobs) > 0 {
+		t.Errorf("%d jobs are left", len(c.core.jobs))
+	}
+}
+
+// However many roots are asked for, a bounded number is fetched and waits; every
+// Fetch has an end.
+func TestFetchesAreBounded(t *testing.T) {
+	const asked = 2 * maxJobs
+	w := settled(1, 3, 50, faults{delay: 10 * time.Millisecond})
+	a, c := w.replicas[0], w.replicas[2]
+	var roots []memo.ID
+	for range asked {
+		a.shelf.put(a.author.write(w.space, w.now, nil, 1, 100))
+		roots = append(roots, a.newRoot().ID)
+	}
+	for i, connected := range []bool{false, true} {
+		if connected {
+			w.connect(a, c)
+			w.run(time.Second, nil)
+		}
+		c.fetched = nil
+		for _, root := range roots {
+			c.step(Fetch{Space: w.space, Root: root, Parts: VectorPart})
+			if n := len(c.core.jobs); n > maxJobs {
+				t.Fatalf("%d jobs", n)
+			}
+		}
+		begun := w.now
+		over := func() bool {
+			active := 0
+			for _, j := range c.core.jobs {
+				if j.active {
+					active++
+				}
+			}
+			if active > MaxFetches {
+				t.Fatalf("%d roots at once", active)
+			}
+			return len(c.fetched) == asked
+		}
+		if !w.run(10*time.Minute, over) || len(c.core.jobs) > 0 {
+			t.Fatalf("%d of %d ended", len(c.fetched), asked)
+		}
+		ends := map[memo.ID]error{}
+		for _, f := range c.fetched {
+			ends[f.Root] = f.Err
+		}
+		full, fine := 0, 0
+		for _, root := range roots {
+			err, ended := ends[root]
+			switch {
+			case !ended:
+				t.Fatalf("root %s has no end", root)
+			case err == nil:
+				fine++
+			case errors.Is(err, ErrFetches):
+				full++
+			case !errors.Is(err, ErrUnavailable):
+				t.Fatal(err)
+			}
+		}
+		t.Logf("connected %v: %d fetched, %d refused or out of turn, after %v", connected, fine, full, w.now-begun)
+		if want := i * maxJobs; fine != want || full < asked-maxJobs {
+			t.Errorf("connected %v: %d fetched, %d refused", connected, fine, full)
+		}
+	}
+}
+
+// What a fetch of a space that is not here, or of nothing sensible, comes to.
+func TestFetchOfNothing(t *testing.T) {
+	v := newVictim(t)
+	v.step(Fetch{Space: memo.SpaceID{9}, Root: memo.ID{1}, Parts: VectorPart})
+	if len(v.fetched) != 1 || !errors.Is(v.fetched[0].Err, ErrUnavailable) {
+		t.Errorf("%+v", v.fetched)
+	}
+	v.step(Prefer{Space: v.space, Root: memo.ID{1}, Key: "k"}) // of no fetch: no harm
+	v.step(Folded{Space: memo.SpaceID{9}})
+
+	v = newVictim(t)
+	id := v.supplied("asked the newest")
+	v.frame(id, v.fetchFrame())
+	if len(v.fetched) != 1 || !errors.Is(v.fetched[0].Err, ErrUnavailable) || v.fetched[0].From != v.evil.id {
+		t.Errorf("a peer without a root: %+v", v.fetched)
+	}
+}
+
+// A row that a reader waits for is here long before the rest, whenever it is said.
+func TestPreferredRowComesFirst(t *testing.T) {
+	w := settled(1, 3, 5_000, faults{delay: 50 * time.Millisecond})
+	a, c := w.replicas[0], w.replicas[2]
+	w.connect(a, c)
+	w.run(time.Second, nil)
+	root := a.shelf.newest
+	c.step(Fetch{Space: w.space, Root: root.ID, Parts: StatePart})
+	w.run(time.Minute, func() bool { return len(c.fetched) == 2 }) // the state begins
+	key := merge.RowKey("t", "row-004900")
+	c.step(Prefer{Space: w.space, Root: root.ID, Key: key})
+	read := func() bool {
+		_, ok, err := merge.StateRow(root.Root.Params, getterOf(c.shelf), root.Root.State, key)
+		return err == nil && ok
+	}
+	begun := w.now
+	if !w.run(time.Minute, read) {
+		t.Fatal("the row does not come")
+	}
+	row, held := w.now-begun, len(c.shelf.blocks)
+	w.run(time.Minute, func() bool { return len(c.fetched) == 3 })
+	t.Logf("the row is here after %v and %d blocks, all %d after %v", row, held, len(c.shelf.blocks), w.now-begun)
+	if held > len(c.shelf.blocks)/2 {
+		t.Errorf("%d of %d blocks came before the row", held, len(c.shelf.blocks))
+	}
+}
+
+// TestMeasureFetch logs what a state costs, from nothing and where ten rows
+// differ; it asserts that no block comes but those that are missing, in few frames.
+func TestMeasureFetch(t *testing.T) {
+	const rtt = 100 * time.Millisecond
+	w := settled(1, 3, 10_000, faults{delay: rtt / 2})
+	a, c := w.replicas[0], w.replicas[2]
+	w.connect(a, c)
+	w.run(2*time.Second, nil)
+	measure := func(what string, missing int) {
+		t.Helper()
+		w.bytes = traffic{}
+		blocks, begun := c.core.Stats().BlocksGot, w.now
+		got := w.fetches(Fetch{Space: w.space, Root: a.shelf.newest.ID, Origin: a.id, Parts: StatePart}, time.Minute)
+		if got.Err != nil {
+			t.Fatal(got.Err)
+		}
+		blocks = c.core.Stats().BlocksGot - blocks
+		size := 0
+		for _, data := range c.shelf.blocks {
+			size += len(data)
+		}
+		t.Logf("%-12s %6d blocks, %8d bytes in %4d frames, %.1f round trips (%d bytes of blocks held after it)",
+			what, blocks, w.bytes.recon, w.bytes.frames, float64(w.now-begun)/float64(rtt), size)
+		if blocks != missing {
+			t.Errorf("%s: %d blocks came, %d were missing", what, blocks, missing)
+		}
+		if most := 16 + blocks/10; w.bytes.frames > most {
+			t.Errorf("%s: %d frames, at most %d", what, w.bytes.frames, most)
+		}
+		c.shelf.newest, c.fetched = a.shelf.newest, nil
+	}
+	measure("from nothing", len(a.shelf.blocks))
+	before := len(a.shelf.blocks)
+	for i := range 10 { // rows all over the state
+		a.shelf.put(a.overwrite(w.space, w.now, fmt.Sprintf("row-%06d", i*1000+500)))
+	}
+	a.newRoot()
+	measure("ten rows", len(a.shelf.blocks)-before)
+}
