@@ -357,3 +357,85 @@ func TestCompactRefuses(t *testing.T) {
 		t.Errorf("bodies are gone: %v", err)
 	}
 }
+
+// TestAskingForStates: where memos do not come, the root that covers most is asked for,
+// not at once, not again too soon, and not of who lied.
+func TestAskingForStates(t *testing.T) {
+	maker, late := adopters(t, Options{}, 3)
+	one, two := PeerID{1}, PeerID{2}
+	root := func(b byte, from PeerID, memos uint64) gossip.Announced {
+		return gossip.Announced{Space: late.id, Announcement: &gossip.Announcement{From: from, ID: memo.ID{b}, Memos: memos}}
+	}
+	late.node.onOwner(t, func(o *owner) {
+		start := time.Now()
+		asked := func(after time.Duration) (out []memo.ID) {
+			o.tickAdopt(start.Add(after))
+			for _, in := range o.todo {
+				f, ok := in.(gossip.Fetch)
+				if ok && (f.Space != late.id || f.Parts != gossip.StatePart) {
+					t.Errorf("it asks for %+v", f)
+				}
+				if ok {
+					out = append(out, f.Root)
+				}
+			}
+			o.todo = nil
+			return out
+		}
+		o.announced(root(1, one, 2)) // fewer than are here
+		o.announced(root(2, two, 100))
+		o.announced(root(3, one, 50))
+		o.announced(root(4, two, 90)) // instead of 2
+		for _, step := range []struct {
+			after time.Duration
+			want  []memo.ID
+		}{
+			{adoptPatience - time.Second, nil},
+			{adoptPatience + time.Second, []memo.ID{{4}}},
+			{adoptPatience + 2*time.Second, nil},
+			{adoptPatience + 2*time.Second + adoptAgain, []memo.ID{{4}}},
+		} {
+			if diff := cmp.Diff(step.want, asked(step.after)); diff != "" {
+				t.Errorf("after %v: %s", step.after, diff)
+			}
+		}
+		o.lied(o.coldOf(late.id), two, memo.ID{4}, io.ErrUnexpectedEOF)
+		if diff := cmp.Diff([]memo.ID{{3}}, asked(time.Minute)); diff != "" {
+			t.Error(diff)
+		}
+		o.lied(o.coldOf(late.id), one, memo.ID{3}, io.ErrUnexpectedEOF)
+		if asked(2*time.Minute) != nil || !o.adopting[late.id].behind.IsZero() {
+			t.Error("it looks for a state that nobody honest has")
+		}
+		for i := range 2 * maxHeardRoots {
+			o.announced(root(5, PeerID{9, byte(i)}, 1))
+		}
+		if n := len(o.adopting[late.id].heard); n != maxHeardRoots {
+			t.Errorf("%d announcements are remembered", n)
+		}
+	})
+	if digestOf(t, maker) == digestOf(t, late) {
+		t.Error("the test is none")
+	}
+}
+
+// TestAlarms: who signs another state of a cut than its memos make is named, with the
+// signed announcement; not where somebody's word is in the own state.
+func TestAlarms(t *testing.T) {
+	maker, late := adopters(t, Options{}, 0)
+	said := gossip.Announced{Space: late.id, Unequal: memo.ID{1}, Announcement: &gossip.Announcement{From: PeerID{3}, ID: memo.ID{2}, Raw: []byte("signed")}}
+	for _, s := range []*Space{maker, late} {
+		s.node.onOwner(t, func(o *owner) { o.heardRoot(said) })
+		want := []Alarm{{Peer: PeerID{3}, Root: memo.ID{2}, Ours: memo.ID{1}, Announcement: []byte("signed")}}
+		if st := spaceStatus(t, s); !cmp.Equal(want, st.Alarms) || len(st.Liars) != 1 {
+			t.Errorf("alarms %+v, liars %v", st.Alarms, st.Liars)
+		}
+	}
+	third := enter(t, openNode(t, t.TempDir(), Options{}), maker)
+	copyMemos(t, maker, third, 1)
+	adoptAll(t, maker, third)
+	third.node.onOwner(t, func(o *owner) { o.heardRoot(said) })
+	if st := spaceStatus(t, third); len(st.Alarms)+len(st.Liars) > 0 {
+		t.Errorf("alarms %+v, liars %v", st.Alarms, st.Liars)
+	}
+}
