@@ -79,6 +79,17 @@
 //		err = w.Take(id, data)    // of an answer; then put it
 //	}
 //
+// # Nested rows
+//
+// In a state tree a row state of up to InlineMax bytes is a value, one of up to
+// MaxRowBlock bytes a block of its own. Above that the row is nested: it is cut
+// into pieces of about 4 KiB, each with the provenance of what is in it, and these
+// are the entries of a search tree of the row's own. How it is cut depends on the
+// row alone, so nested rows are as history-independent as trees are: equal rows are
+// equal bytes, whatever joins led there. A row that changes puts the pieces that
+// changed and their way up, about six blocks for one element of a set of 20,000.
+// Readers and joins still take the whole row: time and memory in proportion to it.
+//
 // # Roots
 //
 // BuildState and BuildVector make the two trees of a Root, a cut and the state

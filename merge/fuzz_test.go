@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -186,4 +187,51 @@ func allocated(f func()) uint64 {
 	f()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+// FuzzNestedRow: a nested row of which one piece is another, is gone or came from
+// elsewhere is refused, or it is what is made of its row.
+func FuzzNestedRow(f *testing.F) {
+	p, made := smallParams(), blocks{}
+	_, tree, _ := head(f, p, made, stateOf(f, p, mixedRow(f), made))
+	good := piecesIn(f, p, made, tree)
+	for i, pc := range good {
+		f.Add(uint8(i), pc.key, []byte(nil))
+		if len(pc.state) < 1<<10 {
+			f.Add(uint8(i), pc.key, pc.state)
+			f.Add(uint8(i), pc.key+"\x00", pc.state)
+		}
+	}
+	f.Add(uint8(1), "b\x00\x00", encode(f, delta(f, stamp(9, 1), false, set("b", "another"))))
+	f.Add(uint8(0), "a\x00\x00", encode(f, delta(f, stamp(9, 1), false, del("a"))))
+	f.Fuzz(func(t *testing.T, which uint8, key string, state []byte) {
+		pieces := slices.Clone(good)
+		at := int(which) % len(pieces)
+		pieces[at] = piece{key, state}
+		if len(state) == 0 {
+			pieces = slices.Delete(pieces, at, at+1)
+		} else if len(key) > merge.MaxKey || len(state) <= merge.InlineMax && !canonical(state) {
+			return // no tree has it
+		}
+		b := maps.Clone(made)
+		tree := treeOf(t, p, b, pieces)
+		root := valueIn(t, p, b, arr{2, len(piecesIn(t, p, b, tree)), tree})
+		row, _, err := merge.StateRow(p, b, root, nestKey)
+		if errors.Is(err, merge.ErrNoBlock) {
+			return // the piece was a digest
+		}
+		if err != nil {
+			refused(t, err)
+			return
+		}
+		if again := stateOf(t, p, row, nil); again != root {
+			t.Fatalf("accepted piece %x: %x, in %s, and made %s", key, state, root, again)
+		}
+	})
+}
+
+// canonical tells whether data is an item that a leaf can hold.
+func canonical(data []byte) bool {
+	_, err := merge.Build(smallParams(), listed(merge.Entry{Key: "k", Value: data}), nil)
+	return err == nil
 }

@@ -95,6 +95,36 @@ func TestGoldenTree(t *testing.T) {
 		"901bafa040aadfdaa0")
 }
 
+func TestGoldenNestedRow(t *testing.T) {
+	p, b := testParams(), blocks{}
+	value := func(row merge.Row) ([]byte, memo.ID) {
+		n, tree, _ := head(t, p, b, stateOf(t, p, row, b))
+		return cbor(t, arr{2, n, tree}), tree
+	}
+	mixed, tree := value(mixedRow(t))
+	golden(t, "nested row of all types", mixed, "83020758200e774a142dfc895e8cb726b9cbbacde6fd4924ab5d89d504cb595e973c123fda")
+	golden(t, "its tree", b[tree], ""+
+		"8301008783004082818458206023e54cda16371a6fc1257eb30c1585dcda4a1ea89ce2a7b540c2fe21c127fd0158209dcf97"+
+		"a184f32623d11a73124ceb99a5709b083721e878a16d78f596718ba7b2010083004362000058201ebabecbf97ce33fb5f9c9"+
+		"28a7cfdaac45aff9e00513513e2d54c227b8a9b4cc83004363000058204198de6764ae22d384986dc92af325ddd1d802de86"+
+		"cc13dca6b8e1f39cc5e2e5830058236e00026023e54cda16371a6fc1257eb30c1585dcda4a1ea89ce2a7b540c2fe21c127fd"+
+		"58204379e8b99a4aa007af9580f4bbebff105671d8ac234bbe632c5240eac261555c83005824730003006023e54cda16371a"+
+		"6fc1257eb30c1585dcda4a1ea89ce2a7b540c2fe21c127fd582085052b27f9ae35b25f38977e469416d730f8816c50522c0e"+
+		"d847dd3c062e1eb183035829016023e54cda16371a6fc1257eb30c1585dcda4a1ea89ce2a7b540c2fe21c127fd0000000000"+
+		"0000015820d3ac4cdd0965428e39716944a409e5839c97923441f21203dd656d6bbc61a24483045828fcc9ba1fa9b050e331"+
+		"c3da0f10020ff9ae29441fde0e558a34ba59330e573fb600000000000000015820473f5c0d411a5908d2e14c46481fc2a2fa"+
+		"09ca36f7d8e2f6a49e3a9998792b16")
+	golden(t, "its piece of authors", piecesIn(t, p, b, tree)[4].state, ""+
+		"83828458206023e54cda16371a6fc1257eb30c1585dcda4a1ea89ce2a7b540c2fe21c127fd02582025dfd29c09617dcc9852"+
+		"281c030e5b3037a338a4712a42a21c907f259c6412a002845820fcc9ba1fa9b050e331c3da0f10020ff9ae29441fde0e558a"+
+		"34ba59330e573fb6035820d4ea3fc5537ce615543ea44f074bff451fb6c9749e9e8692c111f7070b4780c703f68441730382"+
+		"000182820003820102")
+	set, _ := value(large(20_000, 3, 7))
+	golden(t, "nested set of 20,000", set, "830219018a58205fcd317ef15cca2e36c9a23d09b54122fd11253e3e6d348e38e1cfcb92913647")
+	fields, _ := value(wide(t, 10_000))
+	golden(t, "nested row of 10,000 fields", fields, "830218c858200badaf12647650db09cd027dd61b3723a1a475efd614796425998fafe32ab809")
+}
+
 func golden(t *testing.T, name string, got []byte, want string) {
 	t.Helper()
 	if h := hex.EncodeToString(got); h != want {

@@ -7,9 +7,9 @@ import (
 )
 
 // MaxKey bounds the bytes of a key in a search tree. The longest is a piece's of a
-// nested row: a field all of zero bytes, which are written as two, then type,
+// nested row: a field all of zero bytes, which are written as two, then three bytes,
 // author and k. A row's is shorter, memo.MaxTopic + 1 + memo.MaxRow.
-const MaxKey = 2*memo.MaxField + 2 + len(memo.Author{}) + 8
+const MaxKey = 2*memo.MaxField + 3 + len(memo.Author{}) + 8
 
 // RowKey returns the key of a row in the state tree: topic, a zero byte, row.
 // Rows of one topic are neighbours and a topic holds no zero byte, so the order

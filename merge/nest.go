@@ -79,7 +79,7 @@ func (s rowStore) unnest(h nestHead) (Row, error) {
 			row.Tombstone = p.Tombstone // of the first piece: no other has this key
 		}
 		for i := range p.Cells {
-			row.append(&p.Cells[i])
+			row.appendAll(&p.Cells[i])
 		}
 	}
 	if n != h.pieces {

@@ -116,6 +116,32 @@ func TestRowsAreNestedAboveTheLimit(t *testing.T) {
 	}
 }
 
+// Keys of pieces keep the order of cells, whatever bytes fields have, and the
+// longest one is a key.
+func TestPiecesOfOddFields(t *testing.T) {
+	p := testParams()
+	longest := strings.Repeat("\x00", memo.MaxField)
+	var row merge.Row
+	for i, field := range []string{"", "\x00", "\x00\x00", "\x00\x01", "\x00\xff", "a", "a\x00", "a\x00\xff", "a\x01", "\xff", "\xff\x00", longest} {
+		d := delta(t, stamp(memo.Time(1+i), 1), false, set(field, strings.Repeat("x", 3000)),
+			memo.Delta{Field: field, Type: memo.Set, Op: memo.Op{Operands: &memo.Change{K: 1, Add: []memo.Value{text(strings.Repeat("y", 5000))}}}})
+		row = merge.Join(row, d)
+	}
+	b := blocks{}
+	root := stateOf(t, p, row, b)
+	if got := encode(t, rowIn(t, p, b, root)); !bytes.Equal(got, encode(t, row)) {
+		t.Error("it comes back as another row")
+	}
+	_, tree, _ := head(t, p, b, root)
+	most := 0
+	for _, pc := range piecesIn(t, p, b, tree) {
+		most = max(most, len(pc.key))
+	}
+	if most != merge.MaxKey {
+		t.Errorf("the longest key has %d bytes, the limit is %d", most, merge.MaxKey)
+	}
+}
+
 // Whatever a row holds: what is read is what was written, byte for byte; every
 // piece is in form and not overlong without need; and Reach finds just the blocks
 // that were put.

@@ -76,25 +76,49 @@ func rowBytes(t testing.TB, table arr, tombstone any, cells ...any) []byte {
 	return cbor(t, append(arr{table, tombstone}, cells...))
 }
 
-func TestDecodeNestedRowsIsStrict(t *testing.T) {
-	p, b := testParams(), blocks{}
-	row := mixedRow(t)
-	good := stateOf(t, p, row, b)
-	n, tree, ok := head(t, p, b, good)
-	pieces := piecesIn(t, p, b, tree)
-	if !ok || n != uint64(len(pieces)) || n < 5 || valueIn(t, p, b, arr{2, n, treeOf(t, p, b, pieces)}) != good {
+// strictNest is a nested row of a state tree and what it is made of.
+type strictNest struct {
+	p      merge.Params
+	b      blocks
+	row    merge.Row
+	state  memo.ID // the state tree
+	tree   memo.ID
+	pieces []piece
+}
+
+func newStrictNest(t *testing.T) *strictNest {
+	s := &strictNest{p: testParams(), b: blocks{}, row: mixedRow(t)}
+	s.state = stateOf(t, s.p, s.row, s.b)
+	n, tree, ok := head(t, s.p, s.b, s.state)
+	s.tree, s.pieces = tree, piecesIn(t, s.p, s.b, tree)
+	if !ok || n != uint64(len(s.pieces)) || n < 5 || valueIn(t, s.p, s.b, s.with(t, func(ps []piece) []piece { return ps })) != s.state {
 		t.Fatalf("%d pieces, nested %v: not what these tests are about", n, ok)
 	}
-	with := func(change func(ps []piece) []piece) arr {
-		ps := change(slices.Clone(pieces))
-		return arr{2, len(ps), treeOf(t, p, b, ps)}
+	return s
+}
+
+// with returns the value of a nested row of other pieces.
+func (s *strictNest) with(t *testing.T, change func(ps []piece) []piece) arr {
+	ps := change(slices.Clone(s.pieces))
+	return arr{2, len(ps), treeOf(t, s.p, s.b, ps)}
+}
+
+// refuses checks that no reader takes value for a row.
+func (s *strictNest) refuses(t *testing.T, name string, value any, want error) {
+	bad := valueIn(t, s.p, s.b, value)
+	for how, err := range errorsOf(s.p, s.b, s.state, bad, encode(t, s.row)) {
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %s: %v, want %v", name, how, err, want)
+		}
 	}
-	s := stamp(9, 1)
-	small := delta(t, s, false, set("f", strings.Repeat("x", 200)))
-	long := encode(t, row)
+}
+
+func TestDecodeNestedRowsIsStrict(t *testing.T) {
+	s := newStrictNest(t)
+	p, b, tree, n := s.p, s.b, s.tree, len(s.pieces)
+	small := delta(t, stamp(9, 1), false, set("f", strings.Repeat("x", 200)))
+	long := encode(t, s.row)
 	b[memo.Sum(long)] = long
-	one := []byte("a\x00\x00") // the key of register a
-	register := func(field string, size int) arr { return arr{memo.Bytes(field), 0, 0, 1, strings.Repeat("x", size)} }
 	for name, c := range map[string]struct {
 		value any
 		want  error
@@ -107,61 +131,71 @@ func TestDecodeNestedRowsIsStrict(t *testing.T) {
 		"a piece fewer":       {arr{2, n + 1, tree}, memo.ErrNotCanonical},
 		"a piece more":        {arr{2, n - 1, tree}, memo.ErrNotCanonical},
 		"an empty tree":       {arr{2, 1, treeOf(t, p, b, nil)}, memo.ErrNotCanonical},
-		"another tree's root": {arr{2, n, good}, memo.ErrMalformed},
+		"another tree's root": {arr{2, n, s.state}, memo.ErrMalformed},
 		"a row that one block holds": {
 			arr{2, 1, treeOf(t, p, b, []piece{{"f\x00\x00", encode(t, small)}})}, memo.ErrNotCanonical,
 		},
 		"a row in a block that is too long for it": {memo.Sum(long), memo.ErrNotCanonical},
-		"a piece of another key": {with(func(ps []piece) []piece {
+	} {
+		s.refuses(t, name, c.value, c.want)
+	}
+}
+
+func TestDecodePiecesIsStrict(t *testing.T) {
+	nest := newStrictNest(t)
+	n := len(nest.pieces)
+	s := stamp(9, 1)
+	one := "a\x00\x00" // the key of register a
+	register := func(field string, size int) arr { return arr{memo.Bytes(field), 0, 0, 1, strings.Repeat("x", size)} }
+	for name, c := range map[string]struct {
+		change func(ps []piece) []piece
+		want   error
+	}{
+		"a piece of another key": {func(ps []piece) []piece {
 			ps[n-1].key += "\x01"
 			return ps
-		}), memo.ErrMalformed},
-		"an empty piece": {with(func(ps []piece) []piece {
-			return append(ps, piece{string(one), rowBytes(t, arr{}, nil)})
-		}), memo.ErrMalformed},
-		"a piece of an empty cell": {with(func(ps []piece) []piece {
+		}, memo.ErrMalformed},
+		"an empty piece": {func(ps []piece) []piece {
+			return append(ps, piece{one, rowBytes(t, arr{}, nil)})
+		}, memo.ErrMalformed},
+		"a piece of an empty cell": {func(ps []piece) []piece {
 			return append(ps, piece{"z\x00\x03", rowBytes(t, arr{}, nil, arr{memo.Bytes("z"), 3, arr{}, arr{}})})
-		}), memo.ErrMalformed},
-		"a piece with an empty cell": {with(func(ps []piece) []piece {
-			return append(ps, piece{string(one), rowBytes(t, arr{prov(s)}, nil, register("a", 1), arr{memo.Bytes("a"), 3, arr{}, arr{}})})
-		}), memo.ErrMalformed},
-		"a nested row within": {with(func(ps []piece) []piece {
-			return append(ps, piece{string(one), cbor(t, arr{2, n, tree})})
-		}), memo.ErrMalformed},
-		"two pieces in one": {with(func(ps []piece) []piece {
-			return []piece{{"", encode(t, row)}}
-		}), memo.ErrNotCanonical},
-		"small pieces apart": {with(func(ps []piece) []piece {
-			return append(ps, piece{string(one), rowBytes(t, arr{prov(s)}, nil, register("a", 1))},
+		}, memo.ErrMalformed},
+		"a piece with an empty cell": {func(ps []piece) []piece {
+			return append(ps, piece{one, rowBytes(t, arr{prov(s)}, nil, register("a", 1), arr{memo.Bytes("a"), 3, arr{}, arr{}})})
+		}, memo.ErrMalformed},
+		"a nested row within": {func(ps []piece) []piece {
+			return append(ps, piece{one, cbor(t, arr{2, n, nest.tree})})
+		}, memo.ErrMalformed},
+		"two pieces in one": {func(ps []piece) []piece {
+			return []piece{{"", encode(t, nest.row)}}
+		}, memo.ErrMalformed},
+		"small pieces apart": {func(ps []piece) []piece {
+			return append(ps, piece{one, rowBytes(t, arr{prov(s)}, nil, register("a", 1))},
 				piece{"aa\x00\x00", rowBytes(t, arr{prov(s)}, nil, register("aa", 1))})
-		}), memo.ErrNotCanonical},
-		"a cell twice": {with(func(ps []piece) []piece {
-			return append(ps, piece{string(one), rowBytes(t, arr{prov(s)}, nil, register("a", 1), register("b", 1))})
-		}), memo.ErrMalformed},
-		"provenance that is not used": {with(func(ps []piece) []piece {
-			return append(ps, piece{string(one), rowBytes(t, arr{prov(s), prov(stamp(10, 1))}, nil, register("a", 1))})
-		}), memo.ErrNotCanonical},
-		"older than the tombstone": {with(func(ps []piece) []piece {
+		}, memo.ErrNotCanonical},
+		"a cell twice": {func(ps []piece) []piece {
+			return append(ps, piece{one, rowBytes(t, arr{prov(s)}, nil, register("a", 1), register("b", 1))})
+		}, memo.ErrMalformed},
+		"provenance that is not used": {func(ps []piece) []piece {
+			return append(ps, piece{one, rowBytes(t, arr{prov(s), prov(stamp(10, 1))}, nil, register("a", 1))})
+		}, memo.ErrNotCanonical},
+		"older than the tombstone": {func(ps []piece) []piece {
 			old := stamp(0, 1)
 			old.Seq = 1
-			return append(ps, piece{string(one), rowBytes(t, arr{prov(old)}, nil, register("a", 1))})
-		}), memo.ErrMalformed},
-		"atoms that nobody saw": {with(func(ps []piece) []piece {
-			key := "s\x00\x03" + string(s.Author[:]) + "\x00\x00\x00\x00\x00\x00\x00\x01"
+			return append(ps, piece{one, rowBytes(t, arr{prov(old)}, nil, register("a", 1))})
+		}, memo.ErrMalformed},
+		"atoms that nobody saw": {func(ps []piece) []piece {
+			key := "s\x00\x03\x01" + string(s.Author[:]) + "\x00\x00\x00\x00\x00\x00\x00\x01"
 			ps = slices.DeleteFunc(ps, func(pc piece) bool { return strings.HasPrefix(pc.key, "s\x00\x03") })
 			return append(ps, piece{key, rowBytes(t, arr{prov(s)}, nil, arr{memo.Bytes("s"), 3, arr{}, arr{}, arr{0, 1, 7}})})
-		}), memo.ErrMalformed},
-		"a tombstone that is not there": {with(func(ps []piece) []piece {
+		}, memo.ErrMalformed},
+		"a tombstone that is not there": {func(ps []piece) []piece {
 			ps[0].key = "\x00"
 			return ps
-		}), memo.ErrMalformed},
+		}, memo.ErrMalformed},
 	} {
-		bad := valueIn(t, p, b, c.value)
-		for how, err := range errorsOf(p, b, good, bad, long) {
-			if !errors.Is(err, c.want) {
-				t.Errorf("%s: %s: %v, want %v", name, how, err, c.want)
-			}
-		}
+		nest.refuses(t, name, nest.with(t, c.change), c.want)
 	}
 }
 

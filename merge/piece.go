@@ -3,7 +3,9 @@ package merge
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math/bits"
+	"slices"
 	"sort"
 	"strings"
 
@@ -15,22 +17,22 @@ import (
 //	""                           the row's tombstone
 //	field 00 type                a register
 //	field 00 type author         a counter's tally of the author
-//	field 00 type author 0₈      of a multi or set, the author's last memo and what was seen of the author
-//	field 00 type author k₈      an atom
+//	field 00 type 00 author      of a multi or set, the author's last memo and what was seen of the author
+//	field 00 type 01 author k₈   an atom: all of that dot, if the author is forked
 //
 // A zero byte within a field is written 00 ff, so that keys ascend as cells do;
 // type is a byte, author 32, k eight, big-endian. A row state lists its items in
 // that order, so to join pieces again is to append them.
 //
-// The list is cut where its keys part: a list that weighs more than MaxPiece is cut
+// The list is cut where its keys part: a list that weighs more than maxPiece is cut
 // in two at the first bit in which its first and last keys differ, and its parts
 // likewise. What is left is a piece, whose key is that of its first item. So pieces
 // depend on what is in the row alone, and an item that comes or goes changes its
 // own piece or two: one is cut in more only by an item that is heavier than others.
 // A piece of one item may be of any size.
 
-// MaxPiece bounds the weight of a piece of several items: about its bytes.
-const MaxPiece = 4 << 10
+// maxPiece bounds the weight of a piece of several items: about its bytes.
+const maxPiece = 4 << 10
 
 // What items weigh. The pieces, and so digests, depend on it: it never changes.
 const (
@@ -40,17 +42,34 @@ const (
 	weightMemo = 80 // that the item stands on, unless the item before stands on it too
 )
 
-// item is one item of a row.
+// item is one item of a row. Its lists are parts of the row's.
 type item struct {
-	key    string
-	by     *Stamp // the memo it stands on; nil when only others tell of the author
-	weight int    // without that
-	part   *Cell  // the part of a cell that it is; nil for the tombstone
+	cell    *Cell  // that it is of; nil for the tombstone
+	prefix  string // of the keys of the cell's items
+	suffix  string // of this one's
+	by      *Stamp // the memo it stands on; nil when only others tell of the author
+	weight  int    // without that
+	tallies []Tally
+	atoms   Atoms
+}
+
+func (it *item) key() string { return it.prefix + it.suffix }
+
+// symbol returns byte i of the key plus one, or 0 at its end, which comes first.
+func (it *item) symbol(i int) uint {
+	n := len(it.prefix)
+	switch {
+	case i < n:
+		return uint(it.prefix[i]) + 1
+	case i < n+len(it.suffix):
+		return uint(it.suffix[i-n]) + 1
+	}
+	return 0
 }
 
 // pieces returns the pieces of a row, ascending by key, as row states in form.
 func (r Row) pieces() ([]KeyedRow, error) {
-	c := pieceCutter{items: r.items()}
+	c := pieceCutter{items: slices.AppendSeq(make([]item, 0, r.mostItems()), r.items())}
 	c.sums = make([]int, 1, len(c.items)+1)
 	for i := range c.items {
 		sum := c.sums[i] + c.items[i].weight
@@ -72,18 +91,25 @@ func decodePiece(key string, state []byte) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	switch items := p.items(); {
-	case len(items) == 0:
+	n, weight := 0, 0
+	for it := range p.items() {
+		if n == 0 && it.key() != key {
+			return Row{}, malformed("its first item has the key %x", it.key())
+		}
+		n, weight = n+1, weight+it.weight
+		if n > 1 && weight > maxPiece { // before anything is made of its many items
+			return Row{}, malformed("it has several items and weighs more than %d", maxPiece)
+		}
+	}
+	if n == 0 {
 		return Row{}, malformed("it is empty")
-	case items[0].key != key:
-		return Row{}, malformed("its first item has the key %x", items[0].key)
 	}
 	return p, nil
 }
 
-// append appends the part of a cell that comes behind all of r. Row.check tells
-// whether it did.
-func (r *Row) append(c *Cell) {
+// append appends a part of a cell that comes behind all of r: the register, or the
+// lists. Row.check tells whether it did.
+func (r *Row) append(c *Cell, tallies []Tally, atoms *Atoms) {
 	last := len(r.Cells) - 1
 	if last < 0 || r.Cells[last].compareKey(c) != 0 || c.Type == memo.Register {
 		part := *c
@@ -97,102 +123,123 @@ func (r *Row) append(c *Cell) {
 		last++
 	}
 	if to := r.Cells[last].Counter; to != nil {
-		to.Tallies = append(to.Tallies, c.Counter.Tallies...)
+		to.Tallies = append(to.Tallies, tallies...)
 	}
 	if to := r.Cells[last].Atoms; to != nil {
-		to.Live = append(to.Live, c.Atoms.Live...)
-		to.Seen = append(to.Seen, c.Atoms.Seen...)
-		to.Writers = append(to.Writers, c.Atoms.Writers...)
+		to.Live = append(to.Live, atoms.Live...)
+		to.Seen = append(to.Seen, atoms.Seen...)
+		to.Writers = append(to.Writers, atoms.Writers...)
 	}
 }
 
-// items returns the items of a row, or of a piece, ascending by key.
-func (r Row) items() []item {
+// appendAll appends all of a cell, or what a piece has of it.
+func (r *Row) appendAll(c *Cell) {
+	var tallies []Tally
+	if c.Counter != nil {
+		tallies = c.Counter.Tallies
+	}
+	r.append(c, tallies, c.Atoms)
+}
+
+// items yields the items of a row, or of a piece, ascending by key.
+func (r Row) items() iter.Seq[item] {
+	return func(yield func(item) bool) {
+		if !r.Tombstone.IsZero() && !yield(item{by: &r.Tombstone, weight: weightItem}) {
+			return
+		}
+		for i := range r.Cells {
+			c := &r.Cells[i]
+			it := item{cell: c, weight: weightItem}
+			it.prefix = strings.ReplaceAll(c.Field, "\x00", "\x00\xff") + "\x00" + string([]byte{byte(c.Type)})
+			more := true
+			switch {
+			case c.Counter != nil:
+				more = it.eachTally(yield)
+			case c.Atoms != nil:
+				more = it.eachAtom(yield)
+			default:
+				it.by = &c.Register.Stamp
+				it.weight += len(c.Field) + c.Register.Value.Size()
+				more = yield(it)
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// mostItems bounds the number of items.
+func (r Row) mostItems() int {
 	n := 1 + len(r.Cells)
 	for i := range r.Cells {
 		if x := r.Cells[i].Atoms; x != nil {
-			n += len(x.Writers) + len(x.Live)
+			n += len(x.Writers) + len(x.Seen) + len(x.Live)
+		}
+		if c := r.Cells[i].Counter; c != nil {
+			n += len(c.Tallies)
 		}
 	}
-	out := make([]item, 0, n)
-	if !r.Tombstone.IsZero() {
-		out = append(out, item{by: &r.Tombstone, weight: weightItem})
-	}
-	for i := range r.Cells {
-		c := &r.Cells[i]
-		key := strings.ReplaceAll(c.Field, "\x00", "\x00\xff") + "\x00" + string([]byte{byte(c.Type)})
-		switch {
-		case c.Counter != nil:
-			out = c.tallies(out, key)
-		case c.Atoms != nil:
-			out = c.atoms(out, key)
-		default:
-			weight := weightItem + len(c.Field) + c.Register.Value.Size()
-			out = append(out, item{key: key, by: &c.Register.Stamp, weight: weight, part: c})
-		}
-	}
-	return out
+	return n
 }
 
-// tallies appends the items of a counter.
-func (c *Cell) tallies(out []item, key string) []item {
-	for i := range c.Counter.Tallies {
-		t := &c.Counter.Tallies[i]
-		it := item{key: key + string(t.Stamp.Author[:]), by: &t.Stamp, weight: weightItem}
-		if !t.Base.IsZero() {
-			it.weight += weightBase
+// eachTally yields the items of a counter. it has what they have in common.
+func (it item) eachTally(yield func(item) bool) bool {
+	all := it.cell.Counter.Tallies
+	for i := range all {
+		one := it
+		one.suffix, one.by, one.tallies = string(all[i].Stamp.Author[:]), &all[i].Stamp, all[i:i+1]
+		if !all[i].Base.IsZero() {
+			one.weight += weightBase
 		}
-		it.part = &Cell{Field: c.Field, Type: c.Type, Counter: &Counter{Tallies: c.Counter.Tallies[i : i+1]}}
-		out = append(out, it)
+		if !yield(one) {
+			return false
+		}
 	}
-	return out
+	return true
 }
 
-// atoms appends the items of a multi or set.
-func (c *Cell) atoms(out []item, key string) []item {
-	writers, seen, live := c.Atoms.Writers, c.Atoms.Seen, c.Atoms.Live
-	for len(writers)+len(seen)+len(live) > 0 {
-		author, k := nextItem(writers, seen, live)
-		part := new(Atoms)
-		it := item{weight: weightItem, part: &Cell{Field: c.Field, Type: c.Type, Atoms: part}}
-		it.key = key + string(binary.BigEndian.AppendUint64(author[:], k))
-		if k == 0 && len(writers) > 0 && writers[0].Author == author {
-			it.by = &writers[0]
-			part.Writers, writers = writers[:1], writers[1:]
+// eachAtom yields the items of a multi or set: first what it knows of its authors.
+func (it item) eachAtom(yield func(item) bool) bool {
+	x := *it.cell.Atoms
+	for len(x.Writers)+len(x.Seen) > 0 {
+		one := it
+		author := x.author()
+		one.suffix = "\x00" + string(author[:])
+		if len(x.Writers) > 0 && x.Writers[0].Author == author {
+			one.by = &x.Writers[0]
+			one.atoms.Writers, x.Writers = x.Writers[:1], x.Writers[1:]
 		}
-		if k == 0 && len(seen) > 0 && seen[0].Author == author {
-			it.weight += weightSpan * len(seen[0].Spans)
-			part.Seen, seen = seen[:1], seen[1:]
+		if len(x.Seen) > 0 && x.Seen[0].Author == author {
+			one.weight += weightSpan * len(x.Seen[0].Spans)
+			one.atoms.Seen, x.Seen = x.Seen[:1], x.Seen[1:]
 		}
-		n := 0
-		for ; k > 0 && n < len(live) && live[n].Stamp.Author == author && live[n].K == k; n++ {
-			it.by = &live[n].Stamp
-			it.weight += live[n].Value.Size()
+		if !yield(one) {
+			return false
 		}
-		part.Live, live = live[:n], live[n:]
-		out = append(out, it)
 	}
-	return out
+	for len(x.Live) > 0 {
+		one, a, n := it, &x.Live[0], 0
+		one.suffix = "\x01" + string(binary.BigEndian.AppendUint64(a.Stamp.Author[:], a.K))
+		one.by = &a.Stamp
+		for ; n < len(x.Live) && x.Live[n].Stamp.Author == a.Stamp.Author && x.Live[n].K == a.K; n++ {
+			one.weight += x.Live[n].Value.Size()
+		}
+		one.atoms.Live, x.Live = x.Live[:n], x.Live[n:]
+		if !yield(one) {
+			return false
+		}
+	}
+	return true
 }
 
-// nextItem returns author and k of the first item of lists that are not all empty.
-func nextItem(writers []Stamp, seen Seen, live []Atom) (author memo.Author, k uint64) {
-	first := true
-	see := func(a memo.Author, at uint64) {
-		if c := a.Compare(author); first || c < 0 || c == 0 && at < k {
-			author, k, first = a, at, false
-		}
+// author returns the first author of the writers and of what was seen, which are
+// not both empty.
+func (x *Atoms) author() memo.Author {
+	if len(x.Seen) == 0 || len(x.Writers) > 0 && x.Writers[0].Author.Compare(x.Seen[0].Author) < 0 {
+		return x.Writers[0].Author
 	}
-	if len(writers) > 0 {
-		see(writers[0].Author, 0)
-	}
-	if len(seen) > 0 {
-		see(seen[0].Author, 0)
-	}
-	if len(live) > 0 {
-		see(live[0].Stamp.Author, live[0].K)
-	}
-	return author, k
+	return x.Seen[0].Author
 }
 
 // pieceCutter cuts a list of items into pieces.
@@ -223,42 +270,36 @@ func (c *pieceCutter) weight(i, j int) int {
 
 // split makes pieces of the items from i to j.
 func (c *pieceCutter) split(i, j int) {
-	if j-i > 1 && c.weight(i, j) > MaxPiece {
+	if j-i > 1 && c.weight(i, j) > maxPiece {
 		cut := c.cut(i, j)
 		c.split(i, cut)
 		c.split(cut, j)
 		return
 	}
 	var p Row
-	for _, it := range c.items[i:j] {
-		if it.part == nil {
+	for n := i; n < j; n++ {
+		it := &c.items[n]
+		if it.cell == nil {
 			p.Tombstone = *it.by
 			continue
 		}
-		p.append(it.part)
+		p.append(it.cell, it.tallies, &it.atoms)
 	}
+	key := c.items[i].key()
 	state, err := p.Encode()
 	if err != nil && c.err == nil {
-		c.err = fmt.Errorf("piece %x: %w", c.items[i].key, err)
+		c.err = fmt.Errorf("piece %x: %w", key, err)
 	}
-	c.out = append(c.out, KeyedRow{Key: c.items[i].key, State: state})
+	c.out = append(c.out, KeyedRow{Key: key, State: state})
 }
 
 // cut returns where the keys from i to j have a one for the first time in the first
 // bit in which they differ.
 func (c *pieceCutter) cut(i, j int) int {
-	first, last := c.items[i].key, c.items[j-1].key
-	at := sharedPrefix(first, last)
-	low, high := symbol(first, at), symbol(last, at)
+	first, last := &c.items[i], &c.items[j-1]
+	at := sharedPrefix(first.key(), last.key())
+	low, high := first.symbol(at), last.symbol(at)
 	top := bits.Len(low^high) - 1
 	from := high >> top << top
-	return i + sort.Search(j-i, func(n int) bool { return symbol(c.items[i+n].key, at) >= from })
-}
-
-// symbol returns the byte of key at i plus one, or 0 at its end, which comes first.
-func symbol(key string, i int) uint {
-	if i == len(key) {
-		return 0
-	}
-	return uint(key[i]) + 1
+	return i + sort.Search(j-i, func(n int) bool { return c.items[i+n].symbol(at) >= from })
 }

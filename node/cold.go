@@ -17,8 +17,9 @@ const (
 	// coldAfter is how many memos a peer must be ahead for its state to be fetched
 	// beside them. Fewer are here before a state would be.
 	coldAfter = 1000
-	// coldAgain is the pause after a state could not be fetched.
-	coldAgain = 2 * time.Second
+	// coldAgain is the pause after a state could not be fetched, twice as long each time
+	// up to coldMost.
+	coldAgain, coldMost = 2 * time.Second, 5 * time.Minute
 	// maxLiars bounds the peers of a space that are remembered for a false state.
 	maxLiars = 64
 )
@@ -27,6 +28,7 @@ const (
 type cold struct {
 	space *Space
 	again time.Time // when to fetch one after a failure; zero: no reason to
+	fails int       // in a row
 	lacks memo.Head // a memo of the layer that was not here yet
 	liars []PeerID  // whose state was false: none is taken of them
 }
@@ -57,8 +59,11 @@ func (o *owner) ahead(space memo.SpaceID, p PeerID, memos uint64) {
 	if c.space == nil || memos < coldAfter || c.lied(p) || c.space.layer.Load().peer != (PeerID{}) {
 		return
 	}
-	if o.ready() != nil { // there is no room; it is tried again
-		c.again = o.n.opts.Now().Add(coldAgain)
+	if o.n.opts.Now().Before(c.again) {
+		return
+	}
+	if o.ready() != nil { // there is no room
+		c.later(o.n.opts.Now())
 		return
 	}
 	c.again, c.lacks = time.Time{}, memo.Head{}
@@ -94,9 +99,15 @@ func (o *owner) layerFailed(space memo.SpaceID, err error) {
 	}
 	if l := c.space.layer.Load(); l.peer != (PeerID{}) && !l.whole {
 		o.n.log.Info("the state of a peer could not be fetched; it is tried again", "space", space, "peer", l.peer, "err", err)
-		c.again = o.n.opts.Now().Add(coldAgain)
+		c.later(o.n.opts.Now())
 		c.space.put(layer{})
 	}
+}
+
+// later plans another try.
+func (c *cold) later(now time.Time) {
+	c.again = now.Add(min(coldAgain<<min(c.fails, 10), coldMost))
+	c.fails++
 }
 
 // layerFetched takes what came of the root that a layer is made of.
@@ -121,7 +132,9 @@ func (o *owner) layerFetched(f gossip.Fetched) {
 		}
 		l.sealed = true
 	}
-	l.whole = f.Parts == gossip.StatePart
+	if l.whole = f.Parts == gossip.StatePart; l.whole {
+		c.fails = 0
+	}
 	c.space.put(l)
 	o.promote(c)
 	if l.whole {
@@ -206,7 +219,19 @@ func (o *owner) overtaken(c *cold) {
 	o.n.log.Info("the memos behind a peer's state are here", "space", c.space.id, "peer", l.peer)
 	if l.whole {
 		o.n.folder.audit(c.space, l)
+	} else if !o.awaited(l) {
+		o.todo = append(o.todo, gossip.Drop{Space: c.space.id, Root: l.id, Err: errors.New("the memos came first")})
 	}
+}
+
+// awaited tells whether somebody waits for the root of a layer besides its readers.
+func (o *owner) awaited(l *layer) bool {
+	for _, c := range o.waiting {
+		if c.id == l.id || c.id.IsZero() && c.from == l.peer {
+			return true
+		}
+	}
+	return false
 }
 
 // askPrefer asks for the blocks of one row first.
@@ -237,7 +262,7 @@ func (c layerLied) do(o *owner) {
 func (o *owner) lied(c *cold, p PeerID, root memo.ID, err error) {
 	if l := c.space.layer.Load(); l.peer == p && l.id == root {
 		c.space.put(layer{})
-		c.again = o.n.opts.Now().Add(coldAgain) // of another peer
+		c.later(o.n.opts.Now()) // of another peer
 	}
 	if c.lied(p) {
 		return
@@ -246,6 +271,7 @@ func (o *owner) lied(c *cold, p PeerID, root memo.ID, err error) {
 		c.liars = c.liars[1:]
 	}
 	c.liars = append(c.liars, p)
+	o.todo = append(o.todo, gossip.Drop{Space: c.space.id, Root: root, Liar: p, Err: err})
 	o.n.log.Error("a peer vouched for a state that is false; nothing of it was kept", "space", c.space.id, "peer", p, "root", root, "err", err)
 }
 

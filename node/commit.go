@@ -37,7 +37,8 @@ const maxCommit = 4 * memo.MaxRunMemos
 // header, the seal and per memo its time and kind.
 const runOverhead = 1 << 10
 
-// draft is a run being filled: consecutive own memos and who waits for them.
+// draft is a run being filled: consecutive own memos and who waits for them. It has
+// no memos when all that was asked for is in the chain already.
 type draft struct {
 	memos   []*memo.Memo
 	bytes   int
@@ -98,7 +99,7 @@ func (o *owner) drafts(s *Space, ws []*write) []*draft {
 	last, _ := o.n.view.Load().store.All(s.id).Get(o.n.id)
 	cur := new(draft)
 	var out []*draft
-	own := &ownState{o: o, space: s}
+	own := &ownState{o: o, space: s, observed: o.observed(s).Clone()}
 	defer own.close()
 	for _, w := range ws {
 		memos, err := o.build(s, last, w, own)
@@ -106,7 +107,7 @@ func (o *owner) drafts(s *Space, ws []*write) []*draft {
 			w.done <- written{err: err}
 			continue
 		}
-		own.drafted = append(own.drafted, memos...)
+		own.add(memos)
 		for _, m := range memos {
 			size := memoSize(m)
 			if len(cur.memos) == memo.MaxRunMemos || cur.bytes+size > memo.MaxRunBytes-runOverhead {
@@ -115,15 +116,17 @@ func (o *owner) drafts(s *Space, ws []*write) []*draft {
 			}
 			cur.memos, cur.bytes = append(cur.memos, m), cur.bytes+size
 		}
-		newest := memos[len(memos)-1]
-		last = memo.Mark{Head: newest.Head(), Time: newest.Time}
+		if len(memos) > 0 { // else the own chain has all of it behind it
+			newest := memos[len(memos)-1]
+			last = memo.Mark{Head: newest.Head(), Time: newest.Time}
+		}
 		cur.waiting, cur.heads = append(cur.waiting, w), append(cur.heads, last.Head)
 		if o.n.opts.Durability == Each {
 			out = append(out, cur)
 			cur = new(draft)
 		}
 	}
-	if len(cur.memos) > 0 {
+	if len(cur.waiting) > 0 {
 		out = append(out, cur)
 	}
 	return out
@@ -136,7 +139,8 @@ func memoSize(m *memo.Memo) int {
 }
 
 // build makes the memos of one write: its edit and, when it has more causes than
-// one memo may name, join memos that gather them first.
+// one memo may name, join memos that gather them first. Causes that the own chain
+// has behind it are not named again; to gather those alone takes no memo.
 func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*memo.Memo, error) {
 	edit := w.edit
 	if w.draft != nil {
@@ -145,7 +149,7 @@ func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*mem
 			return nil, err
 		}
 	}
-	parts := slices.Collect(slices.Chunk(w.deps, memo.MaxDeps))
+	parts := slices.Collect(slices.Chunk(unobserved(&own.observed, w.deps), memo.MaxDeps))
 	if last.Seq == 0 { // an author's first memo depends on the genesis
 		g, ok := o.n.view.Load().store.Genesis(s.id)
 		if !ok {
@@ -153,7 +157,7 @@ func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*mem
 		}
 		parts = slices.Insert(parts, 0, []memo.Head{g.Head()})
 	}
-	if len(parts) == 0 {
+	if len(parts) == 0 && edit != nil {
 		parts = [][]memo.Head{nil}
 	}
 	out := make([]*memo.Memo, len(parts))
@@ -179,6 +183,10 @@ func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*mem
 // projected, acknowledged and sent.
 func (o *owner) commitSealed(s *Space, drafts []*draft) {
 	for i, d := range drafts {
+		if len(d.memos) == 0 {
+			d.answer(nil)
+			continue
+		}
 		if err := o.ready(); err != nil {
 			fail(drafts[i:], err, false)
 			return
@@ -199,6 +207,10 @@ func (o *owner) commitSealed(s *Space, drafts []*draft) {
 // and sends them soon.
 func (o *owner) commitRelaxed(s *Space, drafts []*draft) {
 	for i, d := range drafts {
+		if len(d.memos) == 0 {
+			d.answer(nil)
+			continue
+		}
 		err := o.ready()
 		run := o.open[s]
 		if err == nil && run != nil && (len(run.memos)+len(d.memos) > memo.MaxRunMemos || run.bytes+d.bytes > memo.MaxRunBytes-runOverhead) {

@@ -43,9 +43,8 @@ func (x *Session) ExactToken(ctx context.Context) (causal.Token, error) {
 	if err != nil {
 		return causal.Token{}, err
 	}
-	qc := causal.NewCut(now.vector).Context(x.space.id)
-	x.saw(qc.Loose...)
-	return x.space.token(now.id, qc.Loose)
+	x.see(causal.Context{Space: x.space.id, Root: now.id, Below: now.vector})
+	return x.space.token(now.id, causal.NewCut(now.vector).Context(x.space.id).Loose)
 }
 
 // token names a root, and its heads if there is room for them: they tell a node
@@ -101,39 +100,20 @@ func (x *Session) name(root memo.ID, heads []memo.Head, origin [8]byte) bool {
 	case root.IsZero(), slices.ContainsFunc(x.named, func(n named) bool { return n.root == root && len(n.heads) >= len(heads) }):
 		return true
 	case len(x.named) == maxTaken:
-		x.over = true
+		x.full = true
 		return false
 	}
-	x.named = append(x.named, named{root, heads, origin})
+	x.named, x.origin = append(x.named, named{root, heads, origin}), origin
 	return true
-}
-
-// takeRoots puts what the named roots cover into the session's context.
-func (x *Session) takeRoots(ctx context.Context) error {
-	x.mu.Lock()
-	todo := x.named
-	x.mu.Unlock()
-	for _, n := range todo {
-		root, err := x.space.find(ctx, n, x.read.Wait)
-		var v memo.Vector
-		if err == nil {
-			v, err = merge.ReadVector(root.Params, x.space.node.store.Blocks(x.space.id), root.Vector)
-		}
-		if err != nil {
-			return gone(err)
-		}
-		x.saw(causal.NewCut(v).Context(x.space.id).Loose...)
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.named = x.named[len(todo):]
-	return nil
 }
 
 // precisely returns the state of the session's context, which is covered here.
 func (x *Session) precisely(ctx context.Context) (*exact, error) {
 	x.mu.Lock()
 	known, todo, heads := x.exact, x.named, x.qc.Loose
+	if !x.qc.Root.IsZero() {
+		todo = append(slices.Clone(todo), named{root: x.qc.Root})
+	}
 	x.mu.Unlock()
 	if known != nil {
 		return known, nil

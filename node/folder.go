@@ -48,6 +48,8 @@ type folder struct {
 	written int                     // blocks since the last collection
 	kept    int                     // blocks it left
 
+	keeping sync.RWMutex // read-held by others who write a root, until it is pinned
+
 	mu   sync.Mutex
 	last map[memo.SpaceID]folded
 }
@@ -166,11 +168,32 @@ func (f *folder) fold(s *Space) (folded, error) {
 	if err := f.n.pin(s, next.id, next.lsn); err != nil {
 		return folded{}, fmt.Errorf("fold: %w", err)
 	}
-	f.mu.Lock()
-	f.last[s.id] = next
-	f.mu.Unlock()
-	f.tell(gossip.Folded{Space: s.id, ID: next.id, Root: next.root, Vector: next.vector})
+	f.found(s, next)
 	return next, nil
+}
+
+// found notes the newest root of a space, and lets the protocol announce it.
+func (f *folder) found(s *Space, r folded) {
+	f.mu.Lock()
+	f.last[s.id] = r
+	f.mu.Unlock()
+	f.tell(gossip.Folded{Space: s.id, ID: r.id, Root: r.root, Vector: r.vector})
+}
+
+// foundBefore notes the last root of an earlier run of the node, unless a newer one is
+// known by now, and returns the one to go on from.
+func (f *folder) foundBefore(s *Space, r folded) folded {
+	f.mu.Lock()
+	newer, ok := f.last[s.id]
+	if !ok {
+		f.last[s.id] = r
+	}
+	f.mu.Unlock()
+	if ok {
+		return newer
+	}
+	f.tell(gossip.Folded{Space: s.id, ID: r.id, Root: r.root, Vector: r.vector})
+	return r
 }
 
 // tell tells the protocol what came of a fold.
@@ -235,10 +258,7 @@ func (f *folder) base(s *Space, v *view) (folded, bool) {
 	for m := range last.vector.All() {
 		last.memos += m.Seq
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.last[s.id] = last
-	return last, true
+	return f.foundBefore(s, last), true
 }
 
 // sameCut tells whether two cuts of one log are equal.
@@ -281,17 +301,6 @@ func ahead(v, before memo.Vector) iter.Seq[memo.Mark] {
 	return func(yield func(memo.Mark) bool) {
 		for m := range v.All() {
 			if had, ok := before.Get(m.Author); (!ok || had != m) && !yield(m) {
-				return
-			}
-		}
-	}
-}
-
-// beyond yields the heads of v that are not covered by an earlier cut.
-func beyond(v, earlier memo.Vector) iter.Seq[memo.Mark] {
-	return func(yield func(memo.Mark) bool) {
-		for m := range v.All() {
-			if !earlier.Covers(m.Author, m.Seq) && !yield(m) {
 				return
 			}
 		}
@@ -410,6 +419,8 @@ func (f *folder) collect() {
 		return
 	}
 	f.written, f.kept = 0, 0
+	f.keeping.Lock()
+	defer f.keeping.Unlock()
 	for _, s := range f.n.allSpaces() {
 		c, err := f.n.store.Blocks(s.id).Collect(f.n.opts.Now())
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"iter"
 	"strings"
 
-	"lightcone/memo"
+	causal "lightcone/context"
 	"lightcone/merge"
 	"lightcone/projection"
 )
@@ -19,38 +19,44 @@ type scanned struct {
 
 func (s scanned) key() string { return merge.RowKey(s.topic, s.row) }
 
-// scan yields the rows that q selects and tells saw what thereby was seen: the whole
-// cut, for what a scan does not show is knowledge too.
-func (src *source) scan(space memo.SpaceID, q projection.Range, saw func(...memo.Head)) iter.Seq2[scanned, error] {
-	return func(yield func(scanned, error) bool) {
-		for m := range src.cut.Vector().All() {
-			saw(m.Head)
+// found is what a scan of a source yields, and what the source lacked for it.
+type found struct {
+	rows   iter.Seq2[scanned, error]
+	behind *BehindError
+}
+
+// scan selects rows by q and tells see what thereby is seen: the whole cut, for what a
+// scan does not show is knowledge too.
+func (src *source) scan(s *Space, q projection.Range, see func(causal.Context)) (out found) {
+	if !src.fixed {
+		see(s.over(src.cut))
+	}
+	if v := src.vouched; v != nil {
+		err := v.complete()
+		switch {
+		case err == nil:
+			see(causal.Context{Space: s.id, Root: v.id, Below: v.vector})
+			out.rows = func(yield func(scanned, error) bool) { v.scan(src.rows, q, yield) }
+			return out
+		case !errors.Is(err, context.DeadlineExceeded):
+		case v.strict:
+			err = v.layer.behind(s.id, v.own.view)
+		default:
+			out.behind, err = v.layer.behind(s.id, v.own.view), nil
 		}
-		var behind *BehindError
-		if v := src.vouched; v != nil {
-			err := v.complete()
-			if err == nil {
-				for m := range v.vector.All() {
-					saw(m.Head)
-				}
-				v.scan(src.rows, q, yield)
-				return
-			}
-			behind = v.behind(space, v.own.view)
-			if !errors.Is(err, context.DeadlineExceeded) || v.strict {
-				if errors.Is(err, context.DeadlineExceeded) {
-					err = behind
-				}
-				yield(scanned{}, err)
-				return
-			}
+		if err != nil {
+			out.rows = func(yield func(scanned, error) bool) { yield(scanned{}, err) }
+			return out
 		}
-		for it, err := range src.rows.Scan(space, q) {
-			if !yield(scanned{seen{state: it.State, behind: behind}, it.Topic, it.Row}, err) || err != nil {
+	}
+	out.rows = func(yield func(scanned, error) bool) {
+		for it, err := range src.rows.Scan(s.id, q) {
+			if !yield(scanned{seen{state: it.State, behind: out.behind}, it.Topic, it.Row}, err) || err != nil {
 				return
 			}
 		}
 	}
+	return out
 }
 
 // complete waits until all rows of the layer are here.

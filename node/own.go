@@ -12,10 +12,19 @@ import (
 // projection, which has every memo in the log, and the memos that were built since
 // and are on their way there. It takes its snapshot when it is first asked.
 type ownState struct {
-	o       *owner
-	space   *Space
-	snap    *projection.Snapshot
-	drafted []*memo.Memo
+	o        *owner
+	space    *Space
+	snap     *projection.Snapshot
+	drafted  []*memo.Memo
+	observed memo.Vector // what the chain has behind it, those included
+}
+
+// add takes in memos that were drafted.
+func (s *ownState) add(memos []*memo.Memo) {
+	s.drafted = append(s.drafted, memos...)
+	for _, m := range memos {
+		observe(&s.observed, m)
+	}
 }
 
 // row returns a row's state with every memo of this node that ever changed it.

@@ -21,10 +21,11 @@ type owner struct {
 	state   *state
 	core    *gossip.Core
 	eff     gossip.Effects
-	clocks  map[memo.SpaceID]memo.Time // greatest time attached per space
-	open    map[*Space]*openRun        // durability None: written, not yet sealed
-	seal    <-chan time.Time           // set while open is not empty
-	dirty   bool                       // foreign runs were appended since the last sync
+	clocks  map[memo.SpaceID]memo.Time    // greatest time attached per space
+	past    map[memo.SpaceID]*memo.Vector // see observed
+	open    map[*Space]*openRun           // durability None: written, not yet sealed
+	seal    <-chan time.Time              // set while open is not empty
+	dirty   bool                          // foreign runs were appended since the last sync
 	synced  time.Time
 	refused bool // the last tick found that writes are refused
 	delayed delayed
@@ -49,7 +50,7 @@ type call interface{ do(o *owner) }
 
 func newOwner(n *Node, st *state) *owner {
 	o := &owner{
-		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, open: map[*Space]*openRun{},
+		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, past: map[memo.SpaceID]*memo.Vector{}, open: map[*Space]*openRun{},
 		synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{},
 	}
 	o.core = gossip.New(gossip.Config{
@@ -258,6 +259,9 @@ func (o *owner) project(placed []store.Placed) error {
 			memos[i] = p.Memo
 			id := p.Memo.SpaceID()
 			o.clocks[id] = max(o.clocks[id], p.Memo.Time)
+			if v, ok := o.past[id]; ok && p.Memo.Author == o.n.id {
+				observe(v, p.Memo)
+			}
 		}
 		lsn = placed[len(placed)-1].LSN
 		if err := o.n.proj.Apply(lsn, changesOf(memos)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 
 	"lightcone/memo"
@@ -18,7 +19,8 @@ import (
 // This file computes the root of any cut that this node covers, from the root held
 // here that is nearest to it. Memos beyond the cut are taken back: the rows they
 // touched are joined anew from the memos of theirs that the cut has. So nobody's
-// word about a state is needed to read under a root that another node made.
+// word about a state is needed to read under a root that another node made. Where
+// bodies are not held, nothing can be taken back, and the root has to be below the cut.
 
 const (
 	// maxBases bounds the roots that are looked at for one that is near.
@@ -78,7 +80,14 @@ func (s *Space) nearest(ctx context.Context, cut memo.Vector, blocks scratch) (b
 	if err != nil {
 		return folded{}, 0, err
 	}
-	least = apart(best.vector, cut)
+	whole, err := s.node.view.Load().store.Whole(s.id)
+	if err != nil {
+		return folded{}, 0, classify(err)
+	}
+	fits := func(v memo.Vector) bool { return whole || cut.CoversAll(v) }
+	if least = apart(best.vector, cut); !fits(best.vector) {
+		least = math.MaxUint64
+	}
 	pins, err := s.node.store.Blocks(s.id).Pins()
 	if err != nil {
 		return folded{}, 0, err
@@ -98,7 +107,7 @@ func (s *Space) nearest(ctx context.Context, cut memo.Vector, blocks scratch) (b
 		if err != nil {
 			return folded{}, 0, err
 		}
-		if n := apart(v, cut); n < least {
+		if n := apart(v, cut); n < least && fits(v) {
 			best, least = folded{id: pin.Root, root: r, vector: v}, n
 		}
 	}

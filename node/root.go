@@ -81,6 +81,11 @@ var errOtherRoot = errors.New("the memos it covers make another root")
 // refold computes a root that a token names from the memos it covers, and keeps it.
 func (s *Space) refold(ctx context.Context, want named, wait time.Duration) (merge.Root, error) {
 	cut, err := s.covered(ctx, want, wait)
+	if err != nil && len(want.heads) > 0 && !errors.Is(err, ErrClosed) && ctx.Err() == nil {
+		var past tail // it may be just what the root covers: the digest tells
+		past, err = s.tail(ctx, memo.Vector{}, want.heads)
+		cut = past.vector
+	}
 	if err == nil {
 		err = s.awaitCut(ctx, cut, want.origin, wait)
 	}
@@ -109,9 +114,8 @@ func (s *Space) refold(ctx context.Context, want named, wait time.Duration) (mer
 	return r, classify(err)
 }
 
-// covered returns what a root covers: as its vector tree says, which is held here or
-// fetched from a peer, and whose digest the root's names; else the past of the
-// token's heads, which may be less.
+// covered returns what a root covers, as its vector tree says, which is held here or
+// fetched from a peer. The root's digest answers for it.
 func (s *Space) covered(ctx context.Context, want named, wait time.Duration) (memo.Vector, error) {
 	if r, err := s.root(want.root); err == nil {
 		v, err := merge.ReadVector(r.Params, s.node.store.Blocks(s.id), r.Vector)
@@ -125,11 +129,7 @@ func (s *Space) covered(ctx context.Context, want named, wait time.Duration) (me
 	if err == nil {
 		return fetched.vector, nil
 	}
-	if len(want.heads) == 0 || errors.Is(err, ErrClosed) || ctx.Err() != nil {
-		return memo.Vector{}, fmt.Errorf("what it covers is not known here: %w", err)
-	}
-	past, err := s.tail(ctx, memo.Vector{}, want.heads)
-	return past.vector, err
+	return memo.Vector{}, fmt.Errorf("what it covers is not known here: %w", err)
 }
 
 // awaitCut waits until this node covers a cut, and asks for it, first the peer whose
@@ -147,7 +147,7 @@ func (s *Space) awaitCut(ctx context.Context, cut memo.Vector, origin [8]byte, w
 		}
 		if !asked {
 			asked = true
-			_ = s.node.submit(ctx, wantToken{s.id, causal.Token{Origin: origin}}) // else ctx or quit ends the wait
+			_ = s.node.submit(ctx, wantFrom{s.id, origin}) // else ctx or quit ends the wait
 		}
 		select {
 		case <-v.changed:
@@ -207,6 +207,11 @@ type tail struct {
 
 // tail walks from heads, which are attached, down to what a cut covers.
 func (s *Space) tail(ctx context.Context, below memo.Vector, heads []memo.Head) (tail, error) {
+	return s.tailWithin(ctx, below, heads, maxExactWalk)
+}
+
+// tailWithin is tail of at most limit memos.
+func (s *Space) tailWithin(ctx context.Context, below memo.Vector, heads []memo.Head, limit int) (tail, error) {
 	v := s.node.view.Load().store
 	for _, h := range heads {
 		if !v.Vector(s.id).Covers(h.Author, h.Seq) { // not sealed yet
@@ -219,14 +224,15 @@ func (s *Space) tail(ctx context.Context, below memo.Vector, heads []memo.Head) 
 			break
 		}
 	}
-	out := tail{vector: below.Clone()}
+	var out tail
+	out.vector.Join(below) // no clone of it: others may read it meanwhile
 	for todo := slices.Clone(heads); len(todo) > 0; {
 		h := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		have, _ := out.vector.Get(h.Author)
 		for seq := have.Seq; seq < h.Seq; {
-			if len(out.memos) > maxExactWalk {
-				return tail{}, fmt.Errorf("its past has more than %d memos that no root held here covers", maxExactWalk)
+			if len(out.memos) > limit {
+				return tail{}, fmt.Errorf("its past has more than %d memos that no root held here covers", limit)
 			}
 			if ctx.Err() != nil {
 				return tail{}, ctx.Err()

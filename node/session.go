@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 	"time"
 
@@ -81,10 +80,16 @@ type Session struct {
 
 	mu    sync.Mutex
 	qc    causal.Context
+	tops  []memo.Head    // see causes
+	whole bool           // qc has all of a moment of this node, or of a root
+	held  memo.ID        // a root of qc that is known to be covered here
 	taken []causal.Token // not covered here yet, hence not part of qc; at most maxTaken
-	over  bool           // a token was taken that found no place there
+	full  bool           // a token was taken that found no place there
 	named []named        // roots of tokens whose heads are covered; at most maxTaken
-	exact *exact         // what an Exact session reads, once it is known
+	// origin begins the id of the peer whose root was named last: what it covers is
+	// wanted there first.
+	origin [8]byte
+	exact  *exact // what an Exact session reads, once it is known
 }
 
 // maxTaken bounds the tokens of a session that this node does not cover yet, each
@@ -102,228 +107,6 @@ func (s *Space) Session(opts ...SessionOption) *Session {
 		x.read.Wait = DefaultWait
 	}
 	return x
-}
-
-// Take adds what the token names to the session; it is never un-known. After more
-// than 256 different tokens that this node does not cover, the session answers
-// with ErrTooManyTokens.
-func (x *Session) Take(t causal.Token) {
-	x.forget()
-	if t.IsZero() || x.take(t) {
-		return
-	}
-	x.settle(x.space.node.view.Load()) // what came meanwhile makes room
-	if !x.take(t) {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		x.over = true
-	}
-}
-
-// take keeps t if there is room for it, or it is kept already.
-func (x *Session) take(t causal.Token) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	same := func(u causal.Token) bool {
-		return t.Space == u.Space && t.Origin == u.Origin && t.Root == u.Root && slices.Equal(t.Heads, u.Heads)
-	}
-	if slices.ContainsFunc(x.taken, same) {
-		return true
-	}
-	if len(x.taken) == maxTaken {
-		return false
-	}
-	x.taken = append(x.taken, t)
-	return true
-}
-
-func (x *Session) overfull() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.over
-}
-
-// See adds a context of this space, read from Space.Context, to the session.
-func (x *Session) See(qc causal.Context) {
-	x.forget()
-	x.saw(qc.Loose...)
-}
-
-// Context returns what the session has seen, but for tokens that this node does
-// not cover yet and for roots that were not read under.
-func (x *Session) Context() causal.Context {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.qc
-}
-
-// Token returns the session's context in short. A context of more heads than a
-// token holds is first gathered into one memo of this node. A token that was
-// taken and is not covered here yet cannot be part of it: the zero Token then
-// says that this node cannot vouch for the session; keep the one you have.
-func (x *Session) Token() causal.Token {
-	x.mu.Lock()
-	open, exact := len(x.taken), x.exact
-	x.mu.Unlock()
-	if exact != nil && open == 0 {
-		return exact.token
-	}
-	if open > 0 && x.settle(x.space.node.view.Load()) != nil {
-		return causal.Token{}
-	}
-	x.mu.Lock()
-	qc, unknown := x.qc, x.over || len(x.named) > 0 // roots are taken by a read
-	x.mu.Unlock()
-	if unknown {
-		return causal.Token{}
-	}
-	if len(qc.Loose) > causal.MaxTokenHeads {
-		head, err := x.space.write(context.Background(), &write{done: make(chan written, 1)}, qc.Loose)
-		if err != nil {
-			x.space.node.log.Warn("cannot gather a context for its token", "err", err)
-			return causal.Token{}
-		}
-		qc = x.replace(head, qc.Loose)
-	}
-	t, err := qc.Token(x.space.node.id)
-	if err != nil {
-		return causal.Token{}
-	}
-	return t
-}
-
-// replace puts head in the place of causes, which are in its past. What the
-// session learnt since the causes were read stays.
-func (x *Session) replace(head memo.Head, causes []memo.Head) causal.Context {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	past := causal.Context{Space: x.space.id, Loose: causes}
-	qc := causal.Context{Space: x.space.id}.With(head)
-	for _, h := range x.qc.Loose {
-		if !past.Covers(h) {
-			qc = qc.With(h)
-		}
-	}
-	x.qc = qc
-	return qc
-}
-
-func (x *Session) saw(heads ...memo.Head) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, h := range heads {
-		x.qc = x.qc.With(h)
-	}
-}
-
-// settle moves taken tokens that v covers into the context and returns what is
-// still missing.
-func (x *Session) settle(v *view) *BehindError {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	cut, digest := v.cut(x.space.id), v.digest(x.space.id)
-	e := &BehindError{}
-	rest := x.taken[:0:0]
-	for _, t := range x.taken {
-		if [8]byte(x.space.id[:8]) != t.Space {
-			foreign := memo.Head{ID: t.Root}
-			if len(t.Heads) > 0 {
-				foreign = partial(causal.MissingHead{TokenHead: t.Heads[0]})
-			}
-			e.Missing, e.Forked = append(e.Missing, foreign), true
-			rest = append(rest, t)
-			continue
-		}
-		missing := t.Missing(cut, digest)
-		if len(missing) == 0 {
-			if qc, ok := t.Resolve(x.space.id, cut, digest); ok && x.name(t.Root, qc.Loose, t.Origin) {
-				for _, h := range qc.Loose {
-					x.qc = x.qc.With(h)
-				}
-				continue
-			}
-		}
-		rest = append(rest, t)
-		for _, h := range missing {
-			e.add(h, cut)
-		}
-	}
-	x.taken = rest
-	for _, h := range x.qc.Missing(cut) { // only after the log lost unsynced writes
-		e.Missing, e.Lag.Memos = append(e.Missing, h), e.Lag.Memos+1
-	}
-	if len(e.Missing) == 0 {
-		return nil
-	}
-	return e
-}
-
-// add records one memo that a token names and the cut lacks.
-func (e *BehindError) add(h causal.MissingHead, cut causal.Cut) {
-	e.Missing = append(e.Missing, partial(h))
-	e.Forked = e.Forked || h.Conflict
-	have, _ := cut.Vector().Get(h.Known)
-	if h.Seq > have.Seq {
-		e.Lag.Memos += h.Seq - have.Seq
-	}
-}
-
-// partial turns a token's head into a Head, as complete as it is known.
-func partial(h causal.MissingHead) memo.Head {
-	out := memo.Head{Author: h.Known, Seq: h.Seq}
-	if h.Known == (memo.Author{}) {
-		copy(out.Author[:], h.Author[:])
-	}
-	copy(out.ID[:], h.Digest[:])
-	return out
-}
-
-// fence waits until this node covers the session's context. It returns nil, or a
-// BehindError with Holders filled in.
-func (x *Session) fence(ctx context.Context) error {
-	if x.read.Mode == Local {
-		return nil
-	}
-	return x.await(ctx, false)
-}
-
-// await waits until this node covers the session's context, or with vouched until
-// this node and a layer together do.
-func (x *Session) await(ctx context.Context, vouched bool) error {
-	if x.overfull() {
-		return ErrTooManyTokens
-	}
-	l, v := x.space.layer.Load(), x.space.node.view.Load()
-	behind := x.settle(v)
-	if behind == nil {
-		return nil
-	}
-	timeout := time.NewTimer(max(x.read.Wait, 0))
-	defer timeout.Stop()
-	again := time.NewTicker(wantEvery)
-	defer again.Stop()
-	x.want(ctx)
-	for behind != nil && !behind.Forked && !(vouched && x.vouchedFor(v, l)) {
-		select {
-		case <-v.changed:
-		case <-l.changed:
-		case <-again.C:
-			x.want(ctx)
-			continue
-		case <-timeout.C:
-			return x.fill(ctx, behind)
-		case <-ctx.Done():
-			return errors.Join(x.fill(context.WithoutCancel(ctx), behind), ctx.Err())
-		case <-x.space.node.quit:
-			return ErrClosed
-		}
-		l, v = x.space.layer.Load(), x.space.node.view.Load()
-		behind = x.settle(v)
-	}
-	if behind != nil && !(vouched && x.vouchedFor(v, l)) {
-		return x.fill(ctx, behind)
-	}
-	return nil
 }
 
 // Get returns a row, or ErrNotFound. The session then has seen the memos behind
@@ -373,23 +156,36 @@ func (x *Session) Change(ctx context.Context, topic, row, field string, add, rem
 // takes in: what a scan does not show is knowledge too.
 func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		src, behind, err := x.beginRead(ctx)
-		if err != nil {
-			yield(Row{}, err)
-			return
-		}
-		defer src.Close()
-		tx := &Tx{session: x, source: src, behind: behind}
-		for r, err := range tx.Scan(q) {
-			if ctx.Err() != nil {
-				yield(Row{}, ctx.Err())
-				return
-			}
-			if !yield(r, err) {
-				return
-			}
+		x.space.foldAhead(ctx)
+		for x.scan(ctx, q, yield) { // anew
 		}
 	}
+}
+
+// scan reports that it has to begin anew, not having yielded anything.
+func (x *Session) scan(ctx context.Context, q Query, yield func(Row, error) bool) (anew bool) {
+	src, behind, err := x.beginRead(ctx)
+	if err != nil {
+		yield(Row{}, err)
+		return false
+	}
+	defer src.Close()
+	tx := &Tx{session: x, source: src, behind: behind}
+	n := 0
+	for r, err := range tx.Scan(q) {
+		if n == 0 && errors.Is(err, errNoLayer) {
+			return true
+		}
+		n++
+		if ctx.Err() != nil {
+			yield(Row{}, ctx.Err())
+			return false
+		}
+		if !yield(r, err) {
+			return false
+		}
+	}
+	return false
 }
 
 // View runs f on one unchanging snapshot. Writes in f are refused.
@@ -425,7 +221,7 @@ func (x *Session) Update(ctx context.Context, f func(*Tx) error) (Receipt, error
 		return Receipt{Outcome: NotCommitted, Token: x.Token()}, nil
 	}
 	x.mu.Lock()
-	heads := x.qc.Loose
+	was, heads := x.qc, x.causes()
 	x.mu.Unlock()
 	w := &write{edit: edit, done: make(chan written, 1)}
 	if tx.edit.typed() {
@@ -439,54 +235,6 @@ func (x *Session) Update(ctx context.Context, f func(*Tx) error) (Receipt, error
 		}
 		return Receipt{Outcome: NotCommitted}, err
 	}
-	x.replace(head, heads)
+	x.replace(head, was)
 	return Receipt{ID: head.ID, Token: x.Token(), Outcome: Committed}, nil
-}
-
-// unknownError wraps an error after which the write may or may not be recorded.
-type unknownError struct{ error }
-
-func (e *unknownError) Unwrap() error { return e.error }
-
-// write hands w with its causes to the owner and waits for the outcome.
-func (s *Space) write(ctx context.Context, w *write, heads []memo.Head) (memo.Head, error) {
-	w.space = s
-	for _, h := range heads {
-		if h.Author != s.node.id { // the own chain is linked by prev
-			w.deps = append(w.deps, h)
-		}
-	}
-	select {
-	case s.node.writes <- w:
-	case <-ctx.Done():
-		return memo.Head{}, ctx.Err()
-	case <-s.node.quit:
-		return memo.Head{}, ErrClosed
-	}
-	select {
-	case r := <-w.done:
-		return r.result()
-	case <-ctx.Done():
-		return memo.Head{}, &unknownError{fmt.Errorf("gave up waiting; the write may still be recorded: %w", ctx.Err())}
-	case <-s.node.done:
-		return lastAnswer(w)
-	}
-}
-
-// result is what write returns.
-func (r written) result() (memo.Head, error) {
-	if r.err != nil && r.unknown {
-		return memo.Head{}, &unknownError{r.err}
-	}
-	return r.head, r.err
-}
-
-// lastAnswer takes the answer the owner may have given just before it ended.
-func lastAnswer(w *write) (memo.Head, error) {
-	select {
-	case r := <-w.done:
-		return r.result()
-	default:
-		return memo.Head{}, ErrClosed
-	}
 }

@@ -72,14 +72,18 @@ func (x *Session) newest(ctx context.Context) (m *moment, behind *BehindError, e
 	if x.read.Mode == Exact {
 		return nil, nil, fmt.Errorf("%w: an exact session reads rows only; use at-least for a history", memo.ErrInvalid)
 	}
-	if err := x.fence(ctx); err != nil {
-		if x.read.Stale != StaleReturn || !errors.As(err, &behind) || ctx.Err() != nil {
-			return nil, nil, err
+	x.trim(ctx)
+	for again := true; again; {
+		again = false
+		if err := x.fence(ctx); err != nil {
+			if x.read.Stale != StaleReturn || !errors.As(err, &behind) || ctx.Err() != nil {
+				return nil, nil, err
+			}
 		}
-	}
-	if behind == nil && x.read.Mode != Local {
-		if err := x.takeRoots(ctx); err != nil {
-			return nil, nil, err
+		if behind == nil && x.read.Mode != Local {
+			if again, err = x.takeRoots(ctx); err != nil { // which may have to be waited for
+				return nil, nil, err
+			}
 		}
 	}
 	m, err = x.space.node.moment(ctx)

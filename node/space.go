@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"iter"
+	"sync"
 	"sync/atomic"
 
 	causal "lightcone/context"
@@ -19,6 +20,8 @@ type Space struct {
 	name     string
 	admitted map[PeerID]bool // guarded by node.mu; at most maxAdmitted
 	layer    atomic.Pointer[layer]
+	kept     keptRoot  // guarded by node.mu
+	rooted   sync.Once // the last root of an earlier run of the node was looked for
 }
 
 // maxAdmitted bounds the peers of a space that may take part in its topic as soon
@@ -78,9 +81,19 @@ func (s *Space) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
 	return s.Session().Scan(ctx, q)
 }
 
-// Context returns the context of everything attached here, loose heads only.
-func (s *Space) Context() causal.Context {
-	return s.node.view.Load().cut(s.id).Context(s.id)
+// Context returns the context of everything attached here: the newest root that
+// was folded, and the loose heads beyond it.
+func (s *Space) Context() causal.Context { return s.over(s.node.view.Load().cut(s.id)) }
+
+// over writes a cut of this node down over the newest root here, if the cut has
+// all that the root covers. So sessions share roots, and their contexts are small.
+func (s *Space) over(cut causal.Cut) causal.Context {
+	s.rooted.Do(func() { s.node.folder.base(s, s.node.view.Load()) })
+	qc := cut.Context(s.id)
+	if last, ok := s.node.folder.latest(s.id); ok && cut.Vector().CoversAll(last.vector) {
+		qc = qc.Over(last.id, last.vector)
+	}
+	return qc
 }
 
 // Digest returns the digest of the projected state, the root of its search tree:

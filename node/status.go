@@ -179,24 +179,31 @@ func (n *Node) Unblock() error {
 // want asks for what the session waits for, the origins of its tokens first.
 func (x *Session) want(ctx context.Context) {
 	x.mu.Lock()
-	taken := slices.Clone(x.taken)
+	origins := make([][8]byte, 0, len(x.taken)+1)
+	for _, t := range x.taken {
+		origins = append(origins, t.Origin)
+	}
+	if len(origins) == 0 {
+		origins = append(origins, x.origin)
+	}
 	x.mu.Unlock()
-	for _, t := range taken {
-		if err := x.space.node.submit(ctx, wantToken{x.space.id, t}); err != nil {
+	for _, origin := range origins {
+		if err := x.space.node.submit(ctx, wantFrom{x.space.id, origin}); err != nil {
 			return
 		}
 	}
 }
 
-type wantToken struct {
-	space memo.SpaceID
-	token causal.Token
+// wantFrom asks for what is missing, the peer whose id begins with origin first.
+type wantFrom struct {
+	space  memo.SpaceID
+	origin [8]byte
 }
 
-func (c wantToken) do(o *owner) {
+func (c wantFrom) do(o *owner) {
 	w := gossip.Want{Space: c.space}
 	o.core.Members(c.space, func(p gossip.Peer, _ bool, _ memo.Vector) {
-		if [8]byte(p[:8]) == c.token.Origin {
+		if [8]byte(p[:8]) == c.origin {
 			w.Origin = p
 		}
 	})

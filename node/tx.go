@@ -1,6 +1,8 @@
 package node
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -53,9 +55,19 @@ func (tx *Tx) Get(topic, row string) (Row, error) {
 	}
 	out := tx.row(topic, row, found)
 	if !found.state.Live() {
-		return Row{Behind: out.Behind, VouchedBy: out.VouchedBy}, fmt.Errorf("%s/%s: %w", topic, row, ErrNotFound)
+		err := fmt.Errorf("%s/%s: %w", topic, row, ErrNotFound)
+		return Row{Behind: out.Behind, VouchedBy: out.VouchedBy}, tx.unsure(err, out.Behind)
 	}
 	return out, nil
+}
+
+// unsure adds to err what a Local read could not wait for: nothing to show has no
+// other place to say so.
+func (tx *Tx) unsure(err error, behind *BehindError) error {
+	if behind == nil || tx.session.read.Mode != Local {
+		return err
+	}
+	return errors.Join(err, behind)
 }
 
 // Scan yields the rows of q as they were before the transaction's own writes.
@@ -65,14 +77,20 @@ func (tx *Tx) Scan(q Query) iter.Seq2[Row, error] {
 			yield(Row{}, fmt.Errorf("scan: %w (it is in topic %q, not %q)", ErrBadCursor, q.After.Topic, q.Topic))
 			return
 		}
-		for it, err := range tx.scan(tx.session.space.id, q.keys(), tx.saw) {
+		n := 0
+		found := tx.scan(tx.session.space, q.keys(), tx.session.see)
+		for it, err := range found.rows {
 			if err != nil {
 				yield(Row{}, fmt.Errorf("scan: %w", gone(err)))
 				return
 			}
+			n++
 			if !yield(tx.row(it.topic, it.row, it.seen), nil) {
 				return
 			}
+		}
+		if err := tx.unsure(nil, cmp.Or(found.behind, tx.behind)); n == 0 && err != nil {
+			yield(Row{}, fmt.Errorf("scan: %w", err))
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+
 	"lightcone/p2p/gossip"
 )
 
@@ -115,6 +117,31 @@ func TestRootsOfAFloodAreNotRelayed(t *testing.T) {
 	}
 	if b.Traffic().Dropped == 0 {
 		t.Error("what b did not take is not counted")
+	}
+}
+
+// An announcement is named by all of its content, a run by what follows the hint.
+func TestMessagesAreNamedByContent(t *testing.T) {
+	id := func(suffix, data string) string {
+		name := topicPrefix + space.String() + suffix
+		return messageID(&pb.Message{Topic: &name, Data: []byte(data)})
+	}
+	if id(memosSuffix, "1 hint a the run") != id(memosSuffix, "1 hint b the run") {
+		t.Error("a run with another hint has another name")
+	}
+	if id(rootsSuffix, "1 root a the rest") == id(rootsSuffix, "1 root b the rest") {
+		t.Error("two announcements have one name")
+	}
+}
+
+// Recon starts with a new link of the topic of memos.
+func TestLinksOfRootsAreNotTold(t *testing.T) {
+	m := meshTracer{&tally{}, newInbox(), "memos"}
+	if m.Graft("x", "roots"); len(m.links.take()) != 0 {
+		t.Error("a link of the topic of roots is told")
+	}
+	if m.Graft("x", "memos"); len(m.links.take()) != 1 {
+		t.Error("a link is not told")
 	}
 }
 

@@ -108,6 +108,10 @@ func (s *Server) Do(e *gossip.Effects) {
 	for _, o := range e.Close {
 		s.closeSession(o)
 	}
+	for _, o := range e.Blame {
+		s.log.Info("blamed a peer", "peer", o.Peer, "err", o.Err)
+		s.blame.add(o.Peer)
+	}
 	for _, o := range e.Admit {
 		s.admit(o.Space, toID(o.Peer))
 	}

@@ -194,6 +194,15 @@ type Voucher struct {
 	LSN  uint64      // of the record that adopted it
 }
 
+// Whole reports whether the bodies of all covered memos of a space are held: no
+// state was adopted, and no log was compacted.
+func (v *View) Whole(space memo.SpaceID) (bool, error) {
+	for _, err := range scan(v.kv, spaceKey(prefixAdopted, space)) {
+		return false, err
+	}
+	return true, nil
+}
+
 // Vouched tells on whose word the author's memo seq is covered; false when it is
 // held, or not covered.
 func (v *View) Vouched(space memo.SpaceID, author memo.Author, seq uint64) (Voucher, bool, error) {

@@ -107,6 +107,34 @@ func fileValue(name, path string) (memo.Value, error) {
 	return memo.Blob(data), nil
 }
 
+// under is what a write happens after: tokens with commas between them, and how
+// long to wait for what they name, as api.Client takes both.
+type under struct {
+	context string
+	wait    time.Duration
+}
+
+// writeFlags adds the flags of a write to cmd.
+func writeFlags(cmd *cobra.Command) func() (under, error) {
+	var tokens []string
+	var wait time.Duration
+	f := cmd.Flags()
+	f.StringArrayVar(&tokens, "context", nil, "context token: write after everything it names; may be repeated")
+	f.DurationVar(&wait, "wait", 2*time.Second, "how long to wait for the context")
+	return func() (under, error) {
+		if _, err := parseTokens(tokens...); err != nil {
+			return under{}, usagef("--context: %w", err)
+		}
+		if wait < 0 || wait > api.MaxWait {
+			return under{}, usagef("--wait %v; it is between 0 and %v", wait, api.MaxWait)
+		}
+		if wait == 0 {
+			wait = -1 // not at all, where 0 is the node's default
+		}
+		return under{strings.Join(tokens, ","), wait}, nil
+	}
+}
+
 // readFlags adds the flags by which a read says what it owes to a context, and
 // returns how to get at them.
 func readFlags(cmd *cobra.Command) func() (api.Read, error) {
@@ -117,6 +145,7 @@ func readFlags(cmd *cobra.Command) func() (api.Read, error) {
 	f.StringVar(&r.Mode, "mode", "at-least", "at-least, local or exact")
 	f.DurationVar(&r.Wait, "wait", 2*time.Second, "how long to wait for the context")
 	f.StringVar(&r.Stale, "stale", "error", "when waiting was in vain: error, or return an older answer")
+	f.BoolVar(&r.Vouched, "vouched", false, "rows may be what a peer vouches for until their memos are here, as with --mode local")
 	return func() (api.Read, error) {
 		if _, err := causal.ParseToken(r.Context); err != nil {
 			return r, usagef("--context: %w", err)
@@ -129,6 +158,9 @@ func readFlags(cmd *cobra.Command) func() (api.Read, error) {
 		}
 		if r.Mode != "at-least" && r.Mode != "local" && r.Mode != "exact" {
 			return r, usagef("--mode %q; it is at-least, local or exact", r.Mode)
+		}
+		if r.Vouched && r.Mode == "exact" {
+			return r, usagef("--vouched shows a peer's word, and an exact read never does; leave out one of them")
 		}
 		if r.Stale != "error" && r.Stale != "return" {
 			return r, usagef("--stale %q; it is error or return", r.Stale)

@@ -12,27 +12,29 @@ import (
 )
 
 func (a *app) newIncrCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "incr TOPIC/ROW FIELD N",
 		Short: "Add a number to a counter and print the context that covers it",
 		Long: "Add N to a counter; what others add meanwhile adds up. Prints a context token that covers the write.\n" +
 			"A negative N goes behind --. To delete the row is to start anew.",
 		Example: "  lightcone incr airports/00M landings 1\n  lightcone incr airports/00M landings -- -1",
 		Args:    cobra.ExactArgs(3),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := strconv.ParseInt(args[2], 10, 64)
-			if err != nil {
-				return usagef("%q is no int64; write a whole number, as in incr airports/00M landings 1", args[2])
-			}
-			if n == 0 {
-				return usagef("adding 0 changes nothing; write another number")
-			}
-			return a.edit(cmd.Context(), args[0], func(e *api.Edit) error {
-				e.Add = []api.Increment{{Field: api.Name(args[1]), By: n}}
-				return nil
-			})
-		},
 	}
+	after := writeFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		n, err := strconv.ParseInt(args[2], 10, 64)
+		if err != nil {
+			return usagef("%q is no int64; write a whole number, as in incr airports/00M landings 1", args[2])
+		}
+		if n == 0 {
+			return usagef("adding 0 changes nothing; write another number")
+		}
+		return a.edit(cmd.Context(), args[0], after, func(e *api.Edit) error {
+			e.Add = []api.Increment{{Field: api.Name(args[1]), By: n}}
+			return nil
+		})
+	}
+	return cmd
 }
 
 func (a *app) newSetCommand() *cobra.Command {
@@ -41,22 +43,24 @@ func (a *app) newSetCommand() *cobra.Command {
 		Short: "Add elements to a set, or remove them",
 	}
 	sub := func(name, short, long string, of func(c *api.SetChange, elements []api.Value)) {
-		set.AddCommand(&cobra.Command{
+		cmd := &cobra.Command{
 			Use:     name + " TOPIC/ROW FIELD ELEM…",
 			Short:   short,
 			Long:    long + " Prints a context token that covers the write.\nElements: text, :=42, :=1.5, :=true, :=null, @file for bytes.",
 			Example: "  lightcone set " + name + " airports/00M tags grass paved",
 			Args:    cobra.MinimumNArgs(3),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return a.edit(cmd.Context(), args[0], func(e *api.Edit) error {
-					c := api.SetChange{Field: api.Name(args[1])}
-					elements, err := elements(args[1], args[2:])
-					of(&c, elements)
-					e.Sets = []api.SetChange{c}
-					return err
-				})
-			},
-		})
+		}
+		after := writeFlags(cmd)
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			return a.edit(cmd.Context(), args[0], after, func(e *api.Edit) error {
+				c := api.SetChange{Field: api.Name(args[1])}
+				elements, err := elements(args[1], args[2:])
+				of(&c, elements)
+				e.Sets = []api.SetChange{c}
+				return err
+			})
+		}
+		set.AddCommand(cmd)
 	}
 	sub("add", "Add elements to a set and print the context that covers it",
 		"Add elements to a set. What is added stays when somebody removes it at the same time.",
@@ -82,7 +86,11 @@ func elements(field string, args []string) ([]api.Value, error) {
 }
 
 // edit makes one edit of the row that path names.
-func (a *app) edit(ctx context.Context, path string, fill func(e *api.Edit) error) error {
+func (a *app) edit(ctx context.Context, path string, after func() (under, error), fill func(e *api.Edit) error) error {
+	u, err := after()
+	if err != nil {
+		return err
+	}
 	topic, row, err := splitPath(path)
 	if err != nil {
 		return err
@@ -91,7 +99,7 @@ func (a *app) edit(ctx context.Context, path string, fill func(e *api.Edit) erro
 	if err := fill(&e); err != nil {
 		return err
 	}
-	return a.put(ctx, e)
+	return a.put(ctx, e, u)
 }
 
 // shownFields are the fields of a row as lines of name and text, by name: a set

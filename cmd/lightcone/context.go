@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	causal "lightcone/context"
+	"lightcone/node/api"
 )
 
 func (a *app) newContextCommand() *cobra.Command {
@@ -17,7 +19,7 @@ func (a *app) newContextCommand() *cobra.Command {
 		Use:   "context",
 		Short: "Show, join, compare and hand over query contexts",
 		Long: "A context token names what its holder has seen. Every read and write prints one; --context takes one.\n" +
-			"join, diff and qr need no node.",
+			"diff and qr need no node, and join only for tokens of different roots.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usagef("context does nothing by itself; add show, join, diff or qr")
@@ -28,8 +30,10 @@ func (a *app) newContextCommand() *cobra.Command {
 		&cobra.Command{
 			Use:   "join TOKEN TOKEN…",
 			Short: "Print one token that covers all of them",
-			Args:  cobra.MinimumNArgs(2),
-			RunE:  func(_ *cobra.Command, args []string) error { return a.joinContexts(args) },
+			Long: "Print one token that covers all of them. Tokens that name different roots, or too many heads for one,\n" +
+				"are joined by the node, which must have what they name.",
+			Args: cobra.MinimumNArgs(2),
+			RunE: func(cmd *cobra.Command, args []string) error { return a.joinContexts(cmd.Context(), args) },
 		},
 		&cobra.Command{
 			Use:   "diff TOKEN TOKEN",
@@ -64,7 +68,7 @@ func parseTokens(args ...string) ([]causal.Token, error) {
 	return out, nil
 }
 
-func (a *app) joinContexts(args []string) error {
+func (a *app) joinContexts(ctx context.Context, args []string) error {
 	tokens, err := parseTokens(args...)
 	if err != nil {
 		return err
@@ -72,12 +76,35 @@ func (a *app) joinContexts(args []string) error {
 	all := causal.Token{}
 	for _, t := range tokens {
 		if all, err = causal.JoinTokens(all, t); err != nil {
+			break
+		}
+	}
+	if errors.Is(err, causal.ErrTwoRoots) || errors.Is(err, causal.ErrTooManyHeads) {
+		if a.exists() != nil { // no node to ask
 			return unjoinable(err)
 		}
+		return a.joinAtNode(ctx, args)
+	}
+	if err != nil {
+		return unjoinable(err)
 	}
 	return a.print(map[string]string{"token": all.String()}, func(w io.Writer) error {
 		_, err := fmt.Fprintln(w, all)
 		return err
+	})
+}
+
+// joinAtNode lets a node that has what the tokens name join them.
+func (a *app) joinAtNode(ctx context.Context, args []string) error {
+	return a.with(ctx, func(l *link) error {
+		k, err := l.JoinContexts(ctx, a.space, api.Read{Context: strings.Join(args, ",")})
+		if err != nil {
+			return err
+		}
+		return a.print(map[string]string{"token": k.Token}, func(w io.Writer) error {
+			_, err := fmt.Fprintln(w, k.Token)
+			return err
+		})
 	})
 }
 

@@ -85,15 +85,21 @@ func (a *app) ownContext(ctx context.Context, root bool) error {
 		return a.print(k, func(w io.Writer) error {
 			t := table{}
 			t.add("token", k.Token)
-			if k.Root != "" {
-				t.add("root", k.Root)
-			}
-			for _, h := range k.Heads {
-				t.add("head", fmt.Sprintf("%s #%d %s", h.Author, h.Seq, h.Digest))
-			}
+			t.addContext(k)
 			return t.write(w)
 		})
 	})
+}
+
+// addContext shows the root of a context, how much is below it, and what is loose.
+func (t *table) addContext(k api.Context) {
+	if k.Root != "" {
+		t.add("root", k.Root)
+		t.add("below", fmt.Sprintf("%s memos", comma(int64(k.Below))))
+	}
+	for _, h := range k.Heads {
+		t.add("head", fmt.Sprintf("%s #%d %s", h.Author, h.Seq, h.Digest))
+	}
 }
 
 // rootText shows a token's root, "" for none.
@@ -147,9 +153,7 @@ func (s *shown) compare(ctx context.Context, c *api.Client, t causal.Token) erro
 	if err != nil {
 		return err
 	}
-	for _, h := range k.Heads {
-		names = append(names, h.Author)
-	}
+	names = append(names, k.Authors...)
 	// A read under the token says what of it is not here.
 	behind := &api.Behind{}
 	_, err = c.Count(ctx, s.Space, api.Query{Topic: "-"}, api.Read{Context: s.Token, Wait: -1})

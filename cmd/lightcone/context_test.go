@@ -35,11 +35,11 @@ func TestDrawLargestToken(t *testing.T) {
 // Tokens whose join no token can hold are refused with a way out.
 func TestJoinTooManyHeads(t *testing.T) {
 	a := &app{stdout: new(bytes.Buffer)}
-	err := a.joinContexts([]string{wideToken(0, causal.MaxTokenHeads), wideToken(1, causal.MaxTokenHeads)})
+	err := a.joinContexts(t.Context(), []string{wideToken(0, causal.MaxTokenHeads), wideToken(1, causal.MaxTokenHeads)})
 	if !errors.Is(err, causal.ErrTooManyHeads) || exitCode(err) != exitFailed {
 		t.Errorf("got %v, exit status %d", err, exitCode(err))
 	}
-	if a.joinContexts([]string{wideToken(0, causal.MaxTokenHeads), wideToken(0, 1)}) != nil {
+	if a.joinContexts(t.Context(), []string{wideToken(0, causal.MaxTokenHeads), wideToken(0, 1)}) != nil {
 		t.Error("a token that holds the other was refused")
 	}
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +9,7 @@ import (
 )
 
 func (a *app) newDelCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "del TOPIC/ROW [FIELD…]",
 		Short: "Delete a row, or some fields of it, and print the context that covers it",
 		Long: "Delete a row, or some fields of it. Prints a context token that covers the deletion.\n" +
@@ -19,21 +17,27 @@ func (a *app) newDelCommand() *cobra.Command {
 			"Deleting what is not there is exit status 3.",
 		Example: "  lightcone del airports/00M\n  lightcone del airports/00M elevation",
 		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			topic, row, err := splitPath(args[0])
-			if err != nil {
-				return err
-			}
-			return a.del(cmd.Context(), topic, row, args[1:])
-		},
 	}
+	after := writeFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		u, err := after()
+		if err != nil {
+			return err
+		}
+		topic, row, err := splitPath(args[0])
+		if err != nil {
+			return err
+		}
+		return a.del(cmd.Context(), topic, row, args[1:], u)
+	}
+	return cmd
 }
 
 // del looks before it deletes: a typing error is told, and the deletion comes
 // after everything that it deletes.
-func (a *app) del(ctx context.Context, topic, row string, fields []string) error {
+func (a *app) del(ctx context.Context, topic, row string, fields []string, u under) error {
 	return a.with(ctx, func(l *link) error {
-		seen, err := l.Row(ctx, a.space, topic, row, fields, api.Read{})
+		seen, err := l.Row(ctx, a.space, topic, row, fields, api.Read{Context: u.context, Wait: u.wait})
 		if err != nil {
 			return err
 		}
@@ -48,13 +52,6 @@ func (a *app) del(ctx context.Context, topic, row string, fields []string) error
 			}
 			e.DeleteFields = sortedKeys(names)
 		}
-		r, err := l.Update(ctx, a.space, api.Update{Edits: []api.Edit{e}, Context: seen.Token})
-		if err != nil {
-			return err
-		}
-		return a.print(r, func(w io.Writer) error {
-			_, err := fmt.Fprintln(w, r.Token)
-			return err
-		})
+		return a.update(ctx, l, e, under{seen.Token, u.wait})
 	})
 }

@@ -75,6 +75,13 @@ func comma(n int64) string {
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
+// voucherWarning says on stderr whose word an answer is, while its memos are not here.
+func (a *app) voucherWarning(peer string, rows int) {
+	if peer != "" {
+		fmt.Fprintf(a.stderr, "vouched by %s: %d row(s), whose memos are not all here yet\n", peer, rows)
+	}
+}
+
 // behindWarning says on stderr that an answer is older than asked for.
 func (a *app) behindWarning(b *api.Behind) {
 	if b == nil {

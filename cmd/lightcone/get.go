@@ -44,6 +44,7 @@ func (a *app) get(ctx context.Context, topic, row string, fields []string, r api
 			return err
 		}
 		a.behindWarning(got.Behind)
+		a.voucherWarning(got.VouchedBy, 1)
 		a.say("context %s", got.Token)
 		a.hints(got)
 		return a.print(got, func(w io.Writer) error {

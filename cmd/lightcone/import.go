@@ -21,6 +21,7 @@ type importOptions struct {
 	topic, key, format string
 	path               string // of the file; "-" is stdin
 	fallback           string // topic of rows that name none
+	after              under
 }
 
 func (a *app) newImportCommand() *cobra.Command {
@@ -35,16 +36,20 @@ func (a *app) newImportCommand() *cobra.Command {
 			"Rows are written by key, so an import that was cut off is repaired by running it again.",
 		Example: "  lightcone import --topic airports --key iata airports.csv\n  lightcone export | lightcone --dir other import -",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.path = args[0]
-			if err := o.complete(); err != nil {
-				return err
-			}
-			if o.path == "-" {
-				return a.importRows(cmd.Context(), o, a.stdin, unknownTotal)
-			}
-			return a.importFile(cmd.Context(), o)
-		},
+	}
+	after := writeFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.path = args[0]
+		if o.after, err = after(); err != nil {
+			return err
+		}
+		if err := o.complete(); err != nil {
+			return err
+		}
+		if o.path == "-" {
+			return a.importRows(cmd.Context(), o, a.stdin, unknownTotal)
+		}
+		return a.importFile(cmd.Context(), o)
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.topic, "topic", "", "the topic of all rows (default: what a line of JSON names, else the file's name without its extension)")
@@ -135,6 +140,7 @@ type imported struct {
 	Repeated int     `json:"repeated"` // rows whose key an earlier row had
 	Seconds  float64 `json:"seconds"`
 	Rate     float64 `json:"rowsPerSecond"`
+	Token    string  `json:"token,omitempty"` // covers all rows
 }
 
 // importRows writes rows as they are read. total is for the progress bar.
@@ -146,16 +152,20 @@ func (a *app) importRows(ctx context.Context, o importOptions, src io.Reader, to
 		}
 		start := time.Now()
 		w := newImporter(ctx, l.Client, a.space, o.fallback, a.progress(total))
+		w.after = o.after
 		err = w.run(t)
 		if err != nil {
 			return w.failure(err)
 		}
-		out := imported{Topic: o.fallback, Rows: w.rows, Updates: w.updates, Repeated: w.repeated, Seconds: time.Since(start).Seconds()}
+		out := imported{Topic: o.fallback, Rows: w.rows, Updates: w.updates, Repeated: w.repeated, Seconds: time.Since(start).Seconds(), Token: w.token.String()}
 		out.Rate = float64(out.Rows) / max(out.Seconds, 1e-6)
 		if out.Repeated > 0 {
 			a.say("note: %s rows have a key that an earlier row had; the last one stays", comma(int64(out.Repeated)))
 		}
 		a.say("imported %s rows in %.2f s (%s rows/s)", comma(int64(out.Rows)), out.Seconds, comma(int64(out.Rate)))
+		if out.Token != "" {
+			a.say("context %s", out.Token)
+		}
 		return a.print(out, func(io.Writer) error { return nil })
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	causal "lightcone/context"
 	"lightcone/memo"
 	"lightcone/node/api"
 )
@@ -36,6 +37,8 @@ type importer struct {
 	client *api.Client
 	space  string
 	topic  string                   // of rows that do not name theirs
+	after  under                    // what the rows are written after
+	token  causal.Token             // covers all that is committed
 	bar    *progressbar.ProgressBar // nil: none
 
 	batch   *batch
@@ -57,6 +60,7 @@ type batch struct {
 	size   int
 	fields int
 	done   chan error
+	token  string // once it is done
 }
 
 func newImporter(ctx context.Context, c *api.Client, space, topic string, bar *progressbar.ProgressBar) *importer {
@@ -150,7 +154,8 @@ func (w *importer) flush() error {
 	}
 	w.pending = append(w.pending, b)
 	go func() {
-		_, err := w.client.Update(w.ctx, w.space, api.Update{Edits: b.edits})
+		r, err := w.client.UpdateWithin(w.ctx, w.space, api.Update{Edits: b.edits, Context: w.after.context}, w.after.wait)
+		b.token = r.Token
 		b.done <- err
 	}()
 	return nil
@@ -173,6 +178,9 @@ func (w *importer) settle(before error) error {
 	b := w.pending[0]
 	w.pending = w.pending[1:]
 	err := <-b.done
+	if err == nil {
+		err = w.cover(b.token)
+	}
 	switch {
 	case err == nil && before == nil:
 		w.rows += len(b.edits)
@@ -187,6 +195,15 @@ func (w *importer) settle(before error) error {
 	}
 	if before != nil {
 		return before
+	}
+	return err
+}
+
+// cover adds the token of an update that was committed.
+func (w *importer) cover(text string) error {
+	t, err := causal.ParseToken(text)
+	if err == nil {
+		w.token, err = causal.JoinTokens(w.token, t)
 	}
 	return err
 }

@@ -63,9 +63,16 @@ func (a *app) newScanCommand() *cobra.Command {
 
 func (a *app) scan(ctx context.Context, q api.Query, r api.Read) error {
 	return a.with(ctx, func(l *link) error {
+		voucher, vouched := "", 0
 		end, err := page(a, rowLine, func(each func(api.Row) error) (api.End, error) {
-			return l.Scan(ctx, a.space, q, r, each)
+			return l.Scan(ctx, a.space, q, r, func(row api.Row) error {
+				if row.VouchedBy != "" {
+					voucher, vouched = row.VouchedBy, vouched+1
+				}
+				return each(row)
+			})
 		})
+		a.voucherWarning(voucher, vouched)
 		if err == nil {
 			a.pageEnd(end.Behind, fmt.Sprintf("%s rows", comma(int64(end.Rows))), end.Token, end.Next)
 		}

@@ -128,6 +128,12 @@ func statusText(w io.Writer, st api.Status) error {
 		for _, m := range s.Members {
 			t.add("", memberText(m))
 		}
+		if s.Layer != nil {
+			t.add("", layerText(*s.Layer))
+		}
+		for _, p := range s.Liars {
+			t.add("", p+"  vouched for a state that was false; nothing of it was kept")
+		}
 	}
 	return t.write(w)
 }
@@ -139,6 +145,22 @@ func memberText(m api.MemberStatus) string {
 		link = "away"
 	}
 	return fmt.Sprintf("%s  %s, %s", m.Peer, link, lacking(m.Ahead, m.Lacks))
+}
+
+// layerText says what is shown before its memos are here.
+func layerText(l api.LayerStatus) string {
+	came := "asked for"
+	switch {
+	case l.Whole && l.Ready:
+		came = "all here"
+	case l.Ready:
+		came = "coming"
+	}
+	text := fmt.Sprintf("state vouched for by %s  %s, %s blocks since %s", l.Peer, came, comma(int64(l.Blocks)), l.Since.Local().Format(time.TimeOnly))
+	if l.Memos > 0 {
+		text += fmt.Sprintf("; of the %s memos behind it %s are not here yet", comma(int64(l.Memos)), comma(int64(l.Missing)))
+	}
+	return text
 }
 
 // lacking says what is missing, and on which side.

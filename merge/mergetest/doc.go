@@ -6,7 +6,8 @@
 // to one row: cells of all types or of some, concurrent and forked memos, row
 // tombstones, and tombstones with deltas in the same memo. Naive folds such a
 // history by the rules alone, in a way that shares no code with merge.Join: no
-// joins, no spans, only memos that name dots.
+// joins, no spans, only memos that name dots. Heavy generates histories whose rows
+// are so large that many of them are nested.
 //
 // Sessions generates what authors do who keep to the rules, and what each of them
 // knew and meant, so that tests can compare what readers see with intentions.

@@ -15,7 +15,7 @@ var (
 	elements = []int{0, 40, maxElements}
 )
 
-const maxElements = 400
+const maxElements = 200
 
 // Heavy generates what Histories does, but with values and sets so large that the
 // states of many rows are beyond merge.MaxRowBlock and many are not, and that some

@@ -16,11 +16,12 @@ import (
 
 // Read says what a read owes to a context. The zero Read asks for nothing.
 type Read struct {
-	Context string        // token
+	Context string        // tokens, with commas between them
 	At      string        // token: Mode "exact" with it as the context
 	Mode    string        // "at-least", "local", "exact"; "" is at-least
 	Wait    time.Duration // 0: the node's default; negative: not at all
 	Stale   string        // "error", "return"; "" is error
+	Vouched bool          // an at-least read may show what a peer vouches for
 }
 
 func (r Read) values() url.Values {
@@ -29,6 +30,9 @@ func (r Read) values() url.Values {
 	set(q, "at", r.At)
 	set(q, "mode", r.Mode)
 	set(q, "stale", r.Stale)
+	if r.Vouched {
+		q.Set("vouched", "true")
+	}
 	if r.Wait != 0 {
 		q.Set("wait", max(r.Wait, 0).String())
 	}
@@ -85,7 +89,13 @@ func (c *Client) Spaces(ctx context.Context) (list []Space, err error) {
 // Update writes rows, all or nothing. After ErrUnknownOutcome, or a Problem
 // named Unknown, they may or may not be written.
 func (c *Client) Update(ctx context.Context, space string, u Update) (r Receipt, err error) {
-	return r, c.call(ctx, http.MethodPost, spacePath(space, "update"), nil, u, &r)
+	return c.UpdateWithin(ctx, space, u, 0)
+}
+
+// UpdateWithin is Update that waits so long for the update's context; 0: the
+// node's default; negative: not at all.
+func (c *Client) UpdateWithin(ctx context.Context, space string, u Update, wait time.Duration) (r Receipt, err error) {
+	return r, c.call(ctx, http.MethodPost, spacePath(space, "update"), Read{Wait: wait}.values(), u, &r)
 }
 
 // Row reads a row, or only the named fields of it.
@@ -115,6 +125,12 @@ func (c *Client) DigestUnder(ctx context.Context, space string, r Read) (d Diges
 // Context returns what the node has of the space.
 func (c *Client) Context(ctx context.Context, space string) (k Context, err error) {
 	return k, c.call(ctx, http.MethodGet, spacePath(space, "context"), nil, nil, &k)
+}
+
+// JoinContexts returns what tokens of the space name together, which the node
+// waits for as a read does.
+func (c *Client) JoinContexts(ctx context.Context, space string, r Read) (k Context, err error) {
+	return k, c.call(ctx, http.MethodGet, spacePath(space, "context"), r.values(), nil, &k)
 }
 
 // RootContext is Context with a token that names a root: one for Read.At.

@@ -13,10 +13,13 @@
 //
 // # Contexts
 //
-// Every response that has a context carries it as "token" in the body and as
-// the header Lightcone-Context (of a scan: as a trailer). A request brings one
-// as the query parameter context, as "context" in the body, or in the same
-// header.
+// Every response to a request about rows carries a context token in the header
+// Lightcone-Context (of a scan or history: as a trailer) and most as "token" in
+// the body too. Errors have the header as well: it names what the session has
+// seen, or, where the node cannot vouch for that, what the request named, so that
+// the caller always goes on with the last one it got. A request brings tokens as
+// the query parameter context, as "context" in the body, or in the same header;
+// several, with commas between them or in several headers, are joined.
 //
 // # JSON
 //

@@ -75,7 +75,7 @@ func (s *service) registerHistory(api huma.API) {
 }
 
 func (s *service) history(ctx context.Context, in *historyInput) (*huma.StreamResponse, error) {
-	x, err := s.session(in.Space, in.Asked)
+	x, err := s.session(ctx, in.Space, in.Asked)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}

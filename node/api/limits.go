@@ -16,6 +16,8 @@ const (
 	MaxEdits = memo.MaxDeltas
 	// MaxWait bounds how long a read may wait for its context.
 	MaxWait = 5 * time.Minute
+	// maxAuthors bounds the authors that a context lists.
+	maxAuthors = 1024
 	// MaxBlocked bounds the peers named by one request to block.
 	MaxBlocked = 1024
 	// maxHeader bounds a request's line and headers in bytes; a context token and

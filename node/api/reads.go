@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	causal "lightcone/context"
 	"lightcone/memo"
 	"lightcone/merge"
 	"lightcone/node"
@@ -21,7 +22,8 @@ type Row struct {
 	Cells      []Cell  `json:"cells,omitempty" doc:"More of fields that are no registers: multis, counters and sets"`
 	Provenance []Stamp `json:"provenance,omitempty" doc:"The memos behind the row; a scan leaves them out"`
 	Token      string  `json:"token,omitempty" doc:"Context token: what the session has seen now; a scan has it in its last line"`
-	Behind     *Behind `json:"behind,omitempty" doc:"What the view lacked, with stale=return; a scan has it in its last line"`
+	VouchedBy  string  `json:"vouchedBy,omitempty" doc:"The peer whose word the row is, in part or all: the memos behind it are not all here"`
+	Behind     *Behind `json:"behind,omitempty" doc:"What the view lacked, with stale=return or mode=local; a scan has it in its last line"`
 }
 
 // Stamp names a memo and its time.
@@ -30,17 +32,19 @@ type Stamp struct {
 	Time uint64 `json:"time" doc:"Hybrid logical clock: 48 bits of milliseconds, 16 of counter"`
 }
 
-// Context is everything a node has of a space, written down.
+// Context is a query context, written down.
 type Context struct {
-	Token string `json:"token"`
-	Root  string `json:"root,omitempty" doc:"The root that the token names"`
-	Heads []Head `json:"heads" doc:"The latest memo of each author"`
+	Token   string   `json:"token" doc:"It in short; few heads are named without a root"`
+	Root    string   `json:"root,omitempty" doc:"The root that holds what is folded"`
+	Below   uint64   `json:"below" doc:"How many memos the root covers"`
+	Heads   []Head   `json:"heads" doc:"The loose heads beyond the root, one an author"`
+	Authors []string `json:"authors" doc:"Peer ids of those who wrote what the context names, of at most 1024"`
 }
 
 func (s *service) registerReads(api huma.API) {
 	const space = "/v1/spaces/{space}"
 	huma.Register(api, operation(http.MethodGet, space+"/row", "row", "One row"), s.row)
-	huma.Register(api, operation(http.MethodGet, space+"/context", "context", "What the node has of the space"), s.context)
+	huma.Register(api, operation(http.MethodGet, space+"/context", "context", "What the node has of the space, or what the tokens of the request name together"), s.context)
 	huma.Register(api, operation(http.MethodGet, space+"/count", "count", "How many rows a scan would show"), s.count)
 	scan := operation(http.MethodGet, space+"/scan", "scan", "Rows in order of their keys, one a line")
 	scan.Responses = map[string]*huma.Response{"200": {
@@ -59,7 +63,7 @@ type rowInput struct {
 }
 
 func (s *service) row(ctx context.Context, in *rowInput) (*known[Row], error) {
-	x, err := s.session(in.Space, in.Asked)
+	x, err := s.session(ctx, in.Space, in.Asked)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}
@@ -74,12 +78,22 @@ func (s *service) row(ctx context.Context, in *rowInput) (*known[Row], error) {
 	if err != nil {
 		return nil, refused(err, x)
 	}
-	out := Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r), Behind: behindOf(r.Behind)}
+	out := rowOf(r)
+	out.Behind = behindOf(r.Behind)
 	for _, st := range r.Provenance {
 		out.Provenance = append(out.Provenance, stampOf(st))
 	}
 	out.Token = x.Token().String()
 	return &known[Row]{Context: out.Token, Body: out}, nil
+}
+
+// rowOf shows a row as a scan does.
+func rowOf(r node.Row) Row {
+	out := Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r)}
+	if r.VouchedBy != (node.PeerID{}) {
+		out.VouchedBy = r.VouchedBy.String()
+	}
+	return out
 }
 
 // selected returns r with the named fields that exist, or ErrNotFound when none does.
@@ -124,31 +138,60 @@ func headOf(h memo.Head) Head {
 
 type contextInput struct {
 	InSpace
+	Asked
 	Root bool `query:"root" doc:"A token that names the root of it, to read the state of now later on: at=TOKEN"`
 }
 
+// context answers with what the request's tokens name together, or, without any,
+// with all that the node has.
 func (s *service) context(ctx context.Context, in *contextInput) (*known[Context], error) {
 	sp, err := s.node.OpenSpace(in.Space)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}
-	qc := sp.Context()
-	x := sp.Session()
-	out := Context{Heads: []Head{}}
-	if in.Root {
+	x, err := s.session(ctx, in.Space, in.Asked)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	out := Context{Heads: []Head{}, Authors: []string{}}
+	switch asked := len(split(in.Context, in.At, in.Header)) > 0; {
+	case in.Root:
 		t, err := x.ExactToken(ctx)
 		if err != nil {
 			return nil, ProblemOf(err)
 		}
-		out.Token, out.Root, qc = t.String(), t.Root.String(), x.Context()
-	} else {
-		x.See(qc)
+		out.Token = t.String()
+	case asked:
+		if err := x.View(ctx, func(*node.Tx) error { return nil }); err != nil {
+			return nil, ProblemOf(err)
+		}
+	default:
+		x.See(sp.Context())
+	}
+	if out.Token == "" {
 		out.Token = x.Token().String()
 	}
-	for _, h := range qc.Loose {
-		out.Heads = append(out.Heads, headOf(h))
-	}
+	out.describe(x.Context())
 	return &known[Context]{Context: out.Token, Body: out}, nil
+}
+
+// describe fills in what a context holds.
+func (c *Context) describe(qc causal.Context) {
+	if !qc.Root.IsZero() {
+		c.Root = qc.Root.String()
+	}
+	for m := range qc.Below.All() {
+		c.Below += m.Seq
+	}
+	for _, h := range qc.Loose {
+		c.Heads = append(c.Heads, headOf(h))
+	}
+	for h := range qc.Heads() {
+		if len(c.Authors) == maxAuthors {
+			return
+		}
+		c.Authors = append(c.Authors, h.Author.String())
+	}
 }
 
 // rangeInput selects rows.
@@ -204,7 +247,7 @@ type Count struct {
 }
 
 func (s *service) count(ctx context.Context, in *rangeInput) (*known[Count], error) {
-	x, q, err := s.ranging(in.Space, in.Asked, in.query)
+	x, q, err := s.ranging(ctx, in.Space, in.Asked, in.query)
 	if err != nil {
 		return nil, err
 	}

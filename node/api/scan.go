@@ -32,15 +32,13 @@ type failure struct {
 
 // scan answers errors that come before the first row as any other operation.
 func (s *service) scan(ctx context.Context, in *rangeInput) (*huma.StreamResponse, error) {
-	x, q, err := s.ranging(in.Space, in.Asked, in.query)
+	x, q, err := s.ranging(ctx, in.Space, in.Asked, in.query)
 	if err != nil {
 		return nil, err
 	}
 	l := &lines[node.Row]{
 		limit: q.Limit, cursor: func(r node.Row) string { return r.Cursor().String() },
-		line: func(r node.Row) any {
-			return Row{Topic: r.Topic, Key: Name(r.Key), Fields: Fields(r.Fields), Cells: cellsOf(r)}
-		},
+		line: func(r node.Row) any { return rowOf(r) },
 	}
 	if q.Limit > 0 {
 		q.Limit++ // one more tells whether there are more

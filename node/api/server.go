@@ -70,7 +70,8 @@ func handler(closing context.Context, n *node.Node, o Options) (http.Handler, er
 	s.registerHistory(api)
 	s.registerWatch(api)
 	s.registerPeers(api)
-	return guard(o.Token, http.MaxBytesHandler(mux, MaxBody)), nil
+	describeCarried(api.OpenAPI())
+	return guard(o.Token, carry(http.MaxBytesHandler(mux, MaxBody))), nil
 }
 
 // config is huma's default without pages and links that a control socket has no

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -9,25 +10,23 @@ import (
 	"lightcone/node"
 )
 
-// contextHeader carries a context token both ways.
-const contextHeader = "Lightcone-Context"
-
 // Asked is what every read may say about its context. It is exported for huma,
 // which does not look into embedded types that are not.
 type Asked struct {
-	Context string `query:"context" doc:"Context token: the answer shows no less than it names"`
+	Context string `query:"context" doc:"Context tokens, with commas between them: the answer shows no less than they name"`
 	At      string `query:"at" doc:"Context token: mode=exact with it as the context, the state of precisely that cut"`
-	Header  string `header:"Lightcone-Context" doc:"Another context token, joined with the first"`
+	Header  string `header:"Lightcone-Context" doc:"Context tokens, with commas between them, or several such headers: joined with all others of the request"`
 	Mode    string `query:"mode" enum:"at-least,local,exact" default:"at-least" doc:"What the answer owes to the context"`
 	Wait    string `query:"wait" doc:"How long to wait for the context, as 2s or 0" example:"2s"`
+	Vouched bool   `query:"vouched" doc:"With mode=at-least: rows may be what a peer vouches for until their memos are here, as with mode=local; they say so"`
 	Stale   string `query:"stale" enum:"error,return" default:"error" doc:"What to do when waiting was in vain"`
 }
 
 var modes = map[string]node.Mode{"": node.AtLeast, "at-least": node.AtLeast, "local": node.Local, "exact": node.Exact}
 
 // ranging starts a session for the rows that query selects.
-func (s *service) ranging(space string, a Asked, query func() (node.Query, error)) (*node.Session, node.Query, error) {
-	x, err := s.session(space, a)
+func (s *service) ranging(ctx context.Context, space string, a Asked, query func() (node.Query, error)) (*node.Session, node.Query, error) {
+	x, err := s.session(ctx, space, a)
 	if err != nil {
 		return nil, node.Query{}, ProblemOf(err)
 	}
@@ -49,12 +48,15 @@ func refused(err error, x *node.Session) error {
 }
 
 // session starts a session of the space as asked for.
-func (s *service) session(space string, a Asked) (*node.Session, error) {
+func (s *service) session(ctx context.Context, space string, a Asked) (*node.Session, error) {
+	texts := split(a.Context, a.At, a.Header)
+	carried := carriedBy(ctx)
+	carried.asked = texts
 	sp, err := s.node.OpenSpace(space)
 	if err != nil {
 		return nil, err
 	}
-	r := node.Read{Mode: modes[a.Mode]}
+	r := node.Read{Mode: modes[a.Mode], Vouched: a.Vouched}
 	if a.At != "" {
 		r.Mode = node.Exact
 	}
@@ -69,13 +71,14 @@ func (s *service) session(space string, a Asked) (*node.Session, error) {
 	}
 	r.Wait = min(r.Wait, MaxWait)
 	x := sp.Session(r)
-	for _, text := range []string{a.Context, a.At, a.Header} {
+	for _, text := range texts {
 		t, err := causal.ParseToken(text)
 		if err != nil {
 			return nil, err
 		}
 		x.Take(t)
 	}
+	carried.session = x
 	return x, nil
 }
 

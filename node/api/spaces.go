@@ -140,7 +140,7 @@ type digestInput struct {
 }
 
 func (s *service) digest(ctx context.Context, in *digestInput) (*known[Digest], error) {
-	x, err := s.session(in.Space, in.Asked)
+	x, err := s.session(ctx, in.Space, in.Asked)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}

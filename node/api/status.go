@@ -42,6 +42,19 @@ type PeerStatus struct {
 type SpaceStatus struct {
 	Space
 	Members []MemberStatus `json:"members"`
+	Layer   *LayerStatus   `json:"layer,omitempty" doc:"A peer's state, which is shown with its name until the memos behind it are here"`
+	Liars   []string       `json:"liars,omitempty" doc:"Peers that vouched for a state that was false; nothing of it was kept"`
+}
+
+// LayerStatus is the state of a space that a peer vouches for.
+type LayerStatus struct {
+	Peer    string    `json:"peer"`
+	Since   time.Time `json:"since" doc:"When it was begun to be fetched"`
+	Memos   uint64    `json:"memos" doc:"That it covers; 0 until that is known"`
+	Missing uint64    `json:"missing" doc:"Of them, not here"`
+	Blocks  int       `json:"blocks" doc:"Of it that came"`
+	Ready   bool      `json:"ready" doc:"Rows that came are shown"`
+	Whole   bool      `json:"whole" doc:"All rows are here"`
 }
 
 // MemberStatus says what a peer of a space is known to have.
@@ -155,6 +168,15 @@ func statusOf(st node.Status) Status {
 			one.Members = append(one.Members, MemberStatus{
 				Peer: m.Peer.String(), Connected: m.Connected, Ahead: m.Ahead, Lacks: m.Lacks,
 			})
+		}
+		if l := sp.Layer; l != nil {
+			one.Layer = &LayerStatus{
+				Peer: l.Peer.String(), Since: l.Since, Memos: l.Memos, Missing: l.Missing,
+				Blocks: l.Blocks, Ready: l.Ready, Whole: l.Whole,
+			}
+		}
+		for _, p := range sp.Liars {
+			one.Liars = append(one.Liars, p.String())
 		}
 		out.Spaces = append(out.Spaces, one)
 	}

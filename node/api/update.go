@@ -14,7 +14,7 @@ import (
 // Update is a set of edits that becomes one memo: all or nothing.
 type Update struct {
 	Edits   []Edit `json:"edits" minItems:"1"`
-	Context string `json:"context,omitempty" doc:"Context token: the write happens after everything it names"`
+	Context string `json:"context,omitempty" doc:"Context tokens, with commas between them: the write happens after everything they name"`
 }
 
 // Edit changes one row: first deletions, then the rest is written.
@@ -46,7 +46,7 @@ func (s *service) registerUpdate(api huma.API) {
 
 type updateInput struct {
 	InSpace
-	Header string `header:"Lightcone-Context" doc:"Another context token, joined with the body's"`
+	Header string `header:"Lightcone-Context" doc:"Context tokens, with commas between them, or several such headers: joined with the body's"`
 	Wait   string `query:"wait" doc:"How long to wait for the context, as 2s or 0" example:"2s"`
 	Body   Update
 }
@@ -59,7 +59,7 @@ func (s *service) update(ctx context.Context, in *updateInput) (*known[Receipt],
 	case len(edits) > MaxEdits:
 		return nil, ProblemOf(fmt.Errorf("%w: an update of %d rows, the limit is %d; split it", memo.ErrTooLarge, len(edits), MaxEdits))
 	}
-	x, err := s.session(in.Space, Asked{Context: in.Body.Context, Header: in.Header, Wait: in.Wait})
+	x, err := s.session(ctx, in.Space, Asked{Context: in.Body.Context, Header: in.Header, Wait: in.Wait})
 	if err != nil {
 		return nil, ProblemOf(err)
 	}

@@ -67,7 +67,7 @@ func (s *service) registerWatch(api huma.API) {
 
 // watch answers faults of the request as any other operation, before it streams.
 func (s *service) watch(ctx context.Context, in *watchInput) (*huma.StreamResponse, error) {
-	x, q, err := s.ranging(in.Space, in.Asked, in.query)
+	x, q, err := s.ranging(ctx, in.Space, in.Asked, in.query)
 	if err != nil {
 		return nil, err
 	}

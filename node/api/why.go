@@ -51,7 +51,7 @@ type Lost struct {
 }
 
 func (s *service) why(ctx context.Context, in *rowInput) (*known[Explanation], error) {
-	x, err := s.session(in.Space, in.Asked)
+	x, err := s.session(ctx, in.Space, in.Asked)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}

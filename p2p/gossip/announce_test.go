@@ -121,7 +121,7 @@ func TestLongestAnnouncement(t *testing.T) {
 	if len(data) != MaxAnnouncement {
 		t.Errorf("the longest announcement has %d bytes, the limit is %d", len(data), MaxAnnouncement)
 	}
-	long := append(data, make([]byte, 64<<20)...)
+	long := resigned(t, announcer(), func(w *announcement) { w.Heads = manyHeads(100_000) })
 	if n := allocated(func() {
 		if Prepare(&HeardRoot{Space: testSpace, Data: long}) == nil {
 			t.Error("an announcement above the limit passed")

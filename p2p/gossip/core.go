@@ -197,6 +197,8 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.fetch(now, in, e)
 	case Prefer:
 		c.prefer(in)
+	case Drop:
+		c.drop(now, in, e)
 	case Folded:
 		c.refolded(in, e)
 		c.folded(now, in, e)

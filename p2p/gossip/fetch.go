@@ -20,7 +20,7 @@ const (
 	fetchPatience, turnPatience = 15 * time.Second, time.Minute
 	// fetchWindow is how many bytes of blocks are under way to us, by what blocks had
 	// lately; minAsked and maxAsked bound their number.
-	fetchWindow        = 1 << 20
+	fetchWindow        = 1 << 18
 	minAsked, maxAsked = 32, 4096
 	// maxLacking is how many blocks a peer may not have until another is asked.
 	maxLacking = 256
@@ -109,6 +109,18 @@ func (c *Core) prefer(in Prefer) {
 		if j.stage == StatePart {
 			j.walk.Prefer(in.Key)
 		}
+	}
+}
+
+// drop ends jobs that the owner has no use for.
+func (c *Core) drop(now time.Time, in Drop, e *Effects) {
+	for _, j := range slices.Clone(c.jobs) {
+		if j.space.id == in.Space && (in.Root.IsZero() || j.root == in.Root) {
+			c.finish(now, j, in.Err, e)
+		}
+	}
+	if in.Liar != (Peer{}) {
+		e.Blame = append(e.Blame, Blame{Peer: in.Liar, Err: in.Err})
 	}
 }
 

@@ -166,17 +166,17 @@ func TestSuppression(t *testing.T) {
 		"of a fetched cut above": {func(l *listener, f Folded) {
 			above := f.Vector.Clone()
 			above.Set(memo.Mark{Head: memo.Head{Author: l.evil.id, Seq: 1, ID: testID}})
-			l.core.fetched(&Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: above}}})
+			l.core.Step(l.now, Tick{}, &Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: above}}})
 			l.hear(l.evil, junk(1), 2)
 		}, true},
 		"of a fetched cut beside": {func(l *listener, f Folded) {
 			var beside memo.Vector
 			beside.Set(memo.Mark{Head: memo.Head{Author: l.evil.id, Seq: 1000, ID: testID}})
-			l.core.fetched(&Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: beside}}})
+			l.core.Step(l.now, Tick{}, &Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: beside}}})
 			l.hear(l.evil, junk(1), 1000)
 		}, false},
 		"of a cut that could not be fetched": {func(l *listener, f Folded) {
-			l.core.fetched(&Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: f.Vector, Err: errNoRun}}})
+			l.core.Step(l.now, Tick{}, &Effects{Fetched: []Fetched{{Space: l.space, Made: junk(1), Vector: f.Vector, Err: errNoRun}}})
 			l.hear(l.evil, junk(1), 2)
 		}, false},
 	} {
@@ -301,5 +301,30 @@ func TestAlarm(t *testing.T) {
 		if len(l.news) != 1 || l.news[0].Unequal != f.ID || l.stats().Alarms != 1 {
 			t.Errorf("before the fold %v: told %+v, %+v", before, l.news, l.stats())
 		}
+	}
+}
+
+// TestHeadsAreNoted: who announces has what it names.
+func TestHeadsAreNoted(t *testing.T) {
+	l := newListener(t)
+	h := memo.Head{Author: l.other.id, Seq: 7, ID: testID}
+	l.hear(l.evil, junk(1), 1, h)
+	l.core.Members(l.space, func(p Peer, _ bool, has memo.Vector) {
+		if p == l.evil.id && !has.Covers(h.Author, h.Seq) {
+			t.Error("it is not known who has an announced head")
+		}
+	})
+}
+
+// TestSaidAgain: long after, where nobody else says it, with the peers that others
+// count.
+func TestSaidAgain(t *testing.T) {
+	l := newListener(t)
+	f := l.fold()
+	l.pass(announceMin)
+	l.hear(l.evil, f.Root, 1)
+	l.pass(3 * announceMax)
+	if n := len(l.announced); n < 2 || n > 3 || l.announced[0].Peers != 1 || l.announced[n-1].Peers != 3 {
+		t.Errorf("announced %d times: %+v", n, l.announced)
 	}
 }

@@ -98,6 +98,16 @@ type (
 		Key   string // merge.RowKey
 	}
 
+	// Drop ends what is fetched of a root, of every root of the space where Root is
+	// zero, because its blocks cannot be kept or, with Liar, because that peer's word
+	// about it turned out to be false. Each fetch ends in a Fetched with Err.
+	Drop struct {
+		Space memo.SpaceID
+		Root  memo.ID
+		Liar  Peer
+		Err   error
+	}
+
 	// Folded reports a root this replica made of its own sealed cut, whose blocks
 	// are held. Err says why a fold that the Core asked for failed.
 	Folded struct {
@@ -139,6 +149,7 @@ func (*Attached) input()  {}
 func (Want) input()       {}
 func (Fetch) input()      {}
 func (Prefer) input()     {}
+func (Drop) input()       {}
 func (Folded) input()     {}
 func (*HeardRoot) input() {}
 
@@ -148,6 +159,7 @@ type Effects struct {
 	Open    []Open
 	Send    []Send
 	Close   []Close
+	Blame   []Blame
 	Deliver []Deliver
 	Admit   []Admit
 	Keep    []Keep
@@ -185,6 +197,12 @@ type (
 		Session SessionID
 		Err     error
 		Blame   bool
+	}
+
+	// Blame lowers a peer's score for what no session of it shows.
+	Blame struct {
+		Peer Peer
+		Err  error
 	}
 
 	// Deliver hands verified runs to the owner to attach. The owner answers with
@@ -259,7 +277,7 @@ func (e *Effects) Reset() {
 	clear(e.Heard)
 	*e = Effects{
 		Publish: e.Publish[:0], Open: e.Open[:0], Send: e.Send[:0],
-		Close: e.Close[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
+		Close: e.Close[:0], Blame: e.Blame[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
 		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Ahead: e.Ahead[:0],
 		Heard: e.Heard[:0],
 	}

@@ -326,5 +326,5 @@ func (c *Core) suspectRoot(now time.Time, s *space, m *member) {
 func (c *Core) behind(s *space, a *Announcement) bool {
 	own := c.cfg.Holdings.Vector(s.id)
 	lacks := func(h memo.Head) bool { return !own.Covers(h.Author, h.Seq) }
-	return slices.ContainsFunc(a.Heads, lacks) || !c.holds(s, a) && count(own) < a.Memos
+	return slices.ContainsFunc(a.Heads, lacks) || count(own) < a.Memos
 }

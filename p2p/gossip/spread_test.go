@@ -94,6 +94,9 @@ func TestFig11ExtraAnnouncementsDieOut(t *testing.T) {
 func TestOneSaysItsRootAgain(t *testing.T) {
 	const peers, intervals = 20, 5
 	w := spread(t, 2, peers, slow)
+	for _, r := range w.replicas { // recon has nothing to bring
+		r.core.spaces[w.space].nextAE = w.time().Add(24 * time.Hour)
+	}
 	w.foldAll(peers, time.Second)
 	w.run(2*announceMax, nil) // intervals have grown
 	before := w.announced()

@@ -1,0 +1,101 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lightcone/memo"
+	"lightcone/p2p"
+	"lightcone/p2p/gossip"
+)
+
+// Figure 11. There is one writer and there are many readers, five of whom consolidate
+// the same edits:
+//
+//	writer: E1 -> E2 -> … -> En --> everybody
+//	                          |-> reader 1: root ──╮
+//	                          |-> …                ├ one root, one announcement or few
+//	                          `-> reader 5: root ──╯
+//
+// Five made it, and it is one: every block of it has the same digest and the same
+// bytes with all five. A maker who hears the root announced says nothing: the extra
+// announcements die out. The same with fifty readers in virtual time is a test of
+// p2p/gossip.
+func TestFig11(t *testing.T) {
+	const readers, makers = 7, 5
+	rs := swarm(t, 1+readers, p2p.Options{})
+	said := 0
+	for round := 1; round <= 2; round++ {
+		for i := range 60 {
+			put(t, rs[0], fmt.Sprintf("row%d", i), map[string]string{"round": fmt.Sprint(round), "of": strings.Repeat("x", i)})
+		}
+		converge(t, rs)
+		roots := make([]memo.ID, makers)
+		var wg sync.WaitGroup
+		for i, r := range rs[1 : 1+makers] {
+			wg.Go(func() {
+				tok, err := r.space.Session().ExactToken(context.Background())
+				if err != nil {
+					t.Error(err)
+				}
+				roots[i] = tok.Root
+			})
+		}
+		wg.Wait()
+		first := blocksOf(t, rs[1], roots[0])
+		if len(first) < 30 {
+			t.Errorf("the root has %d blocks: too few to prove much", len(first))
+		}
+		for i, r := range rs[1 : 1+makers] {
+			if diff := cmp.Diff(first, blocksOf(t, r, roots[i])); diff != "" {
+				t.Errorf("readers 1 and %d do not have one root:\n%s", i+1, diff)
+			}
+		}
+
+		waitFor(t, "every maker has announced the root, or heard it and said nothing", func() bool {
+			for _, r := range rs[1 : 1+makers] {
+				if s := rootStats(t, r); s.Announced+s.Suppressed < round {
+					return false
+				}
+			}
+			return true
+		})
+		all := 0
+		for _, r := range rs {
+			all += rootStats(t, r).Announced
+		}
+		t.Logf("round %d: %d makers, %d announcements", round, makers, all-said)
+		if all == said || all-said >= makers {
+			t.Errorf("round %d: %d makers of one root made %d announcements", round, makers, all-said)
+		}
+		said = all
+	}
+	for i, r := range rs {
+		if s := rootStats(t, r); s.Alarms > 0 {
+			t.Errorf("replica %d heard of the same cut with another state: %+v", i, s)
+		}
+	}
+}
+
+func blocksOf(t *testing.T, r *replica, root memo.ID) map[memo.ID]string {
+	t.Helper()
+	blocks, err := r.space.BlocksOf(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blocks
+}
+
+func rootStats(t *testing.T, r *replica) gossip.RootStats {
+	t.Helper()
+	st, err := r.Status(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Protocol.Roots
+}

@@ -1,0 +1,258 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"lightcone/memo"
+	"lightcone/merge"
+)
+
+// rowBytes is what a row of fullOf holds.
+const rowBytes = 600
+
+// fullOf starts a replica with n rows, each written by a memo of its own.
+func fullOf(t testing.TB, n int) *linked {
+	t.Helper()
+	r := startLinked(t, t.TempDir(), Options{Durability: None})
+	var err error
+	if r.space, err = r.CreateSpace("default", Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		fields := Fields{"i": memo.Int(int64(i)), "data": memo.Blob(bytes.Repeat([]byte{byte(i)}, rowBytes))}
+		if _, err := r.space.Put(context.Background(), "t", rowName(i), fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+func rowName(i int) string { return fmt.Sprintf("row%05d", i) }
+
+// layerOf returns what status says of a replica's layer, nil when it has none.
+func layerOf(t testing.TB, r *linked) *LayerStatus {
+	t.Helper()
+	st, err := r.Status(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Spaces[0].Layer
+}
+
+// lateRows are the rows of the tests below: enough memos that a state is fetched.
+const lateRows = 5000
+
+// Over a slow link a late joiner shows rows long before their memos came, with the
+// name of the peer that vouches for them; at the end everything is its own.
+func TestLateJoinerShowsVouchedRows(t *testing.T) {
+	ctx := context.Background()
+	a := fullOf(t, lateRows)
+	b := startLinked(t, t.TempDir(), Options{})
+	began := time.Now()
+	joinOver(t, a, b, 800_000)
+	for _, i := range []int{lateRows - 1, lateRows / 2} {
+		row, err := b.space.Session(Read{Mode: Local, Wait: patience}).Get(ctx, "t", rowName(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("row %d after %v, with %d of %d memos here, vouched for by %v", i, time.Since(began), b.Spaces()[0].Memos, lateRows+1, row.VouchedBy)
+		if row.Fields["i"] != memo.Int(int64(i)) {
+			t.Errorf("row %d: %v", i, row.Fields)
+		}
+		if row.VouchedBy != a.ID() && b.Spaces()[0].Memos <= uint64(i) {
+			t.Errorf("row %d is shown without its memo and vouched for by %v", i, row.VouchedBy)
+		}
+	}
+	if st, err := b.Status(ctx); err != nil || st.Spaces[0].Layer == nil || st.Spaces[0].Layer.Peer != a.ID() || st.Spaces[0].Layer.Memos != lateRows+1 {
+		t.Errorf("status: %+v, %v", st.Spaces[0], err)
+	}
+	var behind *BehindError
+	if _, err := b.space.Session(Read{Wait: -1}).Get(ctx, "t", rowName(lateRows-1)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("another read shows what a peer vouches for: %v", err)
+	}
+	x := b.space.Session(Read{Vouched: true, Wait: patience})
+	if row, err := x.Get(ctx, "t", rowName(lateRows-1)); err != nil || row.VouchedBy != a.ID() {
+		t.Errorf("a vouched read: %+v, %v", row, err)
+	}
+	if _, err := b.space.Session(From(x.Token()), Read{Wait: -1}).Get(ctx, "t", rowName(0)); !errors.As(err, &behind) {
+		t.Errorf("the session un-knows what it was vouched: %v", err)
+	}
+	n, labelled := 0, 0
+	for row, err := range b.space.Session(Read{Mode: Local, Wait: patience}).Scan(ctx, Query{Topic: "t"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.Fields["i"] != memo.Int(int64(n)) {
+			t.Fatalf("row %d: %v", n, row.Fields)
+		}
+		if n++; row.VouchedBy != (PeerID{}) {
+			labelled++
+		}
+	}
+	t.Logf("a scan of %d rows after %v, %d of them vouched for", n, time.Since(began), labelled)
+	if n != lateRows {
+		t.Errorf("a scan shows %d rows", n)
+	}
+	a.converge(t, b)
+	t.Logf("equal after %v, %d bytes received", time.Since(began), b.server.Traffic().Received)
+	if row, err := b.space.Session(Read{Mode: Local}).Get(ctx, "t", rowName(5)); err != nil || row.VouchedBy != (PeerID{}) {
+		t.Errorf("at the end: %+v, %v", row, err)
+	}
+	waitUntil(t, "the layer is dropped", func() bool {
+		st, err := b.Status(ctx)
+		return err == nil && st.Spaces[0].Layer == nil && len(st.Spaces[0].Liars) == 0
+	})
+}
+
+// A fetch that a restart broke off goes on where it was: no block comes twice.
+func TestFetchGoesOnAfterARestart(t *testing.T) {
+	ctx := context.Background()
+	a, dir := fullOf(t, lateRows), t.TempDir()
+	b := startLinked(t, dir, Options{})
+	joinOver(t, a, b, 600_000)
+	waitUntil(t, "some of the state is here", func() bool {
+		l := layerOf(t, b)
+		return l != nil && l.Ready && l.Blocks > 600
+	})
+	b.stop(t)
+	before := b.owner.core.Stats().BlocksGot // the owner ended
+	b = startLinked(t, dir, Options{})
+	var err error
+	if b.space, err = b.OpenSpace("default"); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, "the state is fetched again", func() bool {
+		l := layerOf(t, b)
+		return l != nil && l.Ready
+	})
+	row, err := b.space.Session(Read{Mode: Local, Wait: patience}).Get(ctx, "t", rowName(lateRows-1))
+	if err != nil || row.Fields["i"] != memo.Int(lateRows-1) {
+		t.Errorf("%v, %v", row.Fields["i"], err)
+	}
+	a.converge(t, b)
+	st, err := b.Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[memo.ID]bool{}
+	last, _ := a.folder.latest(a.space.id)
+	if err := merge.Reach(a.store.Blocks(a.space.id), last.root, func(id memo.ID) bool {
+		all[id] = true
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	after := st.Protocol.BlocksGot
+	t.Logf("of %d blocks %d came before the restart and %d after it", len(all)+1, before, after)
+	if after == 0 || before+after > len(all)+1 {
+		t.Error("blocks came twice, or none came")
+	}
+}
+
+// A peer that lies to a real late joiner is found out, and the joiner ends up with
+// what the memos say, whatever it was told.
+func TestLiarsOnTheNetwork(t *testing.T) {
+	const rows = coldAfter + 200
+	for _, lie := range []struct {
+		name string
+		tell func(t *testing.T, s *Space, f folded) folded
+		out  bool // it is found out; else the fetch fails
+	}{
+		{"an altered row", func(t *testing.T, s *Space, f folded) folded {
+			return forge(t, s, f, func(all map[string]merge.Row) { alter(all, rowName(rows-1)) })
+		}, true},
+		{"rows beyond the vector", func(t *testing.T, s *Space, f folded) folded {
+			if _, err := s.Put(context.Background(), "t", "later", Fields{"i": memo.Int(1)}); err != nil {
+				t.Fatal(err)
+			}
+			s.node.folder.forget(s)
+			f.root.State = wordOf(t, s).root.State
+			return forge(t, s, f, func(map[string]merge.Row) {})
+		}, true},
+		{"memos that were never written", func(t *testing.T, s *Space, f folded) folded {
+			m, _ := f.vector.Get(s.node.id)
+			m.Seq, m.ID = m.Seq+1000, memo.Sum([]byte("?"))
+			f.vector = f.vector.Clone()
+			f.vector.Set(m)
+			blocks := s.node.store.Blocks(s.id)
+			if err := blocks.Write(func(put merge.BlockPutter) (err error) {
+				f.root.Vector, err = merge.BuildVector(f.root.Params, f.vector, put)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return forge(t, s, f, func(map[string]merge.Row) {})
+		}, false},
+		{"a damaged block", func(t *testing.T, s *Space, f folded) folded {
+			blocks := s.node.store.Blocks(s.id)
+			data, err := blocks.Block(f.root.State)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data = append([]byte{}, data...)
+			data[len(data)/2] ^= 1
+			if err := blocks.Write(func(put merge.BlockPutter) error { return put.PutBlock(f.root.State, data) }); err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}, false},
+	} {
+		t.Run(lie.name, func(t *testing.T) {
+			a := fullOf(t, rows)
+			f, err := a.space.fold(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			f = lie.tell(t, a.space, f)
+			a.folder.mu.Lock()
+			a.folder.last[a.space.id] = f
+			a.folder.mu.Unlock()
+			b := startLinked(t, t.TempDir(), Options{})
+			joinOver(t, a, b, 300_000)
+			checkLies(t, a, b, rows)
+			if liars := spaceStatus(t, b.space).Liars; (len(liars) == 1 && liars[0] == a.id) != lie.out {
+				t.Errorf("liars: %v", liars)
+			}
+		})
+	}
+}
+
+// checkLies reads until the memos of all rows are here. What is not so is labelled,
+// and nowhere at the end.
+func checkLies(t *testing.T, a, b *linked, rows int) {
+	t.Helper()
+	labelled := 0
+	for done := false; !done; time.Sleep(10 * time.Millisecond) {
+		done = b.Spaces()[0].Memos >= uint64(rows)+1
+		for _, read := range []Read{{Mode: Local, Wait: 100 * time.Millisecond}, {Wait: -1}} {
+			row, err := b.space.Session(read).Get(context.Background(), "t", rowName(rows-1))
+			switch {
+			case err != nil && !errors.Is(err, ErrNotFound):
+				t.Error(err)
+			case row.VouchedBy == a.id:
+				labelled++
+				if read.Mode != Local {
+					t.Error("another read shows what a peer vouches for")
+				}
+			case err == nil && row.Fields["i"] != memo.Int(int64(rows-1)):
+				t.Errorf("%v is shown as if it were so", row.Fields["i"])
+			}
+		}
+	}
+	t.Logf("%d reads were labelled", labelled)
+	waitUntil(t, "the layer is dropped", func() bool { return layerOf(t, b) == nil })
+	for r, err := range b.space.Scan(context.Background(), Query{Topic: "t", Prefix: "row"}) {
+		if err != nil || rowName(int(r.Fields["i"].Int())) != r.Key {
+			t.Errorf("%s has %v; %v", r.Key, r.Fields["i"], err)
+		}
+	}
+	// Found out by comparing the two, beside the owner: a fold waits for it.
+	if _, err := b.space.fold(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
