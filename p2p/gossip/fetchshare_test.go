@@ -101,6 +101,9 @@ func TestFetchesAreBounded(t *testing.T) {
 			}
 		}
 		t.Logf("connected %v: %d fetched, %d refused or out of turn, after %v", connected, fine, full, w.now-begun)
+		if took := w.now - begun; took > turnPatience+fetchPatience+time.Second {
+			t.Errorf("connected %v: the last ended after %v", connected, took)
+		}
 		if want := i * maxJobs; fine != want || full < asked-maxJobs {
 			t.Errorf("connected %v: %d fetched, %d refused", connected, fine, full)
 		}
@@ -146,6 +149,65 @@ func TestFetchesGiveWay(t *testing.T) {
 	}
 	if !w.run(time.Minute, done(long, StatePart)) || len(w.blamed) > 0 {
 		t.Fatalf("the long fetch does not end: %+v, %v", c.fetched, w.blamed)
+	}
+}
+
+// A peer that has the tree and none of its rows is left before it was asked for all
+// of them.
+func TestFetchLeavesWhoLacksMuch(t *testing.T) {
+	const rows = 5_000
+	w := settled(1, 3, rows, faults{delay: 20 * time.Millisecond})
+	a, b, c := w.replicas[0], w.replicas[1], w.replicas[2]
+	for id, data := range b.shelf.blocks {
+		if _, err := merge.DecodeRow(data); err == nil {
+			delete(b.shelf.blocks, id)
+		}
+	}
+	nulls := 0
+	b.lie(onBlocksOf(func(m *blocks) { // it does not lie: it is only counted
+		for _, k := range m.Blocks {
+			if k == nil {
+				nulls++
+			}
+		}
+	}))
+	w.connect(a, c)
+	w.connect(b, c)
+	w.run(time.Second, nil)
+	got := w.fetches(Fetch{Space: w.space, Root: a.shelf.newest.ID, Origin: b.id, Parts: StatePart}, time.Minute)
+	if got.Err != nil || nulls < maxLacking || nulls > rows/2 {
+		t.Errorf("%d nulls: %v", nulls, got.Err)
+	}
+}
+
+// Two peers that fetch from each other still have room for recon between them.
+func TestFetchesLeaveRoomForRecon(t *testing.T) {
+	p, other := Peer{1}, memo.SpaceID{2}
+	sessions := func(ss ...*session) *Core {
+		c := New(Config{})
+		for i, s := range ss {
+			s.peer = p
+			c.sessions[SessionID(i)] = s
+		}
+		return c
+	}
+	fetches := func(opened bool) *session { return &session{opened: opened, supply: &supply{}} }
+	recon := func(opened bool, id memo.SpaceID) *session { return &session{opened: opened, space: &space{id: id}} }
+	for _, x := range []struct {
+		core *Core
+		busy bool
+	}{
+		{sessions(), false},
+		{sessions(fetches(true), fetches(false)), false},
+		{sessions(fetches(true), fetches(false), fetches(false)), false},
+		{sessions(fetches(true), recon(true, other)), true}, // the peer takes two of ours
+		{sessions(fetches(false), recon(true, other)), false},
+		{sessions(fetches(false), recon(false, other), recon(true, other)), true},
+		{sessions(recon(false, testSpace)), true},
+	} {
+		if got := x.core.busy(p, testSpace); got != x.busy {
+			t.Errorf("with %d sessions: busy is %v", len(x.core.sessions), got)
+		}
 	}
 }
 
