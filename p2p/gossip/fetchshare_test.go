@@ -133,6 +133,9 @@ func TestFetchesGiveWay(t *testing.T) {
 				if f.Err != nil {
 					t.Fatal(f.Err)
 				}
+				if len(f.Seals) > 0 {
+					t.Fatal("seals came of memos that are held")
+				}
 				if f.Root == root && f.Parts == parts {
 					return true
 				}
@@ -220,6 +223,11 @@ func TestFetchGoesOnInAnotherSession(t *testing.T) {
 	c.step(Fetch{Space: w.space, Root: a.shelf.newest.ID, Parts: StatePart})
 	shares := 0
 	over := func() bool {
+		for _, j := range c.core.jobs {
+			if len(j.fresh) > 2*wantChunk {
+				t.Fatalf("%d blocks are remembered that were kept", len(j.fresh))
+			}
+		}
 		for _, s := range c.core.sessions {
 			if s.supply != nil && shares < 3 && len(s.supply.asked) > 20 && s.supply.bytes < sessionBytes {
 				s.supply.bytes, shares = sessionBytes, shares+1 // as if it had brought that much
@@ -233,6 +241,10 @@ func TestFetchGoesOnInAnotherSession(t *testing.T) {
 	need, err := c.holds(a.shelf.newest.Root)
 	if got := c.core.Stats(); err != nil || shares != 3 || got.Fetches != 4 || got.BlocksGot != need+1 {
 		t.Errorf("%d blocks of %d in %d sessions, %d shares: %v", got.BlocksGot, need+1, got.Fetches, shares, err)
+	}
+	w.run(time.Second, nil)
+	if failed := a.core.Stats().Failed; failed > 0 {
+		t.Errorf("the other side counts %d failures", failed)
 	}
 }
 
