@@ -97,6 +97,28 @@ func TestScansNameARoot(t *testing.T) {
 	}
 }
 
+// After a write the session's context is one memo; of rows alone it names heads
+// again, and gathers them.
+func TestWritesMakeContextsPlain(t *testing.T) {
+	ctx, s := context.Background(), newSpace(t)
+	crowd(t, s, 0, 30)
+	x := s.Session()
+	scan(t, x)
+	r, err := x.Put(ctx, "t", "mine", Fields{"x": memo.Int(1)})
+	if err != nil || !r.Token.Root.IsZero() || len(r.Token.Heads) != 1 {
+		t.Fatalf("the write's token has root %s and %d heads (%v)", r.Token.Root, len(r.Token.Heads), err)
+	}
+	crowd(t, s, 30, 30)
+	for i := range 30 {
+		if _, err := x.Get(ctx, "t", fmt.Sprint("row ", 30+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if tok := x.Token(); !tok.Root.IsZero() || len(tok.Heads) != 1 {
+		t.Errorf("a token of rows has root %s and %d heads", tok.Root, len(tok.Heads))
+	}
+}
+
 // Few heads need no root: any peer decides them.
 func TestFewHeadsNeedNoRoot(t *testing.T) {
 	s := newSpace(t)

@@ -24,6 +24,12 @@
 // and then either fails with a BehindError, which says what is missing and who
 // may have it, or answers with a warning.
 //
+// The context of a session that scanned is the newest root here and the loose heads
+// beyond it; sessions share roots. It stays small: beyond 64 loose heads it goes over
+// to a newer root of which the session has seen everything, beyond 256 it is folded,
+// or gathered in a memo. Session.Fold folds it at once, amid an Update too: what the
+// transaction reads, and which causes its memo names, stay.
+//
 // # Roots and exact reads
 //
 // A goroutine beside the owner folds what the node has into a root: the cut and its

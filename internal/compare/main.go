@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 	case len(args) > 0 && (args[0] == "wal" || args[0] == "index" || args[0] == "context"):
 		return runProgram(ctx, args[0], args[1:])
 	}
-	return errors.New("say what to compare: go run . replication [flags], go run . wal [flags], go run . index [flags], or go run . context [flags]")
+	return errors.New("say what to compare: go run . followed by replication, wal, index or context, and flags")
 }
 
 // runProgram runs another command of this module. They are programs of their own:
