@@ -1,13 +1,11 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"lightcone/memo"
-	"lightcone/merge"
 	"lightcone/p2p/gossip"
 )
 
@@ -47,6 +45,11 @@ func (o *owner) coldOf(id memo.SpaceID) *cold {
 	return c
 }
 
+// newLayer begins the layer of a peer that is so many memos ahead.
+func newLayer(p PeerID, now time.Time, lead uint64) layer {
+	return layer{peer: p, since: now, lead: lead, told: &told{keys: map[string]struct{}{}}}
+}
+
 // put makes l the layer of s, and wakes those who wait for it.
 func (s *Space) put(l layer) {
 	l.changed = make(chan struct{})
@@ -67,7 +70,7 @@ func (o *owner) ahead(space memo.SpaceID, p PeerID, memos uint64) {
 		return
 	}
 	c.again, c.lacks = time.Time{}, memo.Head{}
-	c.space.put(layer{peer: p, since: o.n.opts.Now(), lead: memos})
+	c.space.put(newLayer(p, o.n.opts.Now(), memos))
 	o.n.log.Info("a peer is far ahead: its state is fetched beside the memos", "space", space, "peer", p, "memos", memos)
 	o.todo = append(o.todo, gossip.Fetch{Space: space, Origin: p, Parts: gossip.StatePart})
 }
@@ -217,9 +220,8 @@ func (o *owner) overtaken(c *cold) {
 	}
 	c.space.put(layer{})
 	o.n.log.Info("the memos behind a peer's state are here", "space", c.space.id, "peer", l.peer)
-	if l.whole {
-		o.n.folder.audit(c.space, l)
-	} else if !o.awaited(l) {
+	o.n.folder.audit(c.space, l)
+	if !l.whole && !o.awaited(l) {
 		o.todo = append(o.todo, gossip.Drop{Space: c.space.id, Root: l.id, Err: errors.New("the memos came first")})
 	}
 }
@@ -273,79 +275,4 @@ func (o *owner) lied(c *cold, p PeerID, root memo.ID, err error) {
 	c.liars = append(c.liars, p)
 	o.todo = append(o.todo, gossip.Drop{Space: c.space.id, Root: root, Liar: p, Err: err})
 	o.n.log.Error("a peer vouched for a state that is false; nothing of it was kept", "space", c.space.id, "peer", p, "root", root, "err", err)
-}
-
-// audited compares the layer l with the own root of a cut that covers it, if there is
-// one, else with its own vector. It runs on the folder's goroutine.
-func (f *folder) audited(s *Space, l *layer) error {
-	blocks := f.n.store.Blocks(s.id)
-	v := f.n.view.Load()
-	if !v.store.Vector(s.id).CoversAll(l.vector) {
-		for r, err := range merge.StateRows(l.root.Params, blocks, l.root.State, "") {
-			if err != nil {
-				return err
-			}
-			if err := l.bounds(r.Row); err != nil {
-				return lie{fmt.Errorf("row %q: %w", r.Key, err)}
-			}
-		}
-		return nil
-	}
-	for m := range l.vector.All() {
-		if id, ok := v.digest(s.id)(m.Author, m.Seq); !ok || id != m.ID {
-			return nil // forked: states of one vector may differ
-		}
-	}
-	own, err := f.fold(s)
-	switch {
-	case err != nil:
-		return err
-	case own.root.Vector == l.root.Vector && own.root.State != l.root.State:
-		return lie{fmt.Errorf("the state of its cut has digest %s, the peer's %s", own.root.State, l.root.State)}
-	case own.root.Vector == l.root.Vector:
-		return nil
-	}
-	return f.included(s, l, own.root)
-}
-
-// included tells whether own includes every row of a layer, as it does when it covers
-// more.
-func (f *folder) included(s *Space, l *layer, own merge.Root) error {
-	blocks := f.n.store.Blocks(s.id)
-	for d, err := range merge.Diff(own.Params, blocks, own.State, l.root.State) {
-		if err != nil {
-			return err
-		}
-		if d.New == nil {
-			continue
-		}
-		said, _, err := merge.StateRow(own.Params, blocks, l.root.State, d.Key)
-		if err != nil {
-			return err
-		}
-		mine, _, err := merge.StateRow(own.Params, blocks, own.State, d.Key)
-		if err != nil {
-			return err
-		}
-		if !mine.Includes(said) {
-			return lie{fmt.Errorf("row %q shows what its memos do not say", d.Key)}
-		}
-	}
-	return nil
-}
-
-// lie marks what proves that a peer's state is false.
-type lie struct{ error }
-
-// report tells the owner what an audit found.
-func (f *folder) report(s *Space, l *layer, err error) {
-	var false_ lie
-	switch {
-	case errors.As(err, &false_):
-		if f.n.submit(context.Background(), layerLied{s, l.peer, l.id, err}) != nil {
-			return
-		}
-	case err != nil && !errors.Is(err, ErrClosed):
-		f.n.log.Warn("cannot compare a peer's state with the memos behind it", "space", s.id, "peer", l.peer, "err", err)
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	causal "lightcone/context"
 	"lightcone/memo"
+	"lightcone/merge"
 	"lightcone/store"
 )
 
@@ -117,7 +118,10 @@ func TestFewHeadsNeedNoRoot(t *testing.T) {
 func TestFoldsAmidATransaction(t *testing.T) {
 	ctx, s := context.Background(), newSpace(t)
 	heads := crowd(t, s, 0, 40)
-	crowd(t, s, 40, 10) // never read
+	unread := crowd(t, s, 40, 10)
+	if _, err := s.fold(ctx); err != nil { // a root that no session goes over to
+		t.Fatal(err)
+	}
 	before := ownSeq(s)
 	x := s.Session()
 	_, err := x.Update(ctx, func(tx *Tx) error {
@@ -149,6 +153,9 @@ func TestFoldsAmidATransaction(t *testing.T) {
 		}
 		if got := x.Context(); len(got.Loose) != 0 || got.Root.IsZero() {
 			t.Errorf("folded in full the context has root %s, %d loose heads", got.Root, len(got.Loose))
+		}
+		if slices.ContainsFunc(unread, x.Context().Covers) {
+			t.Error("a fold took in what was never read")
 		}
 		return tx.Put("t", "mine", Fields{"x": memo.Int(1)})
 	})
@@ -291,7 +298,21 @@ func TestCausesAreNamedOnce(t *testing.T) {
 	}
 }
 
-// A write that did not get into the log has named nothing.
+// Another memo at an observed place is named: its author forked the chain.
+func TestForkedCausesAreNamed(t *testing.T) {
+	h := memo.Head{Author: memo.Author{1}, Seq: 4, ID: memo.ID{4}}
+	var v memo.Vector
+	observe(&v, &memo.Memo{Deps: []memo.Head{h}})
+	other := h
+	other.ID = memo.ID{5}
+	earlier := memo.Head{Author: h.Author, Seq: 3, ID: memo.ID{3}}
+	if got := unobserved(&v, []memo.Head{h, other, earlier}); !slices.Equal(got, []memo.Head{other}) {
+		t.Errorf("named are %v", got)
+	}
+}
+
+// A write that did not get into the log has named nothing, whether it broke a rule
+// or the disk failed it.
 func TestFailedWritesNameNothing(t *testing.T) {
 	ctx, s := context.Background(), newSpace(t)
 	head := crowd(t, s, 0, 1)
@@ -300,12 +321,27 @@ func TestFailedWritesNameNothing(t *testing.T) {
 	if _, err := x.Put(ctx, "t", "r", Fields{"x": memo.Blob(make([]byte, 1<<20))}); !errors.Is(err, memo.ErrTooLarge) {
 		t.Fatal(err)
 	}
+	lost := &draftOnly{s: s, heads: head, done: make(chan int, 1)}
+	if err := s.node.submit(ctx, lost); err != nil || <-lost.done != 1 {
+		t.Fatal(err)
+	}
 	if _, err := x.Put(ctx, "t", "r", Fields{"x": memo.Int(1)}); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := causesFrom(t, s, 2); !slices.Equal(got, head) {
 		t.Errorf("the memo names %v, want %v", got, head)
 	}
+}
+
+// draftOnly drafts a memo and goes no further, as when the log does not take it.
+type draftOnly struct {
+	s     *Space
+	heads []memo.Head
+	done  chan int
+}
+
+func (d *draftOnly) do(o *owner) {
+	d.done <- len(o.drafts(d.s, []*write{{space: d.s, deps: d.heads, done: make(chan written, 1)}}))
 }
 
 // A peer's word about a state never becomes the base of a root computed here.
@@ -318,14 +354,17 @@ func TestForeignRootsAreNoBase(t *testing.T) {
 	}
 	other := foreign(t, s, 7, "more")
 	deliver(t, s.node, other)
-	lie := now.root
-	lie.State = now.root.Vector // any tree but the right one
-	data, err := lie.Encode()
-	if err != nil {
+	lie, id := now.root, memo.ID{}
+	blocks := s.node.store.Blocks(s.id)
+	if err := blocks.Write(func(put merge.BlockPutter) (err error) {
+		lie.State, err = merge.BuildState(lie.Params, func(func(merge.KeyedRow, error) bool) {}, put) // nothing was written
+		if err == nil {
+			id, err = putRoot(lie, put)
+		}
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
-	id := memo.Sum(data)
-	blocks := s.node.store.Blocks(s.id)
 	if err := blocks.Pin(store.Pin{Root: id, Until: s.node.opts.Now().Add(s.node.opts.Retention), Foreign: true}); err != nil {
 		t.Fatal(err)
 	}

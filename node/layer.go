@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	causal "lightcone/context"
@@ -29,8 +32,34 @@ type layer struct {
 	sealed bool        // the vector is here, with a seal for all it has beyond our cut
 	ready  bool        // rows may be shown
 	whole  bool        // and all of them are here
+	told   *told       // rows that were shown on the peer's word
 
 	changed chan struct{}
+}
+
+// told are keys of rows that a reader was shown on a peer's word: at most maxTold.
+type told struct {
+	mu   sync.Mutex
+	keys map[string]struct{}
+}
+
+// maxTold bounds the rows that are compared with their memos when these come before
+// the peer's state is whole.
+const maxTold = 1 << 12
+
+func (t *told) add(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.keys) < maxTold {
+		t.keys[key] = struct{}{}
+	}
+}
+
+// all returns the keys, ascending.
+func (t *told) all() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Sorted(maps.Keys(t.keys))
 }
 
 // errNoLayer reports that the layer that was read is gone: the memos came, or the
@@ -127,23 +156,25 @@ func (s *Space) layerAfter(ctx context.Context, l *layer) error {
 // join puts what the peer says of a row on top of what the memos here say. What
 // cannot be true is told to the owner, who drops the layer.
 func (v *vouched) join(own, said merge.Row, topic, row string) (seen, error) {
-	if err := v.layer.bounds(said); err != nil {
-		return seen{}, v.lie(topic, row, err)
+	key := merge.RowKey(topic, row)
+	if err := v.layer.bounds(key, said); err != nil {
+		return seen{}, v.lie(err)
 	}
 	if own.Includes(said) {
 		return seen{state: own}, nil
 	}
 	if v.holds(said) {
-		return seen{}, v.lie(topic, row, errors.New("the memos it names say something else"))
+		return seen{}, v.lie(notSo(key))
 	}
+	v.told.add(key)
 	return seen{state: merge.Join(own, said), by: v.peer}, nil
 }
 
 // bounds refuses a row that stands on memos beyond the layer's vector.
-func (l *layer) bounds(said merge.Row) error {
+func (l *layer) bounds(key string, said merge.Row) error {
 	for _, st := range said.Provenance() {
 		if !l.vector.Covers(st.Author, st.Seq) {
-			return fmt.Errorf("it stands on memo %d of %s, which its root does not cover", st.Seq, st.Author)
+			return lie{fmt.Errorf("row %q stands on memo %d of %s, which its root does not cover", key, st.Seq, st.Author)}
 		}
 	}
 	return nil
@@ -162,8 +193,7 @@ func (v *vouched) holds(said merge.Row) bool {
 }
 
 // lie tells the owner that the layer is false, and the reader to ask again.
-func (v *vouched) lie(topic, row string, cause error) error {
-	err := fmt.Errorf("row %s/%s: %w", topic, row, cause)
+func (v *vouched) lie(err error) error {
 	soon := context.WithoutCancel(v.wait) // the owner drops it at once
 	if err := v.space.node.submit(soon, layerLied{v.space, v.peer, v.id, err}); err != nil {
 		return err

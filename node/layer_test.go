@@ -24,6 +24,7 @@ type owned struct {
 
 func (c owned) do(o *owner) {
 	c.f(o)
+	o.drainTodo()
 	close(c.done)
 }
 
@@ -145,7 +146,7 @@ func (w word) say(t testing.TB, s *Space, upTo gossip.Parts) {
 	t.Helper()
 	s.node.onOwner(t, func(o *owner) {
 		if s.layer.Load().peer == (PeerID{}) {
-			s.put(layer{peer: w.peer, since: time.Now(), lead: w.memos})
+			s.put(newLayer(w.peer, time.Now(), w.memos))
 		}
 		for p := gossip.VectorPart; p <= upTo; p++ {
 			if len(w.parts[p]) > 0 {

@@ -76,66 +76,69 @@ func alter(rows map[string]merge.Row, key string) {
 	rows[merge.RowKey("t", key)] = r
 }
 
+// lies are what a peer may say that is not so.
+var lies = []struct {
+	name  string
+	tell  func(t *testing.T, maker *Space) word
+	early bool // found out before the memos came
+}{
+	{"a seal is missing", func(t *testing.T, s *Space) word {
+		w := wordOf(t, s)
+		w.seals = nil
+		return w
+	}, true},
+	{"memos that were never written", func(t *testing.T, s *Space) word {
+		w := wordOf(t, s)
+		w.vector = w.vector.Clone()
+		m, _ := w.vector.Get(s.node.id)
+		m.Seq, m.ID = m.Seq+1000, memo.Sum([]byte("?"))
+		w.vector.Set(m)
+		return w
+	}, true},
+	{"rows beyond the vector", func(t *testing.T, s *Space) word {
+		old := wordOf(t, s)
+		if _, err := s.Put(t.Context(), "t", "row20", Fields{"v": memo.Int(20)}); err != nil {
+			t.Fatal(err)
+		}
+		f := old.folded
+		f.root.State = wordOf(t, s).root.State
+		return s.wordFor(t, forge(t, s, f, func(map[string]merge.Row) {}))
+	}, true},
+	{"other parameters", func(t *testing.T, s *Space) word {
+		f := wordOf(t, s).folded
+		blocks := s.node.store.Blocks(s.id)
+		vector := f.vector
+		f.root.Params.W /= 2
+		err := blocks.Write(func(put merge.BlockPutter) (err error) {
+			f.root.Vector, err = merge.BuildVector(f.root.Params, vector, put)
+			if err == nil {
+				f.root.State, err = merge.BuildState(f.root.Params, func(func(merge.KeyedRow, error) bool) {}, put)
+			}
+			if err == nil {
+				f.id, err = putRoot(f.root, put)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.wordFor(t, f)
+	}, true},
+	{"a row that is held is altered", func(t *testing.T, s *Space) word {
+		return s.wordFor(t, forge(t, s, wordOf(t, s).folded, func(rows map[string]merge.Row) { alter(rows, "row3") }))
+	}, true},
+	{"a row that is not held is altered", func(t *testing.T, s *Space) word {
+		return s.wordFor(t, forge(t, s, wordOf(t, s).folded, func(rows map[string]merge.Row) { alter(rows, "row13") }))
+	}, false},
+	{"a row is left out", func(t *testing.T, s *Space) word {
+		return s.wordFor(t, forge(t, s, wordOf(t, s).folded, func(rows map[string]merge.Row) { delete(rows, merge.RowKey("t", "row13")) }))
+	}, false},
+}
+
 // Whatever a peer says that is false is never shown without its name, never in other
 // reads, and nowhere once the memos are here; then at the latest it is found out.
 func TestLiars(t *testing.T) {
-	for _, lie := range []struct {
-		name  string
-		tell  func(t *testing.T, maker *Space) word
-		early bool // found out before the memos came
-	}{
-		{"a seal is missing", func(t *testing.T, s *Space) word {
-			w := wordOf(t, s)
-			w.seals = nil
-			return w
-		}, true},
-		{"memos that were never written", func(t *testing.T, s *Space) word {
-			w := wordOf(t, s)
-			w.vector = w.vector.Clone()
-			m, _ := w.vector.Get(s.node.id)
-			m.Seq, m.ID = m.Seq+1000, memo.Sum([]byte("?"))
-			w.vector.Set(m)
-			return w
-		}, true},
-		{"rows beyond the vector", func(t *testing.T, s *Space) word {
-			old := wordOf(t, s)
-			if _, err := s.Put(t.Context(), "t", "row20", Fields{"v": memo.Int(20)}); err != nil {
-				t.Fatal(err)
-			}
-			f := old.folded
-			f.root.State = wordOf(t, s).root.State
-			return s.wordFor(t, forge(t, s, f, func(map[string]merge.Row) {}))
-		}, true},
-		{"other parameters", func(t *testing.T, s *Space) word {
-			f := wordOf(t, s).folded
-			blocks := s.node.store.Blocks(s.id)
-			vector := f.vector
-			f.root.Params.W /= 2
-			err := blocks.Write(func(put merge.BlockPutter) (err error) {
-				f.root.Vector, err = merge.BuildVector(f.root.Params, vector, put)
-				if err == nil {
-					f.root.State, err = merge.BuildState(f.root.Params, func(func(merge.KeyedRow, error) bool) {}, put)
-				}
-				if err == nil {
-					f.id, err = putRoot(f.root, put)
-				}
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s.wordFor(t, f)
-		}, true},
-		{"a row that is held is altered", func(t *testing.T, s *Space) word {
-			return s.wordFor(t, forge(t, s, wordOf(t, s).folded, func(rows map[string]merge.Row) { alter(rows, "row3") }))
-		}, true},
-		{"a row that is not held is altered", func(t *testing.T, s *Space) word {
-			return s.wordFor(t, forge(t, s, wordOf(t, s).folded, func(rows map[string]merge.Row) { alter(rows, "row13") }))
-		}, false},
-		{"a row is left out", func(t *testing.T, s *Space) word {
-			return s.wordFor(t, forge(t, s, wordOf(t, s).folded, func(rows map[string]merge.Row) { delete(rows, merge.RowKey("t", "row13")) }))
-		}, false},
-	} {
+	for _, lie := range lies {
 		t.Run(lie.name, func(t *testing.T) {
 			maker, late := latecomer(t, Options{})
 			own := shown(t, late, atOnce)
@@ -180,6 +183,11 @@ func TestLiarsAreNotAskedAgain(t *testing.T) {
 	w.seals = nil
 	w.say(t, late, gossip.SealsPart)
 	late.node.onOwner(t, func(o *owner) {
+		c := o.coldOf(late.id)
+		if o.ahead(late.id, PeerID{1}, coldAfter); len(o.todo) > 0 || c.again.IsZero() {
+			t.Error("another state is fetched at once, or never")
+		}
+		c.again = time.Time{}
 		o.ahead(late.id, maker.node.id, 10*coldAfter)
 		if len(o.todo) > 0 || late.layer.Load().peer != (PeerID{}) {
 			t.Error("the liar's state is fetched again")
@@ -203,7 +211,7 @@ func TestRowsOfALayerAreWaitedFor(t *testing.T) {
 	ctx := t.Context()
 	maker, late := latecomer(t, Options{})
 	w := wordOf(t, maker)
-	late.node.onOwner(t, func(*owner) { late.put(layer{peer: w.peer, since: time.Now(), lead: 10}) })
+	late.node.onOwner(t, func(*owner) { late.put(newLayer(w.peer, time.Now(), 10)) })
 	for range 2 { // before the root is known, and after
 		var behind *BehindError
 		if _, err := late.Session(vouches).Get(ctx, "t", "row15"); !errors.As(err, &behind) || behind.Lag.Memos != 10 || !slices.Equal(behind.Holders, []PeerID{w.peer}) {

@@ -59,6 +59,32 @@ func (src *source) scan(s *Space, q projection.Range, see func(causal.Context)) 
 	return out
 }
 
+// scan reports that it has to begin anew, not having yielded anything.
+func (x *Session) scan(ctx context.Context, q Query, yield func(Row, error) bool) (anew bool) {
+	src, behind, err := x.beginRead(ctx)
+	if err != nil {
+		yield(Row{}, err)
+		return false
+	}
+	defer src.Close()
+	tx := &Tx{session: x, source: src, behind: behind}
+	n := 0
+	for r, err := range tx.Scan(q) {
+		if n == 0 && errors.Is(err, errNoLayer) {
+			return true
+		}
+		n++
+		if ctx.Err() != nil {
+			yield(Row{}, ctx.Err())
+			return false
+		}
+		if !yield(r, err) {
+			return false
+		}
+	}
+	return false
+}
+
 // complete waits until all rows of the layer are here.
 func (v *vouched) complete() error {
 	for {

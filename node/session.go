@@ -162,32 +162,6 @@ func (x *Session) Scan(ctx context.Context, q Query) iter.Seq2[Row, error] {
 	}
 }
 
-// scan reports that it has to begin anew, not having yielded anything.
-func (x *Session) scan(ctx context.Context, q Query, yield func(Row, error) bool) (anew bool) {
-	src, behind, err := x.beginRead(ctx)
-	if err != nil {
-		yield(Row{}, err)
-		return false
-	}
-	defer src.Close()
-	tx := &Tx{session: x, source: src, behind: behind}
-	n := 0
-	for r, err := range tx.Scan(q) {
-		if n == 0 && errors.Is(err, errNoLayer) {
-			return true
-		}
-		n++
-		if ctx.Err() != nil {
-			yield(Row{}, ctx.Err())
-			return false
-		}
-		if !yield(r, err) {
-			return false
-		}
-	}
-	return false
-}
-
 // View runs f on one unchanging snapshot. Writes in f are refused.
 func (x *Session) View(ctx context.Context, f func(*Tx) error) error {
 	src, behind, err := x.beginRead(ctx)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"lightcone/internal/compare/contextsize"
 	"lightcone/internal/compare/figure"
 )
 
@@ -72,8 +73,10 @@ func run(ctx context.Context, args []string) error {
 		return runReplication(ctx, args[1:])
 	case len(args) > 0 && (args[0] == "wal" || args[0] == "index"):
 		return runProgram(ctx, args[0], args[1:])
+	case len(args) > 0 && args[0] == "context":
+		return contextsize.Run(ctx, args[1:])
 	}
-	return errors.New("say what to compare: go run . replication [flags], go run . wal [flags], or go run . index [flags]")
+	return errors.New("say what to compare: go run . followed by replication, wal, index or context, and flags")
 }
 
 // runProgram runs another command of this module. They are programs of their own:

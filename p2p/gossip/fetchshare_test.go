@@ -107,6 +107,73 @@ func TestFetchesAreBounded(t *testing.T) {
 	}
 }
 
+// A long fetch keeps neither recon nor a short fetch from the one peer there is.
+func TestFetchesGiveWay(t *testing.T) {
+	w := settled(1, 3, 8_000, faults{delay: 200 * time.Millisecond})
+	a, c := w.replicas[0], w.replicas[2]
+	long := a.shelf.newest.ID
+	a.shelf.put(a.author.write(w.space, w.now, nil, 1, 100))
+	short := a.newRoot()
+	c.shelf.copy(a.shelf) // so that recon is quick
+	c.shelf.blocks, c.shelf.newest = map[memo.ID][]byte{}, nil
+	w.connect(a, c)
+	w.run(2*time.Second, nil)
+	c.step(Fetch{Space: w.space, Root: long, Parts: StatePart})
+	w.run(2*time.Second, nil)
+	recons := c.core.Stats().Sessions
+	for range 2 {
+		c.step(Fetch{Space: w.space, Root: short.ID, Parts: VectorPart})
+	}
+	done := func(root memo.ID, parts Parts) func() bool {
+		return func() bool {
+			for _, f := range c.fetched {
+				if f.Err != nil {
+					t.Fatal(f.Err)
+				}
+				if f.Root == root && f.Parts == parts {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	if !w.run(time.Minute, done(short.ID, VectorPart)) || done(long, StatePart)() {
+		t.Fatalf("the short fetch does not end before the long one: %+v", c.fetched)
+	}
+	c.step(Want{Space: w.space, Origin: a.id})
+	if !w.run(time.Minute, func() bool { return c.core.Stats().Sessions > recons }) || done(long, StatePart)() {
+		t.Fatalf("recon does not begin before the long one ends")
+	}
+	if !w.run(time.Minute, done(long, StatePart)) || len(w.blamed) > 0 {
+		t.Fatalf("the long fetch does not end: %+v, %v", c.fetched, w.blamed)
+	}
+}
+
+// A session ends when it brought its share; the next one goes on with the same peer.
+func TestFetchGoesOnInAnotherSession(t *testing.T) {
+	w := settled(1, 3, 5_000, faults{delay: 20 * time.Millisecond})
+	a, c := w.replicas[0], w.replicas[2]
+	w.connect(a, c)
+	w.run(time.Second, nil)
+	c.step(Fetch{Space: w.space, Root: a.shelf.newest.ID, Parts: StatePart})
+	shares := 0
+	over := func() bool {
+		for _, s := range c.core.sessions {
+			if s.supply != nil && shares < 3 && len(s.supply.asked) > 20 && s.supply.bytes < sessionBytes {
+				s.supply.bytes, shares = sessionBytes, shares+1 // as if it had brought that much
+			}
+		}
+		return len(c.fetched) == 3
+	}
+	if !w.run(time.Minute, over) || c.fetched[2].Err != nil || len(w.blamed) > 0 {
+		t.Fatalf("%+v, %v", c.fetched, w.blamed)
+	}
+	need, err := c.holds(a.shelf.newest.Root)
+	if got := c.core.Stats(); err != nil || shares != 3 || got.Fetches != 4 || got.BlocksGot != need+1 {
+		t.Errorf("%d blocks of %d in %d sessions, %d shares: %v", got.BlocksGot, need+1, got.Fetches, shares, err)
+	}
+}
+
 // What a fetch of a space that is not here, or of nothing sensible, comes to.
 func TestFetchOfNothing(t *testing.T) {
 	v := newVictim(t)
