@@ -74,6 +74,16 @@
 // decide what came before what by the links between memos alone; where a walk
 // along them would be too long they say so.
 //
+// # Spaces that adopt
+//
+// In a space made with Policy{Trust: memo.Adopt} a member's word stands for memos that do
+// not come: the state he announces, or has when recon stays behind, is compared with
+// the own one, refused if it stands on memos that its vector or their authors' seals do
+// not have, and joined through the log. Compact then deletes the bodies of memos behind a
+// checkpoint; peers that lack them are given the state. What a row shows, its history,
+// its explanation and the feed name who vouched for it. Writes go on as before: vectors
+// cover what was adopted. Two states of one cut whose memos are all held are an Alarm.
+//
 // # The network
 //
 // *Node satisfies p2p.Core without knowing libp2p: p2p.Serve(ctx, n, …) connects
