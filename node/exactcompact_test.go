@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -14,8 +13,8 @@ import (
 
 // Three nodes of a space that adopts have read under the same tokens, and then delete
 // the bodies of all memos that the tokens cover. Under each token they show what they
-// showed, also after a restart. One who joins by their state alone shows the same or
-// says that it cannot; it never shows anything else.
+// showed, also after a restart, and so does one who joins by their state alone: it
+// fetches the roots it lacks, for in such a space states stand for memos.
 func TestExactReadsWithoutTheBodies(t *testing.T) {
 	ctx, rng := context.Background(), rand.New(rand.NewPCG(1, 6))
 	rs := make([]*replica, 3)
@@ -62,11 +61,5 @@ func TestExactReadsWithoutTheBodies(t *testing.T) {
 		t.Fatal(err)
 	}
 	converge(t, append(rs, late))
-	if got := exactly(t, late, tokens[2].token); got != tokens[2].shown {
-		t.Errorf("the state that was adopted shows\n%s\nnot\n%s", got, tokens[2].shown)
-	}
-	x := late.space.Session(node.From(tokens[0].token), node.Read{Mode: node.Exact, Wait: patience})
-	if _, err := x.Digest(ctx); !errors.Is(err, node.ErrContextUnavailable) {
-		t.Errorf("under a cut of which it has neither memos nor a root of its own it shows something: %v", err)
-	}
+	everywhere(t, append(rs, late), tokens)
 }
