@@ -42,6 +42,22 @@
 // A token of heads alone is walked, up to a bound. What this node cannot tell is
 // ErrContextUnavailable. Exact sessions only read.
 //
+// # What a peer vouches for
+//
+// A node that learns that a peer has many memos more fetches that peer's newest root
+// beside them: the cut it covers, a seal of every author for what is ahead of the own
+// cut, and the state. Until the memos are here, Local reads of rows, and AtLeast reads
+// with Read.Vouched, show the join of both, row by row as the blocks come, the asked
+// ones first. Row.VouchedBy names the peer where a row says more than the memos here:
+//
+//	x := s.Session(node.Read{Vouched: true})
+//	row, err := x.Get(ctx, "airports", "00M")
+//
+// Nothing of it gets into the log, the projection, own roots, the feed, or other reads.
+// A session does not un-know it: its other reads and its writes wait for the memos,
+// and an Update reads what memos here say. Once they are here the peer's word is
+// compared with them; Status names the peers whose word was false.
+//
 // # The change feed
 //
 // Space.Watch yields what memos did to rows, in the order of the log, as soon as
@@ -57,6 +73,16 @@
 // field which memos it is from, by which rule, and which edits lost to what. Both
 // decide what came before what by the links between memos alone; where a walk
 // along them would be too long they say so.
+//
+// # Spaces that adopt
+//
+// In a space made with Policy{Trust: memo.Adopt} a member's word stands for memos that do
+// not come: the state he announces, or has when recon stays behind, is compared with
+// the own one, refused if it stands on memos that its vector or their authors' seals do
+// not have, and joined through the log. Compact then deletes the bodies of memos behind a
+// checkpoint; peers that lack them are given the state. What a row shows, its history,
+// its explanation and the feed name who vouched for it. Writes go on as before: vectors
+// cover what was adopted. Two states of one cut whose memos are all held are an Alarm.
 //
 // # The network
 //
