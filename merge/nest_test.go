@@ -113,6 +113,10 @@ func TestRowsAreNestedAboveTheLimit(t *testing.T) {
 		if got := encode(t, rowIn(t, p, b, root)); !bytes.Equal(got, enc) {
 			t.Errorf("a state of %d bytes comes back as one of %d", len(enc), len(got))
 		}
+		empty := buildState(t, p, nil, b)
+		if got, err := merge.ApplyState(p, b, empty, keyed(map[string][]byte{nestKey: enc}), b); err != nil || got != root {
+			t.Errorf("a state of %d bytes: applied %s, built %s: %v", len(enc), got, root, err)
+		}
 	}
 }
 

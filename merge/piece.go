@@ -39,7 +39,7 @@ const (
 	weightItem = 16 // and the sizes of a register's field and of values
 	weightSpan = 18 // of what was seen
 	weightBase = 70 // of a tally
-	weightMemo = 80 // that the item stands on, unless the item before stands on it too
+	weightMemo = 80 // that the item stands on, unless the row's item before stands on it too
 )
 
 // item is one item of a row. Its lists are parts of the row's.
@@ -259,18 +259,9 @@ func (c *pieceCutter) shares(i int) bool {
 	return a != nil && b != nil && *a == *b
 }
 
-// weight returns that of the items from i to j.
-func (c *pieceCutter) weight(i, j int) int {
-	sum := c.sums[j] - c.sums[i]
-	if c.shares(i) {
-		sum += weightMemo
-	}
-	return sum
-}
-
 // split makes pieces of the items from i to j.
 func (c *pieceCutter) split(i, j int) {
-	if j-i > 1 && c.weight(i, j) > maxPiece {
+	if j-i > 1 && c.sums[j]-c.sums[i] > maxPiece {
 		cut := c.cut(i, j)
 		c.split(i, cut)
 		c.split(cut, j)

@@ -29,6 +29,8 @@ type cold struct {
 	fails int       // in a row
 	lacks memo.Head // a memo of the layer that was not here yet
 	liars []PeerID  // whose state was false: none is taken of them
+
+	alarms []Alarm // at most maxLiars
 }
 
 func (o *owner) coldOf(id memo.SpaceID) *cold {

@@ -12,6 +12,7 @@ import (
 
 	causal "lightcone/context"
 	"lightcone/memo"
+	"lightcone/merge"
 	"lightcone/store"
 )
 
@@ -96,6 +97,28 @@ func TestScansNameARoot(t *testing.T) {
 	}
 }
 
+// After a write the session's context is one memo; of rows alone it names heads
+// again, and gathers them.
+func TestWritesMakeContextsPlain(t *testing.T) {
+	ctx, s := context.Background(), newSpace(t)
+	crowd(t, s, 0, 30)
+	x := s.Session()
+	scan(t, x)
+	r, err := x.Put(ctx, "t", "mine", Fields{"x": memo.Int(1)})
+	if err != nil || !r.Token.Root.IsZero() || len(r.Token.Heads) != 1 {
+		t.Fatalf("the write's token has root %s and %d heads (%v)", r.Token.Root, len(r.Token.Heads), err)
+	}
+	crowd(t, s, 30, 30)
+	for i := range 30 {
+		if _, err := x.Get(ctx, "t", fmt.Sprint("row ", 30+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if tok := x.Token(); !tok.Root.IsZero() || len(tok.Heads) != 1 {
+		t.Errorf("a token of rows has root %s and %d heads", tok.Root, len(tok.Heads))
+	}
+}
+
 // Few heads need no root: any peer decides them.
 func TestFewHeadsNeedNoRoot(t *testing.T) {
 	s := newSpace(t)
@@ -117,7 +140,10 @@ func TestFewHeadsNeedNoRoot(t *testing.T) {
 func TestFoldsAmidATransaction(t *testing.T) {
 	ctx, s := context.Background(), newSpace(t)
 	heads := crowd(t, s, 0, 40)
-	crowd(t, s, 40, 10) // never read
+	unread := crowd(t, s, 40, 10)
+	if _, err := s.fold(ctx); err != nil { // a root that no session goes over to
+		t.Fatal(err)
+	}
 	before := ownSeq(s)
 	x := s.Session()
 	_, err := x.Update(ctx, func(tx *Tx) error {
@@ -149,6 +175,9 @@ func TestFoldsAmidATransaction(t *testing.T) {
 		}
 		if got := x.Context(); len(got.Loose) != 0 || got.Root.IsZero() {
 			t.Errorf("folded in full the context has root %s, %d loose heads", got.Root, len(got.Loose))
+		}
+		if slices.ContainsFunc(unread, x.Context().Covers) {
+			t.Error("a fold took in what was never read")
 		}
 		return tx.Put("t", "mine", Fields{"x": memo.Int(1)})
 	})
@@ -214,10 +243,17 @@ func TestFoldsNeverShow(t *testing.T) {
 	}
 }
 
-// Beyond MaxLoose heads a session folds by itself, and its causes stay.
+// A scan that would take in too many heads has the space folded first, so that its
+// context is over a root that others share. Beyond MaxLoose heads of rows a session
+// folds by itself, and its causes stay.
 func TestSessionsFoldWhenTheyMust(t *testing.T) {
 	ctx, s := context.Background(), newSpace(t)
 	heads := crowd(t, s, 0, causal.MaxLoose+10)
+	y := s.Session()
+	scan(t, y)
+	if got := y.Context(); got.Root.IsZero() || len(got.Loose) != 0 {
+		t.Errorf("after a scan: root %s, %d loose heads", got.Root, len(got.Loose))
+	}
 	x := s.Session()
 	for i := range heads {
 		if _, err := x.Get(ctx, "t", fmt.Sprint("row ", i)); err != nil {
@@ -227,17 +263,11 @@ func TestSessionsFoldWhenTheyMust(t *testing.T) {
 			t.Fatalf("%d loose heads", n)
 		}
 	}
-	if got := x.Context(); got.Root.IsZero() || len(got.Loose) > 10 {
+	if got := x.Context(); got.Root.IsZero() || got.Root == y.Context().Root || len(got.Loose) > 10 {
 		t.Errorf("root %s, %d loose heads", got.Root, len(got.Loose))
 	}
 	if diff := cmp.Diff(heads, x.causes()); diff != "" {
 		t.Errorf("the causes, - wanted + got:\n%s", diff)
-	}
-	// A scan that would take in too many has the space folded first.
-	y := s.Session()
-	scan(t, y)
-	if got := y.Context(); got.Root.IsZero() || len(got.Loose) != 0 {
-		t.Errorf("after a scan: root %s, %d loose heads", got.Root, len(got.Loose))
 	}
 	if got := ownSeq(s); got != 1 {
 		t.Errorf("reading wrote %d memos", got-1)
@@ -291,21 +321,55 @@ func TestCausesAreNamedOnce(t *testing.T) {
 	}
 }
 
-// A write that did not get into the log has named nothing.
+// Another memo at an observed place is named: its author forked the chain.
+func TestForkedCausesAreNamed(t *testing.T) {
+	h := memo.Head{Author: memo.Author{1}, Seq: 4, ID: memo.ID{4}}
+	var v memo.Vector
+	observe(&v, &memo.Memo{Deps: []memo.Head{h}})
+	other := h
+	other.ID = memo.ID{5}
+	earlier := memo.Head{Author: h.Author, Seq: 3, ID: memo.ID{3}}
+	if got := unobserved(&v, []memo.Head{h, other, earlier}); !slices.Equal(got, []memo.Head{other}) {
+		t.Errorf("named are %v", got)
+	}
+}
+
+// A write that did not get into the log has named nothing, whether it broke a rule
+// or the disk failed it.
 func TestFailedWritesNameNothing(t *testing.T) {
 	ctx, s := context.Background(), newSpace(t)
-	head := crowd(t, s, 0, 1)
+	crowd(t, s, 0, 1)
 	x := s.Session()
 	scan(t, x)
+	if _, err := x.Put(ctx, "t", "r", Fields{"x": memo.Int(0)}); err != nil {
+		t.Fatal(err)
+	}
+	head := crowd(t, s, 1, 1)
+	scan(t, x)
 	if _, err := x.Put(ctx, "t", "r", Fields{"x": memo.Blob(make([]byte, 1<<20))}); !errors.Is(err, memo.ErrTooLarge) {
+		t.Fatal(err)
+	}
+	lost := &draftOnly{s: s, heads: head, done: make(chan int, 1)}
+	if err := s.node.submit(ctx, lost); err != nil || <-lost.done != 1 {
 		t.Fatal(err)
 	}
 	if _, err := x.Put(ctx, "t", "r", Fields{"x": memo.Int(1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := causesFrom(t, s, 2); !slices.Equal(got, head) {
+	if got, _ := causesFrom(t, s, 3); !slices.Equal(got, head) {
 		t.Errorf("the memo names %v, want %v", got, head)
 	}
+}
+
+// draftOnly drafts a memo and goes no further, as when the log does not take it.
+type draftOnly struct {
+	s     *Space
+	heads []memo.Head
+	done  chan int
+}
+
+func (d *draftOnly) do(o *owner) {
+	d.done <- len(o.drafts(d.s, []*write{{space: d.s, deps: d.heads, done: make(chan written, 1)}}))
 }
 
 // A peer's word about a state never becomes the base of a root computed here.
@@ -318,14 +382,17 @@ func TestForeignRootsAreNoBase(t *testing.T) {
 	}
 	other := foreign(t, s, 7, "more")
 	deliver(t, s.node, other)
-	lie := now.root
-	lie.State = now.root.Vector // any tree but the right one
-	data, err := lie.Encode()
-	if err != nil {
+	lie, id := now.root, memo.ID{}
+	blocks := s.node.store.Blocks(s.id)
+	if err := blocks.Write(func(put merge.BlockPutter) (err error) {
+		lie.State, err = merge.BuildState(lie.Params, func(func(merge.KeyedRow, error) bool) {}, put) // nothing was written
+		if err == nil {
+			id, err = putRoot(lie, put)
+		}
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
-	id := memo.Sum(data)
-	blocks := s.node.store.Blocks(s.id)
 	if err := blocks.Pin(store.Pin{Root: id, Until: s.node.opts.Now().Add(s.node.opts.Retention), Foreign: true}); err != nil {
 		t.Fatal(err)
 	}

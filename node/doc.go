@@ -24,6 +24,12 @@
 // and then either fails with a BehindError, which says what is missing and who
 // may have it, or answers with a warning.
 //
+// The context of a session that scanned is the newest root here and the loose heads
+// beyond it; sessions share roots. It stays small: beyond 64 loose heads it goes over
+// to a newer root of which the session has seen everything, beyond 256 it is folded,
+// or gathered in a memo. Session.Fold folds it at once, amid an Update too: what the
+// transaction reads, and which causes its memo names, stay.
+//
 // # Roots and exact reads
 //
 // A goroutine beside the owner folds what the node has into a root: the cut and its
@@ -67,6 +73,16 @@
 // field which memos it is from, by which rule, and which edits lost to what. Both
 // decide what came before what by the links between memos alone; where a walk
 // along them would be too long they say so.
+//
+// # Spaces that adopt
+//
+// In a space made with Policy{Trust: memo.Adopt} a member's word stands for memos that do
+// not come: the state he announces, or has when recon stays behind, is compared with
+// the own one, refused if it stands on memos that its vector or their authors' seals do
+// not have, and joined through the log. Compact then deletes the bodies of memos behind a
+// checkpoint; peers that lack them are given the state. What a row shows, its history,
+// its explanation and the feed name who vouched for it. Writes go on as before: vectors
+// cover what was adopted. Two states of one cut whose memos are all held are an Alarm.
 //
 // # The network
 //

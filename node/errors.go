@@ -42,7 +42,7 @@ var (
 	ErrTooManyTokens = errors.New("session took too many contexts that this node lacks; wait for them one by one, in sessions of their own")
 	// ErrTooManyFetches reports that too many callers wait for roots of peers.
 	ErrTooManyFetches = errors.New("too many roots are being fetched at once; try again when others have come")
-	// ErrUnsupported reports a policy that a later version brings.
+	// ErrUnsupported reports what a later version brings.
 	ErrUnsupported = errors.New("not supported by this version")
 	// ErrBadTicket reports a text that is no ticket or was damaged on its way.
 	ErrBadTicket = errors.New("not a valid ticket; copy it whole, or ask for a new one")

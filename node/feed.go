@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"lightcone/memo"
+	"lightcone/merge"
 	"lightcone/store"
 )
 
@@ -27,6 +28,11 @@ type Change struct {
 	Fields     Fields   // written, with their new values
 	Deleted    []string // fields that were deleted, ascending
 	Changed    []string // fields whose multi, counter or set was changed, ascending; the row shows the outcome
+
+	// VouchedBy is zero for a memo. Else the change is part of a state that was adopted
+	// on the word of that peer: the fields are those that his state of the row has, all
+	// of them, and the memo is the last one behind it, which is not held here.
+	VouchedBy PeerID
 }
 
 // Watch yields the changes of the rows that q selects, from a cursor on and
@@ -72,12 +78,17 @@ type Feed struct {
 	past  *frontier
 }
 
-// step is one row that a memo touched, or a memo that touched none.
+// step is one row that a memo touched, or a memo that touched none; or a row of a
+// state that was adopted.
 type step struct {
 	memo  *memo.Memo
 	topic string
 	row   *memo.RowEdit // nil: none
-	last  bool          // of its memo
+	last  bool          // of its memo, or state
+
+	adopted *store.Adopted // in place of memo
+	key     string
+	state   merge.Row
 }
 
 // Follow starts a Feed. It waits for the session's context as a read does.
@@ -124,14 +135,41 @@ func (f *Feed) open(v *view) (err error) {
 		return n.feedError(err)
 	}
 	rec, ok, err := f.log.Next(v.lsn)
-	if err == nil && (!ok || rec.LSN != from.lsn || rec.Sum != from.sum || from.index > uint64(len(steps(space, rec.Memos)))) {
+	if err == nil {
+		f.steps, err = stepsOf(space, rec)
+	}
+	if err == nil && (!ok || rec.LSN != from.lsn || rec.Sum != from.sum || from.index > uint64(len(f.steps))) {
 		err = fmt.Errorf("%w (record %d is another than it was: the log lost its end, or was restored)", ErrBadCursor, from.lsn)
 	}
 	if err != nil {
 		return errors.Join(n.feedError(err), f.Close())
 	}
-	f.steps = steps(space, rec.Memos)
 	return nil
+}
+
+// stepsOf lists what a record did in a space.
+func stepsOf(space memo.SpaceID, rec store.Record) ([]step, error) {
+	a := rec.Adopted
+	if a == nil || a.Own || a.Space() != space { // an own checkpoint says nothing new
+		return steps(space, rec.Memos), nil
+	}
+	var out []step
+	for r, err := range a.Rows() {
+		var row merge.Row
+		if err == nil {
+			row, err = merge.DecodeRow(r.State)
+		}
+		if err != nil {
+			return nil, err
+		}
+		topic, key, _ := merge.SplitRowKey(r.Key) // checked before it was adopted
+		out = append(out, step{adopted: a, topic: topic, key: key, state: row})
+	}
+	if len(out) == 0 {
+		out = []step{{adopted: a}}
+	}
+	out[len(out)-1].last = true
+	return out, nil
 }
 
 // steps lists what the memos of a record did in a space.
@@ -167,8 +205,15 @@ func (f *Feed) Next(ctx context.Context) (Change, error) {
 		for f.at.index < uint64(len(f.steps)) {
 			s := f.steps[f.at.index]
 			f.at.index++
-			if s.last {
+			if s.last && s.adopted == nil {
 				f.at.heads = f.past.add(s.memo)
+			}
+			if s.adopted != nil {
+				c, ok, err := f.adopted(s)
+				if ok || err != nil {
+					return c, err
+				}
+				continue
 			}
 			if s.row != nil && f.query.selects(s.topic, string(s.row.Row)) {
 				f.left--
@@ -180,6 +225,22 @@ func (f *Feed) Next(ctx context.Context) (Change, error) {
 			return Change{}, err
 		}
 	}
+}
+
+// adopted returns the change that a row of an adopted state makes; ok is false when
+// it is not asked for.
+func (f *Feed) adopted(s step) (c Change, ok bool, err error) {
+	if s.last {
+		if f.at.heads, err = f.past.adopt(s.adopted); err != nil {
+			return Change{}, false, f.session.space.node.feedError(err)
+		}
+	}
+	if s.topic == "" || !f.query.selects(s.topic, s.key) {
+		return Change{}, false, nil
+	}
+	f.left--
+	f.session.saw(headsOf(s.state)...)
+	return s.stateChange(f.at), true, nil
 }
 
 // turn goes to the next record once it is projected. Nothing polls: the view's
@@ -201,7 +262,9 @@ func (f *Feed) turn(ctx context.Context) error {
 			return n.feedError(err)
 		}
 		if ok {
-			f.steps = steps(f.session.space.id, rec.Memos)
+			if f.steps, err = stepsOf(f.session.space.id, rec); err != nil {
+				return n.feedError(err)
+			}
 			f.at.lsn, f.at.index, f.at.sum = rec.LSN, 0, rec.Sum
 			return nil
 		}
@@ -240,6 +303,33 @@ func (s step) change(at Cursor) Change {
 	return c
 }
 
+// stateChange shows a row of an adopted state.
+func (s step) stateChange(at Cursor) Change {
+	c := Change{
+		Cursor: at, VouchedBy: s.adopted.From(), Topic: s.topic, Key: s.key,
+		Tombstone: !s.state.Tombstone.IsZero(), Fields: Fields{},
+	}
+	for _, p := range s.state.Provenance() {
+		if last := (merge.Stamp{Time: c.Time, Author: c.Author, ID: c.ID}); p.Compare(last) > 0 {
+			c.ID, c.Author, c.Seq, c.Time = p.ID, p.Author, p.Seq, p.Time
+		}
+	}
+	for i := range s.state.Cells {
+		cell := &s.state.Cells[i]
+		switch {
+		case cell.Type != memo.Register:
+			if n := len(c.Changed); n == 0 || c.Changed[n-1] != cell.Field {
+				c.Changed = append(c.Changed, cell.Field)
+			}
+		case cell.Register.Set:
+			c.Fields[cell.Field] = cell.Register.Value
+		default:
+			c.Deleted = append(c.Deleted, cell.Field)
+		}
+	}
+	return c
+}
+
 // selects reports whether a row is among those that q selects.
 func (q Query) selects(topic, row string) bool {
 	return q.Topic == "" || topic == q.Topic && strings.HasPrefix(row, q.Prefix) &&
@@ -262,7 +352,11 @@ func (s *Space) Now() (Cursor, error) {
 	if err := errors.Join(err, log.Close()); err != nil {
 		return Cursor{}, s.node.feedError(err)
 	}
-	c.lsn, c.sum, c.index = v.lsn, rec.Sum, uint64(len(steps(s.id, rec.Memos)))
+	done, err := stepsOf(s.id, rec)
+	if err != nil {
+		return Cursor{}, s.node.feedError(err)
+	}
+	c.lsn, c.sum, c.index = v.lsn, rec.Sum, uint64(len(done))
 	if t, err := v.cut(s.id).Context(s.id).Token(s.node.id); err == nil { // else too many heads
 		c.heads = t.Heads
 	}

@@ -178,4 +178,5 @@ func (o *owner) fetched(f gossip.Fetched) {
 		return true
 	})
 	o.layerFetched(f)
+	o.adoptFetched(f)
 }

@@ -43,6 +43,7 @@ type folder struct {
 	asks    chan foldAsk
 	wanted  chan *Space // folds that the protocol waits for
 	audits  chan audit
+	states  chan *foreignState
 	done    chan struct{}
 	seen    map[memo.SpaceID]uint64 // memos at the last look
 	written int                     // blocks since the last collection
@@ -77,7 +78,8 @@ func newFolder(n *Node) *folder {
 	return &folder{
 		n: n, asks: make(chan foldAsk), done: make(chan struct{}),
 		wanted: make(chan *Space, maxWantedFolds), audits: make(chan audit, maxAudits),
-		seen: map[memo.SpaceID]uint64{}, last: map[memo.SpaceID]folded{},
+		states: make(chan *foreignState, maxStates),
+		seen:   map[memo.SpaceID]uint64{}, last: map[memo.SpaceID]folded{},
 	}
 }
 
@@ -125,6 +127,9 @@ func (f *folder) run() {
 			}
 		case a := <-f.audits:
 			f.report(a.space, a.layer, f.audited(a.space, a.layer))
+		case st := <-f.states:
+			st.err = st.check(f)
+			_ = f.n.submit(context.Background(), st) // fails on a node that closes
 		case <-look.C:
 			f.look()
 		case <-f.n.quit:
@@ -228,6 +233,17 @@ func (f *folder) audit(s *Space, l *layer) {
 	case f.audits <- audit{s, l}:
 	default:
 		f.n.log.Warn("too many states of peers wait to be compared with the memos; one is not", "space", s.id, "peer", l.peer)
+	}
+}
+
+// compare has a state compared with the own one, to be adopted; false when too many
+// wait.
+func (f *folder) compare(st *foreignState) bool {
+	select {
+	case f.states <- st:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -354,6 +370,14 @@ func (f *folder) changed(id memo.SpaceID, v *view, after uint64) (keys []string,
 		for _, m := range rec.Memos {
 			if m.SpaceID() == id {
 				addKeys(found, m)
+			}
+		}
+		if a := rec.Adopted; a != nil && !a.Own && a.Space() == id {
+			for r, err := range a.Rows() {
+				if err != nil {
+					return nil, false, err
+				}
+				found[r.Key] = struct{}{}
 			}
 		}
 	}

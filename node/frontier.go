@@ -6,6 +6,7 @@ import (
 
 	causal "lightcone/context"
 	"lightcone/memo"
+	"lightcone/store"
 )
 
 // frontier is the context of a place in the log: the memos before it that no
@@ -34,6 +35,27 @@ func (f *frontier) add(m *memo.Memo) []causal.TokenHead {
 	} else {
 		f.heads = slices.Insert(f.heads, i, head)
 	}
+	return f.now()
+}
+
+// adopt puts a state behind the place and returns the heads, as add does.
+func (f *frontier) adopt(a *store.Adopted) ([]causal.TokenHead, error) {
+	for h, err := range a.Heads() {
+		if err != nil {
+			return nil, err
+		}
+		head := causal.TokenHead{Author: [8]byte(h.Author[:8]), Seq: h.Seq, Digest: [8]byte(h.ID[:8])}
+		if i, ok := f.find(h.Author); ok {
+			f.heads[i] = head
+		} else {
+			f.heads = slices.Insert(f.heads, i, head)
+		}
+	}
+	return f.now(), nil
+}
+
+// now returns the heads for a token.
+func (f *frontier) now() []causal.TokenHead {
 	if !f.known || len(f.heads) > causal.MaxTokenHeads {
 		return nil
 	}

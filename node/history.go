@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"lightcone/memo"
+	"lightcone/merge"
 	"lightcone/store"
 )
 
@@ -38,6 +39,10 @@ type HistoryEntry struct {
 	// Undecided says that links were not followed to the end: an edit in Concurrent
 	// may have been seen, and Causes may lack some.
 	Undecided bool
+	// VouchedBy is zero for a memo that is held. Else nothing but its name and time is
+	// known, from a state that was adopted on the word of that peer, or, if it is this
+	// node, from a checkpoint that took the memo's place.
+	VouchedBy PeerID
 	// Behind is what the view lacked; set only under StaleReturn.
 	Behind *BehindError
 }
@@ -51,7 +56,8 @@ type Apart struct {
 // History yields the memos that touched a row in the order in which they attached
 // here, which is a causal one; ErrNotFound when there are none. It holds no more
 // in memory than 256 of them, and costs what they cost, not what the log does.
-// The session then has seen what was yielded.
+// The session then has seen what was yielded. Memos behind what the row shows that
+// are not held come first, beyond the limit, in a history from the beginning.
 func (x *Session) History(ctx context.Context, topic, row string, q HistoryQuery) iter.Seq2[HistoryEntry, error] {
 	return func(yield func(HistoryEntry, error) bool) {
 		if err := checkKey(topic, row); err != nil {
@@ -67,6 +73,10 @@ func (x *Session) History(ctx context.Context, topic, row string, q HistoryQuery
 		h := &history{
 			space: x.space, view: m.view.store, upTo: m.view.lsn, topic: topic, row: row, kin: newLineage(m.view.store),
 			seen: map[memo.Author]memo.Head{}, behind: behind,
+		}
+		if h.state, _, err = m.snap.Get(x.space.id, topic, row); err != nil {
+			yield(HistoryEntry{}, fmt.Errorf("read %s/%s: %w", topic, row, err))
+			return
 		}
 		h.run(ctx, q, yield)
 		for _, head := range h.seen {
@@ -89,6 +99,7 @@ type history struct {
 	kin        *lineage
 	seen       map[memo.Author]memo.Head // yielded, the last of each author
 	behind     *BehindError
+	state      merge.Row // what the row shows
 }
 
 func (h *history) run(ctx context.Context, q HistoryQuery, yield func(HistoryEntry, error) bool) {
@@ -97,6 +108,14 @@ func (h *history) run(ctx context.Context, q HistoryQuery, yield func(HistoryEnt
 		return
 	}
 	n := 0
+	if q.After.IsZero() {
+		for e, err := range h.notHeld() {
+			if n++; !yield(e, err) || err != nil {
+				return
+			}
+		}
+		q.Limit += min(n, q.Limit) // of the memos that are held
+	}
 	for f, err := range h.edits(q.After.since) {
 		if err == nil {
 			err = ctx.Err()
@@ -119,6 +138,23 @@ func (h *history) run(ctx context.Context, q HistoryQuery, yield func(HistoryEnt
 	}
 	if n == 0 && q.After.IsZero() {
 		yield(HistoryEntry{}, fmt.Errorf("%s/%s: %w", h.topic, h.row, ErrNotFound))
+	}
+}
+
+// notHeld yields the memos behind what the row shows that are covered and not held.
+func (h *history) notHeld() iter.Seq2[HistoryEntry, error] {
+	return func(yield func(HistoryEntry, error) bool) {
+		for _, p := range h.state.Provenance() {
+			who, ok, err := h.view.Vouched(h.space.id, p.Author, p.Seq)
+			if err == nil && !ok {
+				continue
+			}
+			head := memo.Head{Author: p.Author, Seq: p.Seq, ID: p.ID}
+			h.seen[head.Author] = head
+			if !yield(HistoryEntry{Memo: head, Time: p.Time, VouchedBy: who.From, Undecided: true, Behind: h.behind}, err) {
+				return
+			}
+		}
 	}
 }
 

@@ -151,8 +151,8 @@ type Policy struct {
 // CreateSpace makes a space with this node's author as its first. The name is
 // local: others may call the space differently.
 func (n *Node) CreateSpace(name string, p Policy) (*Space, error) {
-	if p != (Policy{}) {
-		return nil, fmt.Errorf("create space %q: rights and trust other than open and verify: %w", name, ErrUnsupported)
+	if p.Rights != memo.Open {
+		return nil, fmt.Errorf("create space %q: rights other than open: %w", name, ErrUnsupported)
 	}
 	c := &createSpace{name: name, policy: p, reply: make(chan spaceReply, 1)}
 	r, err := await(context.Background(), n, c, c.reply)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"slices"
 
 	"lightcone/memo"
@@ -46,6 +47,9 @@ func (o *ordering) won(s merge.Stamp) error {
 		return nil
 	}
 	f, ok, err := o.reader.Memo(o.space, s.Author, s.Seq)
+	if errors.Is(err, store.ErrNoBody) {
+		return nil // who lost to it is known, and in what order is not
+	}
 	if err != nil || !ok {
 		return err
 	}
@@ -90,6 +94,9 @@ func (o *ordering) of(f store.Found, to merge.Stamp) (Order, error) {
 // seenBy returns how an edit relates to f, which comes later in the log.
 func (o *ordering) seenBy(s merge.Stamp, f store.Found) (Order, error) {
 	lost, ok, err := o.reader.Memo(o.space, s.Author, s.Seq)
+	if errors.Is(err, store.ErrNoBody) {
+		return OrderUnknown, nil
+	}
 	if err != nil || !ok {
 		return OrderUnknown, err
 	}

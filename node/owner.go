@@ -33,12 +33,15 @@ type owner struct {
 	waiting []*askFetch            // at most maxFetchWaiters
 	cold    map[memo.SpaceID]*cold // of spaces that had a layer
 	todo    []gossip.Input         // what the protocol is told once it did its step
+
+	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 }
 
 // counters are reported by Status.
 type counters struct {
 	refused int64 // runs that broke a rule
 	invalid int64 // messages that did not decode or verify, see Node.Input
+	adopted int64 // states that were joined on a peer's word
 }
 
 // syncEvery bounds how long attached foreign runs stay unsynced; they would be
@@ -51,7 +54,7 @@ type call interface{ do(o *owner) }
 func newOwner(n *Node, st *state) *owner {
 	o := &owner{
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, past: map[memo.SpaceID]*memo.Vector{}, open: map[*Space]*openRun{},
-		synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{},
+		synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, adopting: map[memo.SpaceID]*adopting{},
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
@@ -235,6 +238,7 @@ func (o *owner) tick() {
 	o.tellReady()
 	o.attachDue(now)
 	o.tickLayers(now)
+	o.tickAdopt(now)
 	o.drainTodo()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})
@@ -252,7 +256,11 @@ func (o *owner) publish(lsn uint64) {
 
 // project applies newly attached memos and publishes the result.
 func (o *owner) project(placed []store.Placed) error {
-	lsn := o.n.view.Load().lsn
+	return o.projectFrom(o.n.view.Load().lsn, placed)
+}
+
+// projectFrom is project where everything up to lsn is projected and not published.
+func (o *owner) projectFrom(lsn uint64, placed []store.Placed) error {
 	if len(placed) > 0 {
 		memos := make([]*memo.Memo, len(placed))
 		for i, p := range placed {

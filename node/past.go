@@ -2,6 +2,7 @@ package node
 
 import (
 	"container/heap"
+	"errors"
 
 	"lightcone/memo"
 	"lightcone/store"
@@ -105,6 +106,10 @@ func (w *walk) push(a memo.Author, seq uint64) error {
 	}
 	*w.left--
 	f, ok, err := w.reader.Memo(w.space, a, seq)
+	if errors.Is(err, store.ErrNoBody) {
+		w.whole = false // what is behind it is not known here
+		return nil
+	}
 	if ok {
 		heap.Push(&w.edge, f)
 	}

@@ -146,8 +146,13 @@ func (o *owner) inside() {
 	}
 	for _, a := range o.eff.Ahead {
 		o.ahead(a.Space, a.Peer, a.Memos)
+		o.lags(a.Space)
 	}
-	o.eff.Keep, o.eff.Fetched, o.eff.Fold, o.eff.Ahead = o.eff.Keep[:0], o.eff.Fetched[:0], o.eff.Fold[:0], o.eff.Ahead[:0]
+	for _, a := range o.eff.Heard {
+		o.heardRoot(a)
+	}
+	o.eff.Keep, o.eff.Fetched, o.eff.Fold = o.eff.Keep[:0], o.eff.Fetched[:0], o.eff.Fold[:0]
+	o.eff.Ahead, o.eff.Heard = o.eff.Ahead[:0], o.eff.Heard[:0]
 }
 
 // askFold has a space folded beside the owner; the protocol is told what came of it.
@@ -212,9 +217,11 @@ func (o *owner) heardRoot(a gossip.Announced) {
 	if !a.Unequal.IsZero() {
 		log.Warn("a peer announces another state of a cut that was folded here: it computes wrongly, or this node does",
 			"ours", a.Unequal, "memos", a.Memos)
+		o.unequal(a)
 		return
 	}
 	log.Debug("a peer announces a root", "memos", a.Memos)
+	o.announced(a)
 }
 
 // peers returns the connected peers.

@@ -252,7 +252,7 @@ func (s *Space) tailWithin(ctx context.Context, below memo.Vector, heads []memo.
 func runAfter(v *store.View, space memo.SpaceID, author memo.Author, seq uint64) (*memo.Run, error) {
 	_, last, ok, err := v.NextRun(space, author, seq)
 	if err == nil && !ok {
-		err = fmt.Errorf("memo %d of %s: %w", seq+1, author, store.ErrNoRun)
+		err = fmt.Errorf("memo %d of %s: %w", seq+1, author, store.ErrNoBody)
 	}
 	if err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ type Status struct {
 	Delayed       int   // runs that are ahead of this node's clock
 	Traffic       gossip.Traffic
 	Protocol      gossip.Stats
+	Adopted       int64 // states that were joined on a peer's word since the start
 	Refused       int64 // runs that broke a rule
 	Invalid       int64 // messages that did not decode or verify
 }
@@ -45,6 +46,8 @@ type SpaceStatus struct {
 	Layer   *LayerStatus // nil when no peer's state is shown or fetched
 	// Liars are peers that vouched for a state that was false. Nothing of it was kept.
 	Liars []PeerID
+	// Alarms are announcements that the memos held here prove to be false.
+	Alarms []Alarm
 }
 
 // LayerStatus is the state of a space that a peer vouches for, while the memos behind
@@ -110,7 +113,7 @@ func (c *askStatus) do(o *owner) {
 	runs, _ := n.store.Pending()
 	st := Status{
 		ID: n.id, Dir: n.dir, Peers: o.peers(), WritesRefused: o.ready(), LogBytes: n.store.Size(), Pending: runs, Delayed: len(o.delayed.runs),
-		Protocol: o.core.Stats(), Refused: o.counts.refused, Invalid: o.counts.invalid,
+		Protocol: o.core.Stats(), Adopted: o.counts.adopted, Refused: o.counts.refused, Invalid: o.counts.invalid,
 	}
 	if net := n.net.Load(); net != nil {
 		st.Online, st.Addrs, st.Traffic = true, net.Addrs(), net.Traffic()
@@ -124,6 +127,9 @@ func (c *askStatus) do(o *owner) {
 			})
 		})
 		s.Layer, s.Liars = o.layerStatus(info.ID, mine)
+		if c := o.cold[info.ID]; c != nil {
+			s.Alarms = slices.Clone(c.alarms)
+		}
 		st.Spaces = append(st.Spaces, s)
 	}
 	c.reply <- st

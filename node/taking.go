@@ -93,7 +93,7 @@ func (x *Session) Context() causal.Context {
 func (x *Session) settle(v *view) *BehindError {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	cut, digest := v.cut(x.space.id), v.digest(x.space.id)
+	cut := v.cut(x.space.id)
 	e := &BehindError{}
 	rest := x.taken[:0:0]
 	for _, t := range x.taken {
@@ -105,6 +105,10 @@ func (x *Session) settle(v *view) *BehindError {
 			e.Missing, e.Forked = append(e.Missing, foreign), true
 			rest = append(rest, t)
 			continue
+		}
+		digest := x.space.digests(v, t)
+		if x.read.Mode != Exact { // that one is about the memos named and no others
+			t = v.known(x.space.id, t, digest)
 		}
 		missing := t.Missing(cut, digest)
 		if len(missing) == 0 {

@@ -3,9 +3,12 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 
 	causal "lightcone/context"
 	"lightcone/memo"
+	"lightcone/merge"
 	"lightcone/projection"
 	"lightcone/store"
 )
@@ -28,6 +31,55 @@ func (v *view) digest(space memo.SpaceID) func(memo.Author, uint64) (memo.ID, bo
 		id, ok, err := v.store.ID(space, a, seq)
 		return id, ok && err == nil
 	}
+}
+
+// digests is view.digest that also knows the heads of the root that t names.
+func (s *Space) digests(v *view, t causal.Token) func(memo.Author, uint64) (memo.ID, bool) {
+	held := v.digest(s.id)
+	heads := sync.OnceValue(func() memo.Vector {
+		r, err := s.root(t.Root)
+		if err != nil {
+			return memo.Vector{}
+		}
+		heads, err := merge.ReadVector(r.Params, s.node.store.Blocks(s.id), r.Vector)
+		if err != nil {
+			return memo.Vector{}
+		}
+		return heads
+	})
+	return func(a memo.Author, seq uint64) (memo.ID, bool) {
+		if id, ok := held(a, seq); ok || t.Root.IsZero() {
+			return id, ok
+		}
+		m, _ := heads().Get(a)
+		return m.ID, m.Seq == seq
+	}
+}
+
+// known returns t with the heads whose memos are covered and not held replaced by
+// those of the states that stand for them: what a memo's digest is cannot be told here,
+// and who has seen the later head has seen the memo.
+func (v *view) known(space memo.SpaceID, t causal.Token, digest func(memo.Author, uint64) (memo.ID, bool)) causal.Token {
+	stands := map[causal.TokenHead]memo.Head{}
+	t.Missing(v.cut(space), func(a memo.Author, seq uint64) (memo.ID, bool) {
+		id, ok := digest(a, seq)
+		if !ok {
+			if who, ok, err := v.store.Vouched(space, a, seq); ok && err == nil {
+				stands[causal.TokenHead{Author: [8]byte(a[:8]), Seq: seq}] = who.Head.Head
+			}
+		}
+		return id, ok
+	})
+	if len(stands) == 0 {
+		return t
+	}
+	t.Heads = slices.Clone(t.Heads)
+	for i, h := range t.Heads {
+		if by, ok := stands[causal.TokenHead{Author: h.Author, Seq: h.Seq}]; ok {
+			t.Heads[i].Seq, t.Heads[i].Digest = by.Seq, [8]byte(by.ID[:8])
+		}
+	}
+	return t
 }
 
 // moment is what one read works on: a projection snapshot and a view that covers

@@ -71,6 +71,7 @@ type Source struct {
 	merge.Stamp
 	Value       memo.Value // of a register, or one of a multi or set
 	Plus, Minus uint64     // of a counter, in all
+	VouchedBy   PeerID     // zero: the memo is held; else see HistoryEntry.VouchedBy
 }
 
 // Lost is an edit of a field that lost. Without a Delta it is a row tombstone.
@@ -107,6 +108,13 @@ func (x *Session) Why(ctx context.Context, topic, row string, fields ...string) 
 		return Explanation{Behind: behind}, fmt.Errorf("%s/%s: %w", topic, strings.Join(append([]string{row}, fields...), " "), ErrNotFound)
 	}
 	for _, f := range out.Fields {
+		for i, s := range f.From {
+			who, _, err := m.view.store.Vouched(x.space.id, s.Author, s.Seq)
+			if err != nil {
+				return Explanation{}, fmt.Errorf("explain %s/%s: %w", topic, row, err)
+			}
+			f.From[i].VouchedBy = who.From
+		}
 		for _, l := range f.Lost {
 			x.saw(memo.Head{Author: l.Author, Seq: l.Seq, ID: l.ID})
 		}

@@ -440,3 +440,29 @@ func TestIndexOlderThanAdoptions(t *testing.T) {
 	}
 	closeStore(t, s)
 }
+
+// TestFloorBeforeTheSweep: what is below the floor is not held, whether its index
+// entries were swept away yet or not.
+func TestFloorBeforeTheSweep(t *testing.T) {
+	w, s, _, _ := gap(t, t.TempDir(), Options{WAL: smallSegments})
+	defer closeStore(t, s)
+	first := s.log.Last() + 1
+	done, err := s.writeCheckpoint(walfs.Group, w.checkpoint(s), first)
+	if err == nil {
+		err = errors.Join(s.tookCompaction(first, []taken{done}), s.commit())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, cut := inspect(t, s, w)
+	if found := rowMemos(t, s.View(), w.space, "row 0", Place{}, everywhere); len(found) != 0 {
+		t.Errorf("%d memos of a row are held", len(found))
+	}
+	if err := s.dropBelow(); err != nil {
+		t.Fatal(err)
+	}
+	after, same := inspect(t, s, w)
+	if diff := cmp.Diff(before, after) + cmp.Diff(cut, same); diff != "" {
+		t.Errorf("the sweep changed (-before +after):\n%s", diff)
+	}
+}

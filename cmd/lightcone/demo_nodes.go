@@ -48,7 +48,7 @@ func (d *demo) start() error {
 		return err
 	}
 	a := d.nodes[0]
-	if _, err := a.CreateSpace(d.ctx, defaultSpace); err != nil {
+	if _, err := a.CreateSpace(d.ctx, api.NewSpace{Name: defaultSpace}); err != nil {
 		return err
 	}
 	for _, n := range d.nodes[1:] {

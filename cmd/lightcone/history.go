@@ -87,6 +87,9 @@ func entryLine(w io.Writer, e api.HistoryEntry) error {
 		}
 		parts = append(parts, "after "+strings.Join(after, " "))
 	}
+	if e.VouchedBy != "" {
+		parts = append(parts, "not held; adopted from "+e.VouchedBy)
+	}
 	if text := apartText(e); text != "" {
 		parts = append(parts, text)
 	}

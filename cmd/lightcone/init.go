@@ -13,13 +13,23 @@ import (
 )
 
 func (a *app) newInitCommand() *cobra.Command {
-	return &cobra.Command{
+	var trust string
+	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Create the directory, the key and a space",
-		Long:  "Create the node's directory, its key and the space that --space names. What exists stays as it is.",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.init(cmd.Context()) },
+		Long: "Create the node's directory, its key and the space that --space names. What exists stays as it is.\n" +
+			"With --trust adopt the members of the space take each other's word for what memos say whose bodies they do not\n" +
+			"hold, so that `lightcone compact` may delete them. That is fixed for good.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if trust != "verify" && trust != api.TrustAdopt {
+				return usagef("--trust %s; it is verify or adopt", trust)
+			}
+			return a.init(cmd.Context(), trust)
+		},
 	}
+	cmd.Flags().StringVar(&trust, "trust", "verify", "verify or adopt")
+	return cmd
 }
 
 // made is what init prints.
@@ -30,7 +40,7 @@ type made struct {
 	Created bool      `json:"created"` // false: the space was there
 }
 
-func (a *app) init(ctx context.Context) (err error) {
+func (a *app) init(ctx context.Context, trust string) (err error) {
 	if err := os.MkdirAll(a.dir, 0o700); err != nil {
 		return fmt.Errorf("create %s: %w; name another --dir", a.dir, err)
 	}
@@ -40,7 +50,7 @@ func (a *app) init(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	out := made{Dir: a.dir, Created: true}
-	out.Space, err = l.CreateSpace(ctx, a.space)
+	out.Space, err = l.CreateSpace(ctx, api.NewSpace{Name: a.space, Trust: trust})
 	if isProblem(err, api.SpaceExists) {
 		out.Created = false
 		out.Space, err = findSpace(ctx, l.Client, a.space)

@@ -38,7 +38,7 @@ func (a *app) newRootCommand() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(
 		a.newDemoCommand(), a.newInitCommand(), a.newUpCommand(), a.newStatusCommand(),
-		a.newPeersCommand(), a.newTicketCommand(), a.newJoinCommand(),
+		a.newPeersCommand(), a.newTicketCommand(), a.newJoinCommand(), a.newCompactCommand(),
 		a.newPutCommand(), a.newIncrCommand(), a.newSetCommand(), a.newGetCommand(), a.newDelCommand(), a.newScanCommand(), a.newWatchCommand(),
 		a.newHistoryCommand(), a.newWhyCommand(),
 		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(), a.newWalCommand(),

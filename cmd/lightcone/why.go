@@ -58,7 +58,11 @@ func fieldWhy(w io.Writer, f *api.FieldWhy) error {
 	t.add(plain(string(f.Field)), shown)
 	t.add("  rule", f.Rule)
 	for i := range f.From {
-		t.add("  from", strings.TrimLeft(share(f, &f.From[i])+"  "+source(f.From[i].Stamp), " "))
+		from := strings.TrimLeft(share(f, &f.From[i])+"  "+source(f.From[i].Stamp), " ")
+		if by := f.From[i].VouchedBy; by != "" {
+			from += ", not held; adopted from " + by
+		}
+		t.add("  from", from)
 	}
 	for i := range f.Lost {
 		t.add("  lost", lostText(&f.Lost[i]))

@@ -1,6 +1,7 @@
 package mergetest
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -40,6 +41,12 @@ const (
 	wildEvery   = 6 // of how many authors one minds no rules but those of validity
 	rareClears  = 14
 	crowdSpread = 40 // ms between clocks
+
+	// One row grows beyond merge.MaxRowBlock. Nobody clears it.
+	heavyRow    = "heavy"
+	heavyEvery  = 12 // of how many edits one is of that row
+	heavyFields = 80
+	heavyValue  = 500 // bytes
 )
 
 // Crowd is a history of n real memos by the given number of authors and the
@@ -47,7 +54,8 @@ const (
 // two memos an author hears of few others. Most write cells of all types by
 // merge.Writer on what they know, and now and then clear a row; every wildEvery-th
 // makes any valid edit and has a wrong clock, and every forkEvery-th goes on from
-// one memo in two ways, each of which others may have heard of.
+// one memo in two ways, each of which others may have heard of. One row becomes so
+// large that it is nested.
 func Crowd(seed uint64, n, authors int) []Event {
 	rng := rand.New(rand.NewPCG(seed, uint64(n)))
 	genesis := must(memo.New(memo.Memo{Author: Author(0), Seq: 1, Body: &memo.Genesis{
@@ -144,9 +152,12 @@ func (c *crowd) edit(p *pen, at memo.Time) *memo.Edit {
 		}
 		name := fmt.Sprint(row)
 		var e memo.RowEdit
-		if !p.wild {
+		switch {
+		case c.rng.IntN(heavyEvery) == 0:
+			name, e = heavyRow, c.heavy()
+		case !p.wild:
 			e = c.row(p, p.rows[merge.RowKey("t", name)])
-		} else {
+		default:
 			seen := slices.DeleteFunc(slices.Clone(p.seen), func(s merge.Stamp) bool { return s.Time >= at })
 			e = Edits(p.author, seen).Example(c.rng.Int())
 		}
@@ -184,6 +195,16 @@ func (c *crowd) row(p *pen, row merge.Row) (e memo.RowEdit) {
 		add(must(w.Add("c", c.rng.Int64N(9)-4)), true)
 	}
 	(&memo.Edit{Topics: []memo.TopicEdit{{Rows: []memo.RowEdit{e}}}}).Sort()
+	return e
+}
+
+// heavy writes two of many fields, at length.
+func (c *crowd) heavy() (e memo.RowEdit) {
+	first := c.rng.IntN(heavyFields - 1)
+	for _, n := range []int{first, first + 1 + c.rng.IntN(heavyFields-first-1)} {
+		v := memo.Blob(bytes.Repeat([]byte{byte(c.rng.Int())}, heavyValue))
+		e.Deltas = append(e.Deltas, memo.Delta{Field: fmt.Sprintf("%02d", n), Op: memo.Op{Set: true, Value: v}})
+	}
 	return e
 }
 

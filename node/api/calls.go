@@ -77,8 +77,13 @@ func (c *Client) Status(ctx context.Context) (st Status, err error) {
 }
 
 // CreateSpace makes a space.
-func (c *Client) CreateSpace(ctx context.Context, name string) (s Space, err error) {
-	return s, c.call(ctx, http.MethodPost, "/v1/spaces", nil, NewSpace{Name: name}, &s)
+func (c *Client) CreateSpace(ctx context.Context, space NewSpace) (s Space, err error) {
+	return s, c.call(ctx, http.MethodPost, "/v1/spaces", nil, space, &s)
+}
+
+// Compact deletes the bodies of memos behind a checkpoint.
+func (c *Client) Compact(ctx context.Context) (done Compacted, err error) {
+	return done, c.call(ctx, http.MethodPost, "/v1/compact", nil, nil, &done)
 }
 
 // Spaces lists the spaces of the node by name.

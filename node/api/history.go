@@ -24,6 +24,7 @@ type HistoryEntry struct {
 	Operations []Operation `json:"operations" doc:"By field and type"`
 	Causes     []Head      `json:"causes" doc:"Edits of the row that its author had seen: of each author the latest, without those that another one had seen"`
 	Concurrent []Apart     `json:"concurrent,omitempty" doc:"Edits before it in the list that its author had not seen, nor their authors it"`
+	VouchedBy  string      `json:"vouchedBy,omitempty" doc:"The memo is not held here: its state was adopted on the word of this peer, or, if that is this node, compacted"`
 	Undecided  bool        `json:"undecided,omitempty" doc:"Links were not followed to the end: what is in concurrent may have been seen"`
 }
 
@@ -104,6 +105,9 @@ func entryOf(e node.HistoryEntry) HistoryEntry {
 	out := HistoryEntry{
 		Cursor: e.Cursor.String(), ID: e.Memo.ID.String(), Author: e.Memo.Author.String(), Seq: e.Memo.Seq,
 		Time: uint64(e.Time), Tombstone: e.Tombstone, Operations: []Operation{}, Causes: []Head{}, Undecided: e.Undecided,
+	}
+	if e.VouchedBy != (node.PeerID{}) {
+		out.VouchedBy = e.VouchedBy.String()
 	}
 	for i := range e.Deltas {
 		out.Operations = append(out.Operations, operationOf(&e.Deltas[i]))

@@ -21,7 +21,17 @@ type Space struct {
 
 // NewSpace asks for a new space.
 type NewSpace struct {
-	Name string `json:"name" minLength:"1" maxLength:"64" doc:"1 to 64 bytes, unique on this node"`
+	Name  string `json:"name" minLength:"1" maxLength:"64" doc:"1 to 64 bytes, unique on this node"`
+	Trust string `json:"trust,omitempty" enum:"verify,adopt" doc:"verify: only memos change what is here (default); adopt: the state that a member signs is joined in place of memos that do not come, and compact deletes their bodies. For good"`
+}
+
+// What a space trusts, other than by default.
+const TrustAdopt = "adopt"
+
+// Compacted is what a compaction did.
+type Compacted struct {
+	Before int64 `json:"before" doc:"Bytes of the log before it"`
+	After  int64 `json:"after" doc:"And after; full segments are deleted, the last one stays"`
 }
 
 // NewTicket asks for a ticket. Zero values mean 24 hours and one use.
@@ -54,6 +64,8 @@ func (s *service) registerSpaces(api huma.API) {
 	create := operation(http.MethodPost, "/v1/spaces", "create-space", "Make a space")
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(api, create, s.createSpace)
+	huma.Register(api, operation(http.MethodPost, "/v1/compact", "compact",
+		"Delete the bodies of memos behind a checkpoint of every space; all must be created with trust=adopt"), s.compact)
 	huma.Register(api, operation(http.MethodGet, "/v1/spaces", "spaces", "The spaces of this node, by name"), s.spaces)
 	ticket := operation(http.MethodPost, "/v1/spaces/{space}/tickets", "ticket", "Invite a peer into a space")
 	ticket.DefaultStatus = http.StatusCreated
@@ -64,11 +76,23 @@ func (s *service) registerSpaces(api huma.API) {
 }
 
 func (s *service) createSpace(_ context.Context, in *struct{ Body NewSpace }) (*reply[Space], error) {
-	sp, err := s.node.CreateSpace(in.Body.Name, node.Policy{})
+	policy := node.Policy{}
+	if in.Body.Trust == TrustAdopt {
+		policy.Trust = memo.Adopt
+	}
+	sp, err := s.node.CreateSpace(in.Body.Name, policy)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}
 	return &reply[Space]{s.describe(sp)}, nil
+}
+
+func (s *service) compact(ctx context.Context, _ *none) (*reply[Compacted], error) {
+	done, err := s.node.Compact(ctx)
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	return &reply[Compacted]{Compacted{Before: done.Before, After: done.After}}, nil
 }
 
 func (s *service) spaces(context.Context, *none) (*reply[[]Space], error) {

@@ -23,6 +23,7 @@ type Status struct {
 	WritesRefused string        `json:"writesRefused,omitempty" doc:"Why writes are refused; reads go on. Absent while they are accepted"`
 	LogBytes      int64         `json:"logBytes" doc:"Bytes of the write-ahead log"`
 	Pending       int           `json:"pending" doc:"Runs that wait for their causes"`
+	Adopted       int64         `json:"adopted" doc:"States joined on a peer's word since the start"`
 	Refused       int64         `json:"refused" doc:"Runs that broke a rule"`
 	Invalid       int64         `json:"invalid" doc:"Messages that did not decode or verify"`
 	Traffic       Traffic       `json:"traffic"`
@@ -146,7 +147,7 @@ func statusOf(st node.Status) Status {
 	out := Status{
 		ID: st.ID.String(), Dir: st.Dir, PID: os.Getpid(), Online: st.Online, Addrs: orEmpty(st.Addrs),
 		Peers: []PeerStatus{}, Spaces: []SpaceStatus{},
-		LogBytes: st.LogBytes, Pending: st.Pending, Refused: st.Refused, Invalid: st.Invalid,
+		LogBytes: st.LogBytes, Pending: st.Pending, Adopted: st.Adopted, Refused: st.Refused, Invalid: st.Invalid,
 		Traffic: Traffic{Sent: st.Traffic.Sent, Received: st.Traffic.Received, Dropped: st.Traffic.Dropped},
 		Recon: Recon{
 			Sessions: st.Protocol.Sessions, Equal: st.Protocol.Equal, Failed: st.Protocol.Failed,

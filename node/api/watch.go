@@ -45,6 +45,7 @@ type Change struct {
 	Fields    Fields `json:"fields" doc:"Written, with their new values"`
 	Deleted   []Name `json:"deleted,omitempty" doc:"Fields that were deleted"`
 	Changed   []Name `json:"changed,omitempty" doc:"Fields whose multi, counter or set was changed; the row shows the outcome"`
+	VouchedBy string `json:"vouchedBy,omitempty" doc:"The change is of a state that was adopted on the word of this peer: all fields of the row, and the last memo behind it"`
 }
 
 type watchInput struct {
@@ -173,6 +174,9 @@ func changeOf(c node.Change) Change {
 	out := Change{
 		Cursor: c.Cursor.String(), Token: c.Cursor.Token().String(), ID: c.ID.String(), Author: c.Author.String(),
 		Seq: c.Seq, Time: uint64(c.Time), Topic: c.Topic, Key: Name(c.Key), Tombstone: c.Tombstone, Fields: Fields(c.Fields),
+	}
+	if c.VouchedBy != (node.PeerID{}) {
+		out.VouchedBy = c.VouchedBy.String()
 	}
 	for _, f := range c.Deleted {
 		out.Deleted = append(out.Deleted, Name(f))

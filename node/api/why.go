@@ -40,6 +40,8 @@ type Source struct {
 	Value *Value `json:"value,omitempty" doc:"Of a register, or one of a multi or set"`
 	Plus  uint64 `json:"plus,omitempty" doc:"Of a counter: added by the author in all"`
 	Minus uint64 `json:"minus,omitempty" doc:"Of a counter: taken away by the author in all"`
+
+	VouchedBy string `json:"vouchedBy,omitempty" doc:"The memo is not held here: its state was adopted on the word of this peer, or, if that is this node, compacted"`
 }
 
 // Lost is an edit that lost.
@@ -96,6 +98,9 @@ func fieldWhyOf(f *node.FieldWhy) FieldWhy {
 		source := Source{Stamp: stampOf(from.Stamp), Plus: from.Plus, Minus: from.Minus}
 		if f.Live && f.Type != memo.Counter {
 			source.Value = (*Value)(&from.Value)
+		}
+		if from.VouchedBy != (node.PeerID{}) {
+			source.VouchedBy = from.VouchedBy.String()
 		}
 		out.From = append(out.From, source)
 	}

@@ -4,8 +4,8 @@
 //
 // One Core serves every space of a replica. Its owner calls Step with an Input
 // (a peer came or went, a frame or a message arrived, memos were attached, time
-// passed) and carries out the Effects: send, publish, open, close, deliver. The
-// Core does no I/O, starts no goroutine and reads no clock: time and randomness
+// passed) and carries out the Effects: send, publish, open, close, deliver, keep.
+// The Core does no I/O, starts no goroutine and reads no clock: time and randomness
 // are arguments, so the same inputs give the same effects on every machine. It
 // reads what the replica holds through Holdings and never writes: attaching is
 // the owner's, which reports back with Attached.
@@ -63,14 +63,50 @@
 //
 // What a member can make us remember, ask or tell is bounded, see roots.go.
 //
+// # Blocks
+//
+// A root is fetched (Fetch) block by block, from whoever has its blocks, in sessions
+// of their own kind: the first frame of the stream is FETCH.
+//
+//	A                                   B
+//	FETCH proof, fresh             ──►        B checks the proof; if asked for, it folds
+//	                               ◄──  FETCH proof, newest root
+//	WANT  ids of blocks            ──►
+//	                               ◄──  BLOCKS  in that order; null: not held
+//	WANTSEALS heads                ──►
+//	                               ◄──  SEALS   in that order; null: not held
+//	DONE                           ──►
+//
+// First comes the root's own block, then the tree of its vector, then one seal for
+// every author it has ahead of us, so that nobody can claim memos that were never
+// written, then the tree of its state with the rows. Each part ends in a Fetched;
+// what part a fetch goes to is its Parts. A tree is walked from its root node down
+// (merge.Walk): a block is asked for by its digest, checked before anything is
+// derived from it, and handed to the owner (Keep). Subtrees that our own newest root
+// has are not asked for, nor is what is held. Many questions are under way at once,
+// as many as make fetchWindow; rows that a reader waits for (Prefer) come first.
+//
+// One peer is asked at a time: the origin first, then the members in turn. A block
+// that it does not have is asked of another, and so is what a stream that broke, or
+// a peer that left us waiting, still owes; what came is not asked for again. Only an
+// answer that is not what was asked for is a lie: it ends the session, and that peer
+// is not asked again. A root that is no root, though every block has its digest, is
+// its maker's fault. Fetches of one root share the way, MaxFetches roots are fetched
+// at once, and each Fetch has an end: with all it asked for, or with an error when
+// every connected member was asked, or nothing new came within fetchPatience.
+//
+// A zero root stands for the newest of the origin, which folds what it has before it
+// answers, within foldPatience. Blocks are served within their space alone.
+//
 // # Who may ask
 //
-// A HELLO carries a proof that its sender knows the space's secret, bound to
+// A HELLO or FETCH carries a proof that its sender knows the space's secret, bound to
 // both peers. Without it nothing of a space is served, not even its existence.
 //
 // # Where this departs from the design, for now
 //
 // VEC lists every author (no tree diff). Forks are reported and not exchanged (no
-// RANGES): what continues a branch not held here is passed over. State does not
-// travel (no STATE), and everything offered is heard.
+// RANGES): what continues a branch not held here is passed over. Recon itself brings
+// memos alone: state is fetched where the owner asks for it. Everything offered is
+// heard.
 package gossip

@@ -181,17 +181,23 @@ func (c *Core) pulling(now time.Time, sp *space) bool {
 	return false
 }
 
-// busy reports whether no further session with p may start: one in the space is
-// under way, or the peer's share is used up.
+// busy reports whether no further recon with p may start: one in the space is under
+// way, or the peer's share is used up.
 func (c *Core) busy(p Peer, id memo.SpaceID) bool {
-	n := 0
+	recons, ours := 0, 0
 	for _, s := range c.sessions {
-		if s.peer == p {
-			n++
-			if s.space != nil && s.space.id == id && s.supply == nil {
+		if s.peer != p {
+			continue
+		}
+		if s.opened {
+			ours++
+		}
+		if s.supply == nil {
+			recons++
+			if s.space != nil && s.space.id == id {
 				return true
 			}
 		}
 	}
-	return n >= MaxPeerSessions
+	return recons >= MaxPeerSessions || ours >= MaxPeerSessions
 }

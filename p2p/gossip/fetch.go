@@ -219,8 +219,9 @@ func (c *Core) askBlocks(j *job, u *supply, e *Effects) (done, idle bool, err er
 		c.wantBlocks(j.session, j.next, e)
 		j.next = j.next[:0]
 	}
-	// With nothing open there is more to read that is held: the next Step goes on.
-	return j.walk.Done(), j.walk.Open() > 0, nil
+	// With room, and nothing open, there is more to read that is held: the next Step
+	// goes on.
+	return j.walk.Done(), room == 0 || j.walk.Open() > 0, nil
 }
 
 // askSeals asks for the seals of heads that are ahead of us, one frame at a time.
@@ -259,7 +260,7 @@ func (u *supply) settled() bool { return len(u.asked)+len(u.heads) == 0 }
 
 // room is how many more blocks may be asked for now.
 func (u *supply) room() int {
-	if u.bytes >= sessionBytes || len(u.lacking) >= maxLacking {
+	if u.yield || u.bytes >= sessionBytes || len(u.lacking) >= maxLacking {
 		return 0
 	}
 	return max(0, min(max(fetchWindow/max(u.mean, 1), minAsked), maxAsked)-len(u.asked))
@@ -277,11 +278,8 @@ func (c *Core) completed(now time.Time, j *job, e *Effects) (err error) {
 		if j.vector, err = merge.ReadVector(j.made.Params, j, j.made.Vector); err != nil {
 			return err
 		}
-		mine := c.cfg.Holdings.Vector(j.space.id)
 		for m := range j.vector.All() {
-			if !mine.Covers(m.Author, m.Seq) {
-				j.heads = append(j.heads, m.Head)
-			}
+			j.heads = append(j.heads, m.Head)
 		}
 	case SealsPart:
 		o.Tree, o.Base, o.Rows = j.made.State, own.State, true

@@ -193,6 +193,42 @@ func TestFetchSurvivesLiars(t *testing.T) {
 	}
 }
 
+// An author can sign what he likes: a seal of his own that holds, but is of another
+// head or space than was asked for, is a lie as well.
+func TestSealsThatWereNotAskedFor(t *testing.T) {
+	for name, forge := range map[string]func(m *seals){
+		"another head":  func(m *seals) { m.Seals[0].ID[0] ^= 1 },
+		"another seq":   func(m *seals) { m.Seals[0].Seq-- },
+		"another space": func(m *seals) { m.Space[0] ^= 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := settled(1, 3, 10, faults{delay: 10 * time.Millisecond})
+			a, b, c := w.replicas[0], w.replicas[1], w.replicas[2]
+			a.lie(func(m message) message {
+				if s, ok := m.(*seals); ok {
+					forge(s)
+					h := s.Seals[0]
+					h.Seal = memo.Sign(a.key, s.Space, memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID})
+				}
+				return m
+			})
+			w.connect(a, c)
+			w.connect(b, c)
+			w.run(time.Second, nil)
+			got := w.fetches(Fetch{Space: w.space, Root: a.shelf.newest.ID, Origin: a.id, Parts: SealsPart}, 30*time.Second)
+			if got.Err != nil || len(got.Seals) != 1 {
+				t.Fatalf("%v; %d seals", got.Err, len(got.Seals))
+			}
+			if err := memo.VerifySeal(w.space, got.Seals[0].Head, got.Seals[0].Seal); err != nil {
+				t.Error(err)
+			}
+			if len(w.blamed) != 1 || !strings.HasPrefix(w.blamed[0], "c blames a") {
+				t.Errorf("blamed: %v", w.blamed)
+			}
+		})
+	}
+}
+
 // Members that hold parts, of whom one may lie, on a network that breaks, with
 // something or nothing held here: a fetch ends, with all of the root if honest
 // members have all of it; every block is taken once; only liars are blamed.
@@ -355,15 +391,18 @@ func TestFetchCutAtEveryFrame(t *testing.T) {
 // serves it honestly is not blamed.
 func TestFetchOfWhatIsNoRoot(t *testing.T) {
 	for name, forge := range map[string]func(*merge.Root){
-		"a vector that is a state": func(r *merge.Root) { r.Vector = r.State },
-		"a state that is a vector": func(r *merge.Root) { r.State = r.Vector },
-		"other parameters":         func(r *merge.Root) { r.Params.W = 8 },
-		"of another space":         func(r *merge.Root) { r.Params.Space[0] ^= 1 },
+		"a vector that is a state":          func(r *merge.Root) { r.Vector = r.State },
+		"a state that is a vector":          func(r *merge.Root) { r.State = r.Vector },
+		"other parameters":                  func(r *merge.Root) { r.Params.W = 8 },
+		"of another space":                  func(r *merge.Root) { r.Params.Space[0] ^= 1 },
+		"of another space, without genesis": func(r *merge.Root) { r.Params.Space[0] ^= 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := settled(1, 3, 300, faults{delay: 10 * time.Millisecond})
 			a, c := w.replicas[0], w.replicas[2]
-			c.shelf.put(w.genesis) // it knows the space's parameters
+			if !strings.HasSuffix(name, "without genesis") {
+				c.shelf.put(w.genesis) // it knows the space's parameters
+			}
 			root := a.shelf.newest.Root
 			forge(&root)
 			data, err := root.Encode()
@@ -376,6 +415,9 @@ func TestFetchOfWhatIsNoRoot(t *testing.T) {
 			got := w.fetches(Fetch{Space: w.space, Root: memo.Sum(data), Parts: StatePart}, 10*time.Second)
 			if got.Err == nil || errors.Is(got.Err, ErrUnavailable) || len(w.blamed) > 0 {
 				t.Errorf("ended with %v; blamed: %v", got.Err, w.blamed)
+			}
+			if got.Made != (merge.Root{}) && root.Params != a.shelf.newest.Root.Params {
+				t.Errorf("took %+v", got.Made)
 			}
 			if !bytes.Equal(c.shelf.blocks[memo.Sum(data)], data) && root.Params == a.shelf.newest.Root.Params {
 				t.Error("the root's own block is not here")

@@ -269,6 +269,7 @@ func TestNoReconWithoutNeed(t *testing.T) {
 		}, 1},
 		"what came meanwhile": {func(l *listener) {
 			l.hear(l.evil, junk(1), 2)
+			l.pass(hintPatience / 2)
 			l.grow()
 		}, 0},
 	} {
@@ -323,6 +324,8 @@ func TestSaidAgain(t *testing.T) {
 	f := l.fold()
 	l.pass(announceMin)
 	l.hear(l.evil, f.Root, 1)
+	fewer := &Announcement{From: l.evil.id, Root: f.Root, Memos: 1, Peers: 2}
+	l.step(&HeardRoot{Space: l.space, Peer: l.evil.id, Data: fewer.sign(l.space, l.evil.sign)})
 	l.pass(3 * announceMax)
 	if n := len(l.announced); n < 2 || n > 3 || l.announced[0].Peers != 1 || l.announced[n-1].Peers != 3 {
 		t.Errorf("announced %d times: %+v", n, l.announced)

@@ -20,6 +20,8 @@ const (
 	foldPatience = 5 * time.Second
 	// answerPatience is how long a peer may leave what it was asked for unanswered.
 	answerPatience = 10 * time.Second
+	// turnSlice is how long a job may ask a peer that another waits for.
+	turnSlice = time.Second
 	// retryMost bounds the pause until a peer is asked again whose session failed.
 	retryMost = 4 * time.Second
 	// blockGuess is what the size of blocks is taken for until some came; meanOver is
@@ -44,6 +46,7 @@ type supply struct {
 	without map[Peer]bool // authors whose seals it does not have
 	mean    int           // bytes of a block, lately
 	bytes   int           // of answers, either way
+	yield   bool          // another job waits for the peer
 	cut     memo.Vector   // that the root must cover which we answer FETCH with …
 	until   time.Time     // … until then; zero: it was answered
 }
@@ -292,8 +295,11 @@ func compareHeads(a, b memo.Head) int { return a.Author.Compare(b.Author) }
 func (c *Core) leave(now time.Time, s *session, e *Effects) {
 	s.send(e, &done{Type: typeDone})
 	e.Close = append(e.Close, Close{Session: s.id})
-	if u := s.supply; len(u.lacking)+len(u.without) > 0 {
+	switch u := s.supply; {
+	case len(u.lacking)+len(u.without) > 0:
 		u.job.spent[s.peer] = time.Time{}
+	case u.yield:
+		u.job.spent[s.peer] = now.Add(TickEvery) // the other comes first
 	}
 	c.settle(now, s, nil, e)
 }
@@ -327,12 +333,12 @@ func (c *Core) settleSupply(now time.Time, s *session, err error) {
 // turnTo opens a session with the next peer that may have what a job lacks. When
 // there is none the job waits for a while, or ends.
 func (c *Core) turnTo(now time.Time, j *job, e *Effects) (opened bool) {
-	p, wait := c.nextPeer(now, j)
+	p, patience := c.nextPeer(now, j)
 	switch {
 	case p != (Peer{}):
 		c.openSupply(now, j, p, e)
 		return true
-	case !wait || now.Sub(j.fed) > fetchPatience:
+	case now.Sub(j.fed) >= patience:
 		err := ErrUnavailable
 		if j.last != nil {
 			err = fmt.Errorf("%w: %w", ErrUnavailable, j.last)
@@ -342,9 +348,10 @@ func (c *Core) turnTo(now time.Time, j *job, e *Effects) (opened bool) {
 	return false
 }
 
-// nextPeer chooses whom to ask: the origin first, then members in turn. wait tells
-// that there may be somebody later.
-func (c *Core) nextPeer(now time.Time, j *job) (p Peer, wait bool) {
+// nextPeer chooses whom to ask: the origin first, then members in turn. If there is
+// nobody, patience is how long to wait for somebody since anything came.
+func (c *Core) nextPeer(now time.Time, j *job) (p Peer, patience time.Duration) {
+	all, patience := true, fetchPatience // all that are connected said that they lack it
 	asked := false
 	may := func(p Peer) bool {
 		until, spent := j.spent[p]
@@ -354,35 +361,48 @@ func (c *Core) nextPeer(now time.Time, j *job) (p Peer, wait bool) {
 		case j.liars[p] || spent && until.IsZero():
 			asked = true
 			return false
-		case until.After(now) || len(c.sessions) >= MaxSessions || c.ours(p) >= MaxPeerSessions:
-			wait = true
+		case until.After(now):
+			all = false
+			return false
+		case c.taken(now, p):
+			patience = turnPatience
 			return false
 		}
 		return true
 	}
 	if may(j.origin) {
-		return j.origin, false
+		return j.origin, 0
 	}
 	if !j.root.IsZero() || j.origin == (Peer{}) {
 		for i := range j.space.order {
 			at := (j.turn + i) % len(j.space.order)
 			if p := j.space.order[at]; may(p) {
 				j.turn = at + 1
-				return p, false
+				return p, 0
 			}
 		}
 	}
-	return Peer{}, wait || !asked
+	if asked && all && patience == fetchPatience {
+		patience = 0
+	}
+	return Peer{}, patience
 }
 
-// ours counts the sessions we opened with p.
-func (c *Core) ours(p Peer) (n int) {
+// taken tells whether no further stream to p may be opened now. One job at a time
+// asks a peer, so that recon finds room beside it; who had turnSlice gives way.
+func (c *Core) taken(now time.Time, p Peer) bool {
+	ours, asking := 0, false
 	for _, s := range c.sessions {
-		if s.opened && s.peer == p {
-			n++
+		if s.peer != p || !s.opened {
+			continue
+		}
+		ours++
+		if s.supply != nil {
+			asking = true
+			s.supply.yield = s.supply.yield || now.Sub(s.begun) > turnSlice
 		}
 	}
-	return n
+	return asking || ours >= MaxPeerSessions || len(c.sessions) >= MaxSessions
 }
 
 // hurry answers who waited long enough for a fold, and ends a session whose peer
