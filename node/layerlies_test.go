@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	causal "lightcone/context"
 	"lightcone/memo"
 	"lightcone/merge"
 	"lightcone/p2p/gossip"
@@ -351,6 +352,13 @@ func TestTokensOfWhatIsVouchedFor(t *testing.T) {
 	}
 	if _, err := late.Session(From(tok), vouches).Get(ctx, "t", "row3"); err != nil {
 		t.Errorf("a vouched read under the layer's root: %v", err)
+	}
+	m, _ := w.vector.Get(maker.node.id)
+	other := causal.Token{Space: tok.Space, Origin: tok.Origin, Root: memo.ID{9}, Heads: []causal.TokenHead{{
+		Author: [8]byte(m.Author[:8]), Seq: m.Seq, Digest: [8]byte(m.ID[:8]),
+	}}}
+	if _, err := late.Session(From(other), vouches).Get(ctx, "t", "row3"); !errors.As(err, &behind) {
+		t.Errorf("a vouched read under a root that covers nobody knows what: %v", err)
 	}
 	if _, err := late.Session(From(tok), Read{Mode: Exact, Wait: -1}).Get(ctx, "t", "row3"); err == nil {
 		t.Error("an exact read shows what a peer vouches for")
