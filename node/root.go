@@ -27,16 +27,9 @@ type named struct {
 	origin [8]byte
 }
 
-// root returns a root of s that was computed here; store.ErrNoBlock when there is
-// none. That of a peer is no state of this node.
+// root returns a root of s that is held here, a peer's too; store.ErrNoBlock when it
+// is not. What it covers is what its digest says; see computed for its state.
 func (s *Space) root(id memo.ID) (merge.Root, error) {
-	pin, ok, err := s.node.store.Blocks(s.id).Pinned(id)
-	if err == nil && (!ok || pin.Foreign) {
-		err = fmt.Errorf("%w: root %s was not computed here", store.ErrNoBlock, id)
-	}
-	if err != nil {
-		return merge.Root{}, err
-	}
 	data, err := s.node.store.Blocks(s.id).Block(id)
 	if err != nil {
 		return merge.Root{}, err
