@@ -177,6 +177,18 @@ func TestLiars(t *testing.T) {
 	}
 }
 
+// A row that stands on memos beyond the vector is found without anybody reading it.
+func TestFalseRowsAreFoundUnread(t *testing.T) {
+	for _, lie := range lies {
+		if lie.name != "rows beyond the vector" {
+			continue
+		}
+		maker, late := latecomer(t, Options{})
+		lie.tell(t, maker).say(t, late, gossip.StatePart)
+		waitUntil(t, "the lie is found out", func() bool { return len(spaceStatus(t, late).Liars) == 1 })
+	}
+}
+
 // A liar's next state is not asked for.
 func TestLiarsAreNotAskedAgain(t *testing.T) {
 	maker, late := latecomer(t, Options{})
