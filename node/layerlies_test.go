@@ -279,6 +279,32 @@ func TestRowsOfALayerAreWaitedFor(t *testing.T) {
 	}
 }
 
+// Own rows before, among and behind those of a layer are shown, in either direction.
+func TestScansOfALayerShowOwnRows(t *testing.T) {
+	maker, late := latecomer(t, Options{})
+	for _, key := range []string{"a", "row15a", "z"} {
+		if _, err := late.Put(t.Context(), "t", key, Fields{"v": memo.Int(1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wordOf(t, maker).say(t, late, gossip.StatePart)
+	for _, q := range []Query{{}, {Reverse: true}} {
+		rows := listed(t, late, local, q)
+		for _, key := range []string{"t/a", "t/row15a", "t/z", "t/row3", "t/row15"} {
+			if r, ok := rows[key]; !ok || (r.VouchedBy != PeerID{}) != (key == "t/row15") {
+				t.Errorf("%s: there %v, vouched for by %v", key, ok, r.VouchedBy)
+			}
+		}
+		if len(rows) != 23 {
+			t.Errorf("%d rows", len(rows))
+		}
+		q.Limit = 22
+		if rows := listed(t, late, local, q); len(rows) != 22 {
+			t.Errorf("%d rows with a limit of 22", len(rows))
+		}
+	}
+}
+
 // A session that took in what a peer vouches for does not un-know it: it waits for the
 // memos in every other read, and writes nothing before they are here.
 func TestSessionsKeepWhatTheyWereVouched(t *testing.T) {
