@@ -177,6 +177,18 @@ func TestLiars(t *testing.T) {
 	}
 }
 
+// A row that stands on memos beyond the vector is found without anybody reading it.
+func TestFalseRowsAreFoundUnread(t *testing.T) {
+	for _, lie := range lies {
+		if lie.name != "rows beyond the vector" {
+			continue
+		}
+		maker, late := latecomer(t, Options{})
+		lie.tell(t, maker).say(t, late, gossip.StatePart)
+		waitUntil(t, "the lie is found out", func() bool { return len(spaceStatus(t, late).Liars) == 1 })
+	}
+}
+
 // A liar's next state is not asked for.
 func TestLiarsAreNotAskedAgain(t *testing.T) {
 	maker, late := latecomer(t, Options{})
@@ -263,6 +275,32 @@ func TestRowsOfALayerAreWaitedFor(t *testing.T) {
 		a := <-answers
 		if a.err != nil || a.row.Key != "row15" || a.row.VouchedBy != w.peer || a.row.Fields["v"] != memo.Int(15) {
 			t.Errorf("%+v, %v", a.row, a.err)
+		}
+	}
+}
+
+// Own rows before, among and behind those of a layer are shown, in either direction.
+func TestScansOfALayerShowOwnRows(t *testing.T) {
+	maker, late := latecomer(t, Options{})
+	for _, key := range []string{"a", "row15a", "z"} {
+		if _, err := late.Put(t.Context(), "t", key, Fields{"v": memo.Int(1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wordOf(t, maker).say(t, late, gossip.StatePart)
+	for _, q := range []Query{{}, {Reverse: true}} {
+		rows := listed(t, late, local, q)
+		for _, key := range []string{"t/a", "t/row15a", "t/z", "t/row3", "t/row15"} {
+			if r, ok := rows[key]; !ok || (r.VouchedBy != PeerID{}) != (key == "t/row15") {
+				t.Errorf("%s: there %v, vouched for by %v", key, ok, r.VouchedBy)
+			}
+		}
+		if len(rows) != 23 {
+			t.Errorf("%d rows", len(rows))
+		}
+		q.Limit = 22
+		if rows := listed(t, late, local, q); len(rows) != 22 {
+			t.Errorf("%d rows with a limit of 22", len(rows))
 		}
 	}
 }
