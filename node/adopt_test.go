@@ -54,10 +54,19 @@ func covers(s, other *Space) bool {
 	return s.node.view.Load().store.Vector(s.id).CoversAll(other.node.view.Load().store.Vector(s.id))
 }
 
+// announce tells s that peer w announced its root.
+func (w word) announce(t testing.TB, s *Space) {
+	t.Helper()
+	said := gossip.Announcement{From: w.peer, ID: w.id, Memos: w.memos, Raw: []byte("signed")}
+	s.node.onOwner(t, func(o *owner) { o.heardRoot(gossip.Announced{Space: s.id, Announcement: &said}) })
+}
+
 // adoptAll has late adopt the state of maker.
 func adoptAll(t testing.TB, maker, late *Space) {
 	t.Helper()
-	wordOf(t, maker).say(t, late, gossip.StatePart)
+	w := wordOf(t, maker)
+	w.announce(t, late)
+	w.say(t, late, gossip.StatePart)
 	waitUntil(t, "the state is adopted", func() bool { return covers(late, maker) })
 }
 
@@ -416,6 +425,43 @@ func TestAskingForStates(t *testing.T) {
 	})
 	if digestOf(t, maker) == digestOf(t, late) {
 		t.Error("the test is none")
+	}
+}
+
+// TestWhoVouches: a root that somebody merely has blocks of is nobody's word; one that
+// was announced is its announcer's, and the log keeps what he signed.
+func TestWhoVouches(t *testing.T) {
+	maker, late := adopters(t, Options{}, 0)
+	w := wordOf(t, maker)
+	bring := func() {
+		late.node.onOwner(t, func(o *owner) {
+			for _, blocks := range w.parts {
+				o.keep(gossip.Keep{Space: late.id, Blocks: blocks})
+			}
+			o.fetched(gossip.Fetched{
+				Space: late.id, Root: w.id, Parts: gossip.StatePart, Made: w.root, Vector: w.vector, Seals: w.seals, From: maker.node.id,
+			})
+		})
+		if _, err := late.fold(t.Context()); err != nil { // the folder has nothing more to do
+			t.Fatal(err)
+		}
+		late.node.onOwner(t, func(*owner) {})
+	}
+	if bring(); covers(late, maker) {
+		t.Fatal("adopted on nobody's word")
+	}
+	w.announce(t, late)
+	bring()
+	waitUntil(t, "the state is adopted", func() bool { return covers(late, maker) })
+	found := false
+	err := late.node.store.Replay(0, func(rec store.Record) error {
+		if a := rec.Adopted; a != nil {
+			found = a.From() == maker.node.id && a.Root() == w.id && string(a.Announcement()) == "signed"
+		}
+		return nil
+	})
+	if err != nil || !found {
+		t.Errorf("what was signed is not in the log: %v", err)
 	}
 }
 
