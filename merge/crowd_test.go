@@ -316,7 +316,7 @@ func (g *gardener) parts(n int, cuts bool) (out []memoSet) {
 // merged: each root on the way is that of the memos it covers, and the last is the
 // root of all. Nobody's merge tree can be told from the result.
 func TestAnyMergeTreeOfAnyPartitionGivesOneRoot(t *testing.T) {
-	seldom(t, 5)
+	seldom(t, 10)
 	rapid.Check(t, func(t *rapid.T) {
 		g := &gardener{
 			crowd: rapid.SampledFrom(crowds).Draw(t, "crowd")(),

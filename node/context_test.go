@@ -97,6 +97,28 @@ func TestScansNameARoot(t *testing.T) {
 	}
 }
 
+// After a write the session's context is one memo; of rows alone it names heads
+// again, and gathers them.
+func TestWritesMakeContextsPlain(t *testing.T) {
+	ctx, s := context.Background(), newSpace(t)
+	crowd(t, s, 0, 30)
+	x := s.Session()
+	scan(t, x)
+	r, err := x.Put(ctx, "t", "mine", Fields{"x": memo.Int(1)})
+	if err != nil || !r.Token.Root.IsZero() || len(r.Token.Heads) != 1 {
+		t.Fatalf("the write's token has root %s and %d heads (%v)", r.Token.Root, len(r.Token.Heads), err)
+	}
+	crowd(t, s, 30, 30)
+	for i := range 30 {
+		if _, err := x.Get(ctx, "t", fmt.Sprint("row ", 30+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if tok := x.Token(); !tok.Root.IsZero() || len(tok.Heads) != 1 {
+		t.Errorf("a token of rows has root %s and %d heads", tok.Root, len(tok.Heads))
+	}
+}
+
 // Few heads need no root: any peer decides them.
 func TestFewHeadsNeedNoRoot(t *testing.T) {
 	s := newSpace(t)
@@ -221,10 +243,17 @@ func TestFoldsNeverShow(t *testing.T) {
 	}
 }
 
-// Beyond MaxLoose heads a session folds by itself, and its causes stay.
+// A scan that would take in too many heads has the space folded first, so that its
+// context is over a root that others share. Beyond MaxLoose heads of rows a session
+// folds by itself, and its causes stay.
 func TestSessionsFoldWhenTheyMust(t *testing.T) {
 	ctx, s := context.Background(), newSpace(t)
 	heads := crowd(t, s, 0, causal.MaxLoose+10)
+	y := s.Session()
+	scan(t, y)
+	if got := y.Context(); got.Root.IsZero() || len(got.Loose) != 0 {
+		t.Errorf("after a scan: root %s, %d loose heads", got.Root, len(got.Loose))
+	}
 	x := s.Session()
 	for i := range heads {
 		if _, err := x.Get(ctx, "t", fmt.Sprint("row ", i)); err != nil {
@@ -234,17 +263,11 @@ func TestSessionsFoldWhenTheyMust(t *testing.T) {
 			t.Fatalf("%d loose heads", n)
 		}
 	}
-	if got := x.Context(); got.Root.IsZero() || len(got.Loose) > 10 {
+	if got := x.Context(); got.Root.IsZero() || got.Root == y.Context().Root || len(got.Loose) > 10 {
 		t.Errorf("root %s, %d loose heads", got.Root, len(got.Loose))
 	}
 	if diff := cmp.Diff(heads, x.causes()); diff != "" {
 		t.Errorf("the causes, - wanted + got:\n%s", diff)
-	}
-	// A scan that would take in too many has the space folded first.
-	y := s.Session()
-	scan(t, y)
-	if got := y.Context(); got.Root.IsZero() || len(got.Loose) != 0 {
-		t.Errorf("after a scan: root %s, %d loose heads", got.Root, len(got.Loose))
 	}
 	if got := ownSeq(s); got != 1 {
 		t.Errorf("reading wrote %d memos", got-1)
@@ -315,8 +338,13 @@ func TestForkedCausesAreNamed(t *testing.T) {
 // or the disk failed it.
 func TestFailedWritesNameNothing(t *testing.T) {
 	ctx, s := context.Background(), newSpace(t)
-	head := crowd(t, s, 0, 1)
+	crowd(t, s, 0, 1)
 	x := s.Session()
+	scan(t, x)
+	if _, err := x.Put(ctx, "t", "r", Fields{"x": memo.Int(0)}); err != nil {
+		t.Fatal(err)
+	}
+	head := crowd(t, s, 1, 1)
 	scan(t, x)
 	if _, err := x.Put(ctx, "t", "r", Fields{"x": memo.Blob(make([]byte, 1<<20))}); !errors.Is(err, memo.ErrTooLarge) {
 		t.Fatal(err)
@@ -328,7 +356,7 @@ func TestFailedWritesNameNothing(t *testing.T) {
 	if _, err := x.Put(ctx, "t", "r", Fields{"x": memo.Int(1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := causesFrom(t, s, 2); !slices.Equal(got, head) {
+	if got, _ := causesFrom(t, s, 3); !slices.Equal(got, head) {
 		t.Errorf("the memo names %v, want %v", got, head)
 	}
 }

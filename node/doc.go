@@ -24,6 +24,12 @@
 // and then either fails with a BehindError, which says what is missing and who
 // may have it, or answers with a warning.
 //
+// The context of a session that scanned is the newest root here and the loose heads
+// beyond it; sessions share roots. It stays small: beyond 64 loose heads it goes over
+// to a newer root of which the session has seen everything, beyond 256 it is folded,
+// or gathered in a memo. Session.Fold folds it at once, amid an Update too: what the
+// transaction reads, and which causes its memo names, stay.
+//
 // # Roots and exact reads
 //
 // A goroutine beside the owner folds what the node has into a root: the cut and its
@@ -35,6 +41,22 @@
 //
 // A token of heads alone is walked, up to a bound. What this node cannot tell is
 // ErrContextUnavailable. Exact sessions only read.
+//
+// # What a peer vouches for
+//
+// A node that learns that a peer has many memos more fetches that peer's newest root
+// beside them: the cut it covers, a seal of every author for what is ahead of the own
+// cut, and the state. Until the memos are here, Local reads of rows, and AtLeast reads
+// with Read.Vouched, show the join of both, row by row as the blocks come, the asked
+// ones first. Row.VouchedBy names the peer where a row says more than the memos here:
+//
+//	x := s.Session(node.Read{Vouched: true})
+//	row, err := x.Get(ctx, "airports", "00M")
+//
+// Nothing of it gets into the log, the projection, own roots, the feed, or other reads.
+// A session does not un-know it: its other reads and its writes wait for the memos,
+// and an Update reads what memos here say. Once they are here the peer's word is
+// compared with them; Status names the peers whose word was false.
 //
 // # The change feed
 //

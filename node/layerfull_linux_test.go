@@ -27,7 +27,7 @@ func TestDiskFullDuringAFetch(t *testing.T) {
 		}
 	})
 	a, b := fullOf(t, lateRows, 600), startLinked(t, filepath.Join(disk, "b"), Options{SegmentSize: 1 << 20})
-	joinOver(t, a, b, 600_000)
+	joinOver(t, a, b, 500_000)
 	waitUntil(t, "some of the state is here", func() bool {
 		l := layerOf(t, b)
 		return l != nil && l.Ready && l.Blocks > 300

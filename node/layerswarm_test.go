@@ -27,6 +27,9 @@ func fullOf(t testing.TB, n, size int) *linked {
 			t.Fatal(err)
 		}
 	}
+	if _, err := r.space.fold(context.Background()); err != nil { // as it does at rest
+		t.Fatal(err)
+	}
 	return r
 }
 
@@ -52,7 +55,7 @@ func TestLateJoinerShowsVouchedRows(t *testing.T) {
 	a := fullOf(t, lateRows, 600)
 	b := startLinked(t, t.TempDir(), Options{})
 	began := time.Now()
-	joinOver(t, a, b, 800_000)
+	joinOver(t, a, b, 500_000)
 	for _, i := range []int{lateRows - 1, lateRows / 2} {
 		row, err := b.space.Session(Read{Mode: Local, Wait: patience}).Get(ctx, "t", rowName(i))
 		if err != nil {
@@ -60,7 +63,10 @@ func TestLateJoinerShowsVouchedRows(t *testing.T) {
 		}
 		t.Logf("row %d after %v, with %d of %d memos here, vouched for by %v", i, time.Since(began), b.Spaces()[0].Memos, lateRows+1, row.VouchedBy)
 		if row.Fields["i"] != memo.Int(int64(i)) {
-			t.Errorf("row %d: %v", i, row.Fields)
+			t.Errorf("row %d: %v", i, row.Fields["i"])
+		}
+		if b.Spaces()[0].Memos > lateRows {
+			t.Skip("all memos came before two rows were read: this machine is too busy to tell")
 		}
 		if row.VouchedBy != a.ID() && b.Spaces()[0].Memos <= uint64(i) {
 			t.Errorf("row %d is shown without its memo and vouched for by %v", i, row.VouchedBy)
@@ -75,7 +81,7 @@ func TestLateJoinerShowsVouchedRows(t *testing.T) {
 	}
 	x := b.space.Session(Read{Vouched: true, Wait: patience})
 	if row, err := x.Get(ctx, "t", rowName(lateRows-1)); err != nil || row.VouchedBy != a.ID() {
-		t.Errorf("a vouched read: %+v, %v", row, err)
+		t.Errorf("a vouched read is vouched for by %v; %v", row.VouchedBy, err)
 	}
 	if _, err := b.space.Session(From(x.Token()), Read{Wait: -1}).Get(ctx, "t", rowName(0)); !errors.As(err, &behind) {
 		t.Errorf("the session un-knows what it was vouched: %v", err)
@@ -112,7 +118,7 @@ func TestFetchGoesOnAfterARestart(t *testing.T) {
 	ctx := context.Background()
 	a, dir := fullOf(t, lateRows, 600), t.TempDir()
 	b := startLinked(t, dir, Options{})
-	joinOver(t, a, b, 600_000)
+	joinOver(t, a, b, 500_000)
 	waitUntil(t, "some of the state is here", func() bool {
 		l := layerOf(t, b)
 		return l != nil && l.Ready && l.Blocks > 600
@@ -212,7 +218,7 @@ func TestLiarsOnTheNetwork(t *testing.T) {
 			a.folder.last[a.space.id] = f
 			a.folder.mu.Unlock()
 			b := startLinked(t, t.TempDir(), Options{})
-			joinOver(t, a, b, 600_000)
+			joinOver(t, a, b, 500_000)
 			checkLies(t, a, b, rows)
 			if liars := spaceStatus(t, b.space).Liars; (len(liars) == 1 && liars[0] == a.id) != lie.out {
 				t.Errorf("liars: %v", liars)

@@ -355,4 +355,14 @@ func TestWriteKeepsWhatIsLearntMeanwhile(t *testing.T) {
 			t.Errorf("%s: the context is %v", name, qc.Loose)
 		}
 	}
+	x := s.Session()
+	x.saw(first)
+	was, own := x.Context(), memo.Head{Author: s.node.id, Seq: 9, ID: memo.ID{9}}
+	var below memo.Vector
+	below.Set(memo.Mark{Head: other})
+	x.see(causal.Context{Space: s.id, Root: memo.ID{1}, Below: below})
+	x.replace(own, was)
+	if qc := x.Context(); !qc.Covers(own) || !qc.Covers(first) || !qc.Covers(other) {
+		t.Errorf("a root: the context is %v", qc)
+	}
 }

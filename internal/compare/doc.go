@@ -3,6 +3,7 @@
 //
 //	go run . replication [--peers 3] [--writes 10000] [--cap 60s] [--json FILE]
 //	go run . wal [--seconds 0.5] [--rounds 3] [--cases append-synced] [--json FILE]
+//	go run . context [--memos 1000000] [--svg FILE] [--json FILE]
 //	go run . index [--keys 100000] [--rounds 3] [--cases update] [--json FILE]
 //
 // replication compares with go-ds-crdt (Merkle-CRDTs over gossipsub and bitswap).
@@ -15,8 +16,9 @@
 // table.go prints.
 //
 // wal compares walfs with the logs of etcd, raft-wal and pebble, index the search
-// tree of merge with the Merkle search trees of indigo. They are programs of their
-// own, in the folders wal and index, which this one starts. The folder figure is
+// tree of merge with the Merkle search trees of indigo, context query contexts that
+// are folded with those that are not. They are programs of their own, in the folders
+// of these names, which this one starts. The folder figure is
 // what all share. It is a module of its own, so that what it compares with is
 // not a dependency of the database; `go test ./...` in this folder keeps both
 // sides working.

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"lightcone/internal/compare/contextsize"
 	"lightcone/internal/compare/figure"
 )
 
@@ -71,17 +70,15 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) > 0 && args[0] == "replication":
 		return runReplication(ctx, args[1:])
-	case len(args) > 0 && (args[0] == "wal" || args[0] == "index"):
+	case len(args) > 0 && (args[0] == "wal" || args[0] == "index" || args[0] == "context"):
 		return runProgram(ctx, args[0], args[1:])
-	case len(args) > 0 && args[0] == "context":
-		return contextsize.Run(ctx, args[1:])
 	}
 	return errors.New("say what to compare: go run . followed by replication, wal, index or context, and flags")
 }
 
 // runProgram runs another command of this module. They are programs of their own:
 // wal because etcd and pubsub both register a protobuf file rpc.proto, which no
-// program may do twice, index because it needs nothing of either.
+// program may do twice, index and context because they need nothing of either.
 func runProgram(ctx context.Context, name string, args []string) error {
 	c := exec.CommandContext(ctx, "go", append([]string{"run", "lightcone/internal/compare/" + name}, args...)...)
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr

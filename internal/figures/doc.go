@@ -4,7 +4,7 @@
 // language of memo/memotest and acted out by the real rooms: memos are sealed
 // into runs, stores attach them, projections fold them.
 //
-// fault_test.go does the same for the faults of the implementation that the seeds
+// The fault files do the same for the faults of the implementation that the seeds
 // describe, one test each, so that none of them comes back. converge_test.go is
 // the promise behind all figures: whatever the DAG and whatever the order of
 // delivery, the same memos give the same bytes, which a naive interpreter, written

@@ -278,11 +278,8 @@ func (c *Core) completed(now time.Time, j *job, e *Effects) (err error) {
 		if j.vector, err = merge.ReadVector(j.made.Params, j, j.made.Vector); err != nil {
 			return err
 		}
-		mine := c.cfg.Holdings.Vector(j.space.id)
 		for m := range j.vector.All() {
-			if !mine.Covers(m.Author, m.Seq) {
-				j.heads = append(j.heads, m.Head)
-			}
+			j.heads = append(j.heads, m.Head)
 		}
 	case SealsPart:
 		o.Tree, o.Base, o.Rows = j.made.State, own.State, true

@@ -391,15 +391,18 @@ func TestFetchCutAtEveryFrame(t *testing.T) {
 // serves it honestly is not blamed.
 func TestFetchOfWhatIsNoRoot(t *testing.T) {
 	for name, forge := range map[string]func(*merge.Root){
-		"a vector that is a state": func(r *merge.Root) { r.Vector = r.State },
-		"a state that is a vector": func(r *merge.Root) { r.State = r.Vector },
-		"other parameters":         func(r *merge.Root) { r.Params.W = 8 },
-		"of another space":         func(r *merge.Root) { r.Params.Space[0] ^= 1 },
+		"a vector that is a state":          func(r *merge.Root) { r.Vector = r.State },
+		"a state that is a vector":          func(r *merge.Root) { r.State = r.Vector },
+		"other parameters":                  func(r *merge.Root) { r.Params.W = 8 },
+		"of another space":                  func(r *merge.Root) { r.Params.Space[0] ^= 1 },
+		"of another space, without genesis": func(r *merge.Root) { r.Params.Space[0] ^= 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := settled(1, 3, 300, faults{delay: 10 * time.Millisecond})
 			a, c := w.replicas[0], w.replicas[2]
-			c.shelf.put(w.genesis) // it knows the space's parameters
+			if !strings.HasSuffix(name, "without genesis") {
+				c.shelf.put(w.genesis) // it knows the space's parameters
+			}
 			root := a.shelf.newest.Root
 			forge(&root)
 			data, err := root.Encode()
@@ -412,6 +415,9 @@ func TestFetchOfWhatIsNoRoot(t *testing.T) {
 			got := w.fetches(Fetch{Space: w.space, Root: memo.Sum(data), Parts: StatePart}, 10*time.Second)
 			if got.Err == nil || errors.Is(got.Err, ErrUnavailable) || len(w.blamed) > 0 {
 				t.Errorf("ended with %v; blamed: %v", got.Err, w.blamed)
+			}
+			if got.Made != (merge.Root{}) && root.Params != a.shelf.newest.Root.Params {
+				t.Errorf("took %+v", got.Made)
 			}
 			if !bytes.Equal(c.shelf.blocks[memo.Sum(data)], data) && root.Params == a.shelf.newest.Root.Params {
 				t.Error("the root's own block is not here")

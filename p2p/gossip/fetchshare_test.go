@@ -101,6 +101,9 @@ func TestFetchesAreBounded(t *testing.T) {
 			}
 		}
 		t.Logf("connected %v: %d fetched, %d refused or out of turn, after %v", connected, fine, full, w.now-begun)
+		if took := w.now - begun; took > turnPatience+fetchPatience+time.Second {
+			t.Errorf("connected %v: the last ended after %v", connected, took)
+		}
 		if want := i * maxJobs; fine != want || full < asked-maxJobs {
 			t.Errorf("connected %v: %d fetched, %d refused", connected, fine, full)
 		}
@@ -130,6 +133,9 @@ func TestFetchesGiveWay(t *testing.T) {
 				if f.Err != nil {
 					t.Fatal(f.Err)
 				}
+				if len(f.Seals) > 0 {
+					t.Fatal("seals came of memos that are held")
+				}
 				if f.Root == root && f.Parts == parts {
 					return true
 				}
@@ -149,6 +155,65 @@ func TestFetchesGiveWay(t *testing.T) {
 	}
 }
 
+// A peer that has the tree and none of its rows is left before it was asked for all
+// of them.
+func TestFetchLeavesWhoLacksMuch(t *testing.T) {
+	const rows = 5_000
+	w := settled(1, 3, rows, faults{delay: 20 * time.Millisecond})
+	a, b, c := w.replicas[0], w.replicas[1], w.replicas[2]
+	for id, data := range b.shelf.blocks {
+		if _, err := merge.DecodeRow(data); err == nil {
+			delete(b.shelf.blocks, id)
+		}
+	}
+	nulls := 0
+	b.lie(onBlocksOf(func(m *blocks) { // it does not lie: it is only counted
+		for _, k := range m.Blocks {
+			if k == nil {
+				nulls++
+			}
+		}
+	}))
+	w.connect(a, c)
+	w.connect(b, c)
+	w.run(time.Second, nil)
+	got := w.fetches(Fetch{Space: w.space, Root: a.shelf.newest.ID, Origin: b.id, Parts: StatePart}, time.Minute)
+	if got.Err != nil || nulls < maxLacking || nulls > rows/2 {
+		t.Errorf("%d nulls: %v", nulls, got.Err)
+	}
+}
+
+// Two peers that fetch from each other still have room for recon between them.
+func TestFetchesLeaveRoomForRecon(t *testing.T) {
+	p, other := Peer{1}, memo.SpaceID{2}
+	sessions := func(ss ...*session) *Core {
+		c := New(Config{})
+		for i, s := range ss {
+			s.peer = p
+			c.sessions[SessionID(i)] = s
+		}
+		return c
+	}
+	fetches := func(opened bool) *session { return &session{opened: opened, supply: &supply{}} }
+	recon := func(opened bool, id memo.SpaceID) *session { return &session{opened: opened, space: &space{id: id}} }
+	for _, x := range []struct {
+		core *Core
+		busy bool
+	}{
+		{sessions(), false},
+		{sessions(fetches(true), fetches(false)), false},
+		{sessions(fetches(true), fetches(false), fetches(false)), false},
+		{sessions(fetches(true), recon(true, other)), true}, // the peer takes two of ours
+		{sessions(fetches(false), recon(true, other)), false},
+		{sessions(fetches(false), recon(false, other), recon(true, other)), true},
+		{sessions(recon(false, testSpace)), true},
+	} {
+		if got := x.core.busy(p, testSpace); got != x.busy {
+			t.Errorf("with %d sessions: busy is %v", len(x.core.sessions), got)
+		}
+	}
+}
+
 // A session ends when it brought its share; the next one goes on with the same peer.
 func TestFetchGoesOnInAnotherSession(t *testing.T) {
 	w := settled(1, 3, 5_000, faults{delay: 20 * time.Millisecond})
@@ -158,6 +223,11 @@ func TestFetchGoesOnInAnotherSession(t *testing.T) {
 	c.step(Fetch{Space: w.space, Root: a.shelf.newest.ID, Parts: StatePart})
 	shares := 0
 	over := func() bool {
+		for _, j := range c.core.jobs {
+			if len(j.fresh) > 2*wantChunk {
+				t.Fatalf("%d blocks are remembered that were kept", len(j.fresh))
+			}
+		}
 		for _, s := range c.core.sessions {
 			if s.supply != nil && shares < 3 && len(s.supply.asked) > 20 && s.supply.bytes < sessionBytes {
 				s.supply.bytes, shares = sessionBytes, shares+1 // as if it had brought that much
@@ -171,6 +241,10 @@ func TestFetchGoesOnInAnotherSession(t *testing.T) {
 	need, err := c.holds(a.shelf.newest.Root)
 	if got := c.core.Stats(); err != nil || shares != 3 || got.Fetches != 4 || got.BlocksGot != need+1 {
 		t.Errorf("%d blocks of %d in %d sessions, %d shares: %v", got.BlocksGot, need+1, got.Fetches, shares, err)
+	}
+	w.run(time.Second, nil)
+	if failed := a.core.Stats().Failed; failed > 0 {
+		t.Errorf("the other side counts %d failures", failed)
 	}
 }
 

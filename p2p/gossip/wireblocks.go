@@ -94,9 +94,6 @@ func hashBlocks(m *blocks) (*hashed, error) {
 		if b == nil {
 			continue
 		}
-		if len(*b) == 0 {
-			return nil, fmt.Errorf("%w: an empty block", ErrWire)
-		}
 		data := []byte(*b)
 		out.blocks[i] = Block{ID: memo.Sum(data), Data: data}
 		size += len(data)

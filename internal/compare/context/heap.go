@@ -1,4 +1,4 @@
-package contextsize
+package main
 
 import (
 	"fmt"

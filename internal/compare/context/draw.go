@@ -1,9 +1,10 @@
-package contextsize
+package main
 
 import (
 	"errors"
 	"image/color"
 	"os"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -59,7 +60,8 @@ func (p panel) plot(rep *report) (*plot.Plot, error) {
 	out.Title.Text = p.title
 	out.X.Label.Text = "memos in the space (thousands)"
 	out.Y.Label.Text = p.unit
-	out.Y.Min = 0
+	out.X.Min, out.Y.Min = 0, 0
+	out.X.Tick.Marker, out.Y.Tick.Marker = whole{}, whole{}
 	out.Legend.Top = true
 	out.Add(plotter.NewGrid())
 	for _, curve := range []struct {
@@ -82,5 +84,23 @@ func (p panel) plot(rep *report) (*plot.Plot, error) {
 		out.Add(line)
 		out.Legend.Add(curve.name, line)
 	}
+	out.Y.Max *= legendRoom
 	return out, nil
+}
+
+// legendRoom is how much higher than its curves a plot is.
+const legendRoom = 1.35
+
+// whole labels an axis with whole numbers.
+type whole struct{ plot.DefaultTicks }
+
+// Ticks implements plot.Ticker.
+func (w whole) Ticks(min, max float64) []plot.Tick {
+	out := w.DefaultTicks.Ticks(min, max)
+	for i := range out {
+		if out[i].Label != "" {
+			out[i].Label = strconv.FormatFloat(out[i].Value, 'f', 0, 64)
+		}
+	}
+	return out
 }

@@ -1,4 +1,4 @@
-package contextsize
+package main
 
 import (
 	"context"
@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
+	"syscall"
 	"time"
 
 	causal "lightcone/context"
@@ -28,8 +30,19 @@ type options struct {
 	svg, json string
 }
 
-// Run is the command context.
-func Run(ctx context.Context, args []string) error {
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
 	var o options
 	f := flag.NewFlagSet("context", flag.ContinueOnError)
 	f.IntVar(&o.memos, "memos", 1_000_000, "memos to write, at least 1,000")

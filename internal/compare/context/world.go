@@ -1,4 +1,4 @@
-package contextsize
+package main
 
 import (
 	"fmt"
@@ -33,8 +33,8 @@ type world struct {
 	head    [authors]*memo.Memo
 	nodes   [nodes]*node
 	genesis memo.Head
-	behind  [authors]memo.Vector    // what each chain has behind it, by what its memos name
-	roots   map[memo.ID]known       // the roots that somebody holds
+	behind  [authors]memo.Vector // what each chain has behind it, by what its memos name
+	roots   map[memo.ID]known    // the roots that somebody holds
 	folds   int
 }
 

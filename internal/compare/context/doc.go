@@ -1,4 +1,4 @@
-// Package contextsize measures how large query contexts and their tokens get as a
+// Command context measures how large query contexts and their tokens get as a
 // space grows, with folds and without.
 //
 // A world of a few nodes is simulated in memory: authors write real memos, each
@@ -10,4 +10,4 @@
 //
 // What a client may have seen is checked as it goes: at the end of a run both of
 // its contexts, folded in full, must have the same root.
-package contextsize
+package main
