@@ -140,9 +140,7 @@ func TestVerifyNeverAdopts(t *testing.T) {
 			t.Errorf("adopted all the same: %v", err)
 		}
 	})
-	if _, err := late.fold(t.Context()); err != nil { // the folder has nothing more to do
-		t.Fatal(err)
-	}
+	compared(t, late)
 	after := late.node.view.Load().store.Vector(late.id)
 	if !sameCut(before, after) || digestOf(t, late) != digest {
 		t.Error("a peer's word changed what is here")
@@ -205,15 +203,27 @@ func TestStatesFromTheFuture(t *testing.T) {
 	past.Store(int64(10 * time.Minute))
 	w := wordOf(t, maker)
 	w.say(t, late, gossip.StatePart)
-	if _, err := late.fold(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	late.node.onOwner(t, func(*owner) {}) // what the folder told is taken
-	if covers(late, maker) || len(spaceStatus(t, late).Liars) > 0 {
+	if compared(t, late); covers(late, maker) || len(spaceStatus(t, late).Liars) > 0 {
 		t.Error("a state from the future was judged")
 	}
-	past.Store(0)
+	past.Store(int64(30 * time.Second)) // a clock that is behind, and what it writes then comes later
 	adoptAll(t, maker, late)
+	if _, err := late.Put(t.Context(), "t", "row0", Fields{"v": memo.Int(99)}); err != nil {
+		t.Fatal(err)
+	}
+	if row, err := late.Get(t.Context(), "t", "row0"); err != nil || row.Fields["v"] != memo.Int(99) {
+		t.Errorf("an adopted value wins over what was written after it: %v %v", row.Fields, err)
+	}
+}
+
+// compared waits until no state waits to be compared.
+func compared(t testing.TB, s *Space) {
+	t.Helper()
+	waitUntil(t, "the state is compared", func() bool {
+		busy := false
+		s.node.onOwner(t, func(o *owner) { busy = o.adopting[s.id] != nil && o.adopting[s.id].busy })
+		return !busy
+	})
 }
 
 // What an adopted row says, and on whose word, shows in its history, its explanation
@@ -442,10 +452,7 @@ func TestWhoVouches(t *testing.T) {
 				Space: late.id, Root: w.id, Parts: gossip.StatePart, Made: w.root, Vector: w.vector, Seals: w.seals, From: maker.node.id,
 			})
 		})
-		if _, err := late.fold(t.Context()); err != nil { // the folder has nothing more to do
-			t.Fatal(err)
-		}
-		late.node.onOwner(t, func(*owner) {})
+		compared(t, late)
 	}
 	if bring(); covers(late, maker) {
 		t.Fatal("adopted on nobody's word")
