@@ -273,6 +273,9 @@ func TestReadingAdoptedRows(t *testing.T) {
 		if err != nil || c.VouchedBy != maker.node.id || c.Key != fmt.Sprint("row", i) || c.Fields["v"] != memo.Int(int64(i)) || c.Seq != uint64(i+2) {
 			t.Fatalf("change %d: %+v %v", i, c, err)
 		}
+		if heads := c.Cursor.Token().Heads; i == 19 && (len(heads) != 1 || heads[0].Seq != 21) {
+			t.Errorf("behind the state are %v", heads)
+		}
 		again, err := late.Session().Follow(ctx, Query{Limit: 1}, c.Cursor)
 		if err != nil {
 			t.Fatal(err)
