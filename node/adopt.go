@@ -36,6 +36,7 @@ type adopting struct {
 	behind time.Time              // since when peers have memos that are not here; zero: none is known to
 	look   time.Time              // when to look next
 	asked  time.Time              // when a state was asked for last
+	origin PeerID                 // whose newest root that was; zero: it was an announced one
 	busy   bool                   // a state is being compared
 }
 
@@ -120,7 +121,10 @@ func (o *owner) tickAdopt(now time.Time) {
 		case !any:
 			a.behind = time.Time{}
 		case now.Sub(a.behind) >= adoptPatience && now.Sub(a.asked) >= adoptAgain && o.ready() == nil:
-			a.asked = now
+			a.asked, a.origin = now, PeerID{}
+			if ask.Root.IsZero() {
+				a.origin = ask.Origin
+			}
 			o.todo = append(o.todo, ask)
 		}
 	}
@@ -159,11 +163,18 @@ func (o *owner) adoptFetched(f gossip.Fetched) {
 	if a == nil || a.busy || o.n.view.Load().store.Vector(f.Space).CoversAll(f.Vector) {
 		return
 	}
+	// Who gives blocks does not vouch for them: that does who announced the root, or was
+	// asked for his newest.
 	st := &foreignState{space: s, Fetched: f}
+	l := s.layer.Load()
+	vouches := f.From == a.origin || f.From == l.peer && f.Root == l.id
 	for _, h := range a.heard {
 		if h.ID == f.Root {
-			st.From, st.announcement = h.From, h.Raw
+			st.From, st.announcement, vouches = h.From, h.Raw, true
 		}
+	}
+	if !vouches {
+		return
 	}
 	if o.coldOf(f.Space).lied(st.From) || !o.member(s, st.From) {
 		return

@@ -54,10 +54,19 @@ func covers(s, other *Space) bool {
 	return s.node.view.Load().store.Vector(s.id).CoversAll(other.node.view.Load().store.Vector(s.id))
 }
 
+// announce tells s that peer w announced its root.
+func (w word) announce(t testing.TB, s *Space) {
+	t.Helper()
+	said := gossip.Announcement{From: w.peer, ID: w.id, Memos: w.memos, Raw: []byte("signed")}
+	s.node.onOwner(t, func(o *owner) { o.heardRoot(gossip.Announced{Space: s.id, Announcement: &said}) })
+}
+
 // adoptAll has late adopt the state of maker.
 func adoptAll(t testing.TB, maker, late *Space) {
 	t.Helper()
-	wordOf(t, maker).say(t, late, gossip.StatePart)
+	w := wordOf(t, maker)
+	w.announce(t, late)
+	w.say(t, late, gossip.StatePart)
 	waitUntil(t, "the state is adopted", func() bool { return covers(late, maker) })
 }
 
@@ -131,9 +140,7 @@ func TestVerifyNeverAdopts(t *testing.T) {
 			t.Errorf("adopted all the same: %v", err)
 		}
 	})
-	if _, err := late.fold(t.Context()); err != nil { // the folder has nothing more to do
-		t.Fatal(err)
-	}
+	compared(t, late)
 	after := late.node.view.Load().store.Vector(late.id)
 	if !sameCut(before, after) || digestOf(t, late) != digest {
 		t.Error("a peer's word changed what is here")
@@ -196,15 +203,27 @@ func TestStatesFromTheFuture(t *testing.T) {
 	past.Store(int64(10 * time.Minute))
 	w := wordOf(t, maker)
 	w.say(t, late, gossip.StatePart)
-	if _, err := late.fold(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	late.node.onOwner(t, func(*owner) {}) // what the folder told is taken
-	if covers(late, maker) || len(spaceStatus(t, late).Liars) > 0 {
+	if compared(t, late); covers(late, maker) || len(spaceStatus(t, late).Liars) > 0 {
 		t.Error("a state from the future was judged")
 	}
-	past.Store(0)
+	past.Store(int64(30 * time.Second)) // a clock that is behind, and what it writes then comes later
 	adoptAll(t, maker, late)
+	if _, err := late.Put(t.Context(), "t", "row0", Fields{"v": memo.Int(99)}); err != nil {
+		t.Fatal(err)
+	}
+	if row, err := late.Get(t.Context(), "t", "row0"); err != nil || row.Fields["v"] != memo.Int(99) {
+		t.Errorf("an adopted value wins over what was written after it: %v %v", row.Fields, err)
+	}
+}
+
+// compared waits until no state waits to be compared.
+func compared(t testing.TB, s *Space) {
+	t.Helper()
+	waitUntil(t, "the state is compared", func() bool {
+		busy := false
+		s.node.onOwner(t, func(o *owner) { busy = o.adopting[s.id] != nil && o.adopting[s.id].busy })
+		return !busy
+	})
 }
 
 // What an adopted row says, and on whose word, shows in its history, its explanation
@@ -253,6 +272,9 @@ func TestReadingAdoptedRows(t *testing.T) {
 		}
 		if err != nil || c.VouchedBy != maker.node.id || c.Key != fmt.Sprint("row", i) || c.Fields["v"] != memo.Int(int64(i)) || c.Seq != uint64(i+2) {
 			t.Fatalf("change %d: %+v %v", i, c, err)
+		}
+		if heads := c.Cursor.Token().Heads; i == 19 && (len(heads) != 1 || heads[0].Seq != 21) {
+			t.Errorf("behind the state are %v", heads)
 		}
 		again, err := late.Session().Follow(ctx, Query{Limit: 1}, c.Cursor)
 		if err != nil {
@@ -416,6 +438,40 @@ func TestAskingForStates(t *testing.T) {
 	})
 	if digestOf(t, maker) == digestOf(t, late) {
 		t.Error("the test is none")
+	}
+}
+
+// TestWhoVouches: a root that somebody merely has blocks of is nobody's word; one that
+// was announced is its announcer's, and the log keeps what he signed.
+func TestWhoVouches(t *testing.T) {
+	maker, late := adopters(t, Options{}, 0)
+	w := wordOf(t, maker)
+	bring := func() {
+		late.node.onOwner(t, func(o *owner) {
+			for _, blocks := range w.parts {
+				o.keep(gossip.Keep{Space: late.id, Blocks: blocks})
+			}
+			o.fetched(gossip.Fetched{
+				Space: late.id, Root: w.id, Parts: gossip.StatePart, Made: w.root, Vector: w.vector, Seals: w.seals, From: maker.node.id,
+			})
+		})
+		compared(t, late)
+	}
+	if bring(); covers(late, maker) {
+		t.Fatal("adopted on nobody's word")
+	}
+	w.announce(t, late)
+	bring()
+	waitUntil(t, "the state is adopted", func() bool { return covers(late, maker) })
+	found := false
+	err := late.node.store.Replay(0, func(rec store.Record) error {
+		if a := rec.Adopted; a != nil {
+			found = a.From() == maker.node.id && a.Root() == w.id && string(a.Announcement()) == "signed"
+		}
+		return nil
+	})
+	if err != nil || !found {
+		t.Errorf("what was signed is not in the log: %v", err)
 	}
 }
 

@@ -52,12 +52,41 @@ func TestAdoptSwarm(t *testing.T) {
 			t.Errorf("history: %+v %v", e, err)
 		}
 	}
+	writeOn(t, c, "row9")
 	put(t, c, "row8", map[string]string{"by": "c"})
 	put(t, a, "row7", map[string]string{"by": "a"})
 	if err := a.Unblock(); err != nil {
 		t.Fatal(err)
 	}
 	converge(t, []*replica{a, b, c})
+}
+
+// writeOn has a replica edit a row of which it holds no memo, and tell its story.
+func writeOn(t *testing.T, r *replica, row string) {
+	t.Helper()
+	ctx, x := context.Background(), r.space.Session()
+	seen, err := x.Get(ctx, "animals", row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fields := range []node.Fields{{"seen": seen.Fields["n"]}, {"n": seen.Fields["text"]}} {
+		if _, err := x.Put(ctx, "animals", row, fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := 0
+	for e, err := range r.space.History(ctx, "animals", row, node.HistoryQuery{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.VouchedBy == (node.PeerID{}) {
+			held++
+		}
+	}
+	why, err := r.space.Why(ctx, "animals", row)
+	if err != nil || held != 2 || len(why.Fields) != 3 {
+		t.Errorf("%d memos are held, %+v %v", held, why, err)
+	}
 }
 
 // joined is a new replica in the space of another.

@@ -61,6 +61,9 @@ func (s *Space) find(ctx context.Context, want named, wait time.Duration) (merge
 	}
 	r, err := s.refold(ctx, want, wait)
 	var behind *BehindError
+	if (errors.Is(err, store.ErrNoBody) || errors.Is(err, errFar)) && s.adopts(s.node.view.Load()) {
+		r, err = s.takeOver(ctx, want, wait)
+	}
 	if err == nil || errors.As(err, &behind) || errors.Is(err, ErrClosed) || ctx.Err() != nil {
 		return r, err
 	}
@@ -105,6 +108,18 @@ func (s *Space) refold(ctx context.Context, want named, wait time.Duration) (mer
 		err = s.node.pin(s, id, 0)
 	}
 	return r, classify(err)
+}
+
+// takeOver fetches a root whose memos are not held here, and takes it for computed: in
+// a space that adopts, the state that a member names stands for memos.
+func (s *Space) takeOver(ctx context.Context, want named, wait time.Duration) (merge.Root, error) {
+	patient, cancel := context.WithTimeout(ctx, max(wait, 0))
+	defer cancel()
+	fetched, err := s.fetchRoot(patient, want.root, want.origin, gossip.StatePart)
+	if err == nil {
+		err = s.node.pin(s, fetched.id, 0)
+	}
+	return fetched.root, classify(err)
 }
 
 // covered returns what a root covers, as its vector tree says, which is held here or
