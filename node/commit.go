@@ -142,6 +142,9 @@ func memoSize(m *memo.Memo) int {
 // one memo may name, join memos that gather them first. Causes that the own chain
 // has behind it are not named again; to gather those alone takes no memo.
 func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*memo.Memo, error) {
+	if err := o.attachedAll(s, w.deps); err != nil {
+		return nil, err
+	}
 	edit := w.edit
 	if w.draft != nil {
 		var err error

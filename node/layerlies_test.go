@@ -412,6 +412,32 @@ func TestTokensOfWhatIsVouchedFor(t *testing.T) {
 	}
 }
 
+// A write behind a memo that is not here is refused, and it alone: others that are
+// written with it are not held up.
+func TestWritesBehindWhatIsNotHere(t *testing.T) {
+	s := newSpace(t)
+	far := foreign(t, s, 1, "row").Head()
+	one := func(deps ...memo.Head) *write {
+		edit := &memo.Edit{Topics: []memo.TopicEdit{{Topic: "t", Rows: []memo.RowEdit{{
+			Row: memo.Bytes("row"), Deltas: []memo.Delta{{Field: "v", Op: memo.Op{Set: true, Value: memo.Int(1)}}},
+		}}}}}
+		return &write{space: s, edit: edit, deps: deps, done: make(chan written, 1)}
+	}
+	ws := []*write{one(), one(far), one()}
+	s.node.onOwner(t, func(*owner) {
+		for _, w := range ws {
+			s.node.writes <- w
+		}
+	})
+	var behind *BehindError
+	for i, w := range ws {
+		r := <-w.done
+		if i == 1 && (!errors.As(r.err, &behind) || !slices.Equal(behind.Missing, []memo.Head{far})) || i != 1 && r.err != nil {
+			t.Errorf("write %d: %v", i, r.err)
+		}
+	}
+}
+
 // A root that covers memos ahead of the clock is shown when the clock gets there.
 func TestLayersFromTheFuture(t *testing.T) {
 	var ahead time.Duration

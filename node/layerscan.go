@@ -17,8 +17,6 @@ type scanned struct {
 	topic, row string
 }
 
-func (s scanned) key() string { return merge.RowKey(s.topic, s.row) }
-
 // found is what a scan of a source yields, and what the source lacked for it.
 type found struct {
 	rows   iter.Seq2[scanned, error]
