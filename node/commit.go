@@ -179,6 +179,23 @@ func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*mem
 	return out, nil
 }
 
+// attachedAll refuses causes that are not here, as what a peer vouches for is not: a
+// memo's causes are attached before it.
+func (o *owner) attachedAll(s *Space, causes []memo.Head) error {
+	all := o.n.view.Load().store.All(s.id)
+	behind := &BehindError{}
+	for _, h := range causes {
+		if have, _ := all.Get(h.Author); h.Seq > have.Seq {
+			behind.Missing = append(behind.Missing, h)
+			behind.Lag.Memos += h.Seq - have.Seq
+		}
+	}
+	if len(behind.Missing) > 0 {
+		return behind
+	}
+	return nil
+}
+
 // commitSealed appends each run with its seal and syncs. Only then is it
 // projected, acknowledged and sent.
 func (o *owner) commitSealed(s *Space, drafts []*draft) {

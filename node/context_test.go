@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -407,26 +408,63 @@ func TestForeignRootsAreNoBase(t *testing.T) {
 	}
 }
 
-// A root that a token names is there after a crash, and for the retention window
-// from then on.
-func TestNamedRootsAreKept(t *testing.T) {
-	s := newSpace(t)
-	crowd(t, s, 0, 20)
-	x := s.Session()
-	scan(t, x)
-	tok := x.Token()
-	pins, err := s.node.store.Blocks(s.id).Pins()
+// After a restart contexts are over the last root at once.
+func TestContextsAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	n := openNode(t, dir, Options{})
+	s, err := n.CreateSpace("default", Policy{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(pins, func(p store.Pin) bool { return p.Root == tok.Root })
-	if i < 0 || pins[i].Foreign || pins[i].Until.Before(s.node.opts.Now().Add(s.node.opts.Retention/2)) {
-		t.Errorf("the pins are %+v, the token's root is %s", pins, tok.Root)
+	crowd(t, s, 0, 3)
+	folded, err := s.fold(context.Background())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if c, err := s.node.store.Blocks(s.id).Collect(s.node.opts.Now()); err != nil || c.Kept == 0 {
-		t.Errorf("%+v %v", c, err)
+	n.Close()
+	n = openNode(t, dir, Options{})
+	if s, err = n.OpenSpace("default"); err != nil {
+		t.Fatal(err)
 	}
-	if got := scan(t, at(t, s, tok)); len(got) != 20 {
-		t.Errorf("the root shows %d rows", len(got))
+	if got := s.Context(); got.Root != folded.id || len(got.Loose) != 0 || got.Below.Len() != 4 {
+		t.Errorf("the context is %v, want root %s", got, folded.id)
+	}
+}
+
+// A root that a token names is there for the retention window from then on, also one
+// that was folded long before.
+func TestNamedRootsAreKept(t *testing.T) {
+	now := time.Now()
+	n := openNode(t, t.TempDir(), Options{Retention: 24 * time.Hour, Now: func() time.Time { return now }})
+	s, err := n.CreateSpace("default", Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	crowd(t, s, 0, 20)
+	if _, err := s.fold(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var named [2]causal.Token
+	for i := range named {
+		x := s.Session()
+		scan(t, x)
+		named[i] = x.Token()
+		now = now.Add(23 * time.Hour)
+	}
+	if named[0].Root.IsZero() || named[0].Root != named[1].Root {
+		t.Fatalf("the tokens name roots %s and %s", named[0].Root, named[1].Root)
+	}
+	crowd(t, s, 20, 1)
+	if _, err := s.fold(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.store.Blocks(s.id).Collect(now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.root(named[1].Root); err != nil {
+		t.Errorf("the root that was named last 23 hours ago: %v", err)
+	}
+	if got := scan(t, at(t, s, named[1])); len(got) != 20 {
+		t.Errorf("it shows %d rows", len(got))
 	}
 }

@@ -260,7 +260,7 @@ func (f *folder) base(s *Space, v *view) (folded, bool) {
 		return last, true
 	}
 	pins, err := f.n.store.Blocks(s.id).Pins()
-	if err != nil || len(pins) == 0 || pins[0].LSN == 0 || pins[0].LSN > v.lsn {
+	if err != nil || len(pins) == 0 || pins[0].LSN == 0 || pins[0].LSN > v.lsn || pins[0].Foreign {
 		return folded{}, false
 	}
 	last := folded{id: pins[0].Root, lsn: pins[0].LSN}

@@ -9,7 +9,9 @@ import (
 
 	causal "lightcone/context"
 	"lightcone/memo"
+	"lightcone/merge"
 	"lightcone/p2p/gossip"
+	"lightcone/store"
 )
 
 // tour is a client that goes from node to node and carries nothing but the text
@@ -331,5 +333,41 @@ func TestHopsAtRandom(t *testing.T) {
 				t.Errorf("%d served, %d refused: the history shows little", served, refused)
 			}
 		})
+	}
+}
+
+// What a root covers is waited for once it is known. This one's vector is here, as
+// when it was fetched, and one of its memos and its state are not.
+func TestRootsOfOthersAreWaitedFor(t *testing.T) {
+	ctx, s := context.Background(), newSpace(t)
+	held := crowd(t, s, 0, 1)
+	missing := foreign(t, s, 1, "row 1")
+	var cut memo.Vector
+	for _, h := range []memo.Head{held[0], missing.Head()} {
+		cut.Set(memo.Mark{Head: h, Time: missing.Memos[0].Time})
+	}
+	theirs, id := merge.Root{Params: s.params(s.node.view.Load())}, memo.ID{}
+	blocks := s.node.store.Blocks(s.id)
+	if err := blocks.Write(func(put merge.BlockPutter) (err error) {
+		theirs.Vector, err = merge.BuildVector(theirs.Params, cut, put)
+		if err == nil {
+			id, err = putRoot(theirs, put)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := blocks.Pin(store.Pin{Root: id, Until: s.node.opts.Now().Add(s.node.opts.Retention)}); err != nil {
+		t.Fatal(err)
+	}
+	token := causal.Token{Space: [8]byte(s.id[:8]), Root: id}
+	var behind *BehindError
+	if _, err := s.Session(From(token), Read{Wait: -1}).Get(ctx, "t", "row 0"); !errors.As(err, &behind) || len(behind.Missing) != 1 || behind.Missing[0] != missing.Head() {
+		t.Errorf("a read under a root whose memos are not here: %v", err)
+	}
+	deliver(t, s.node, missing)
+	x := s.Session(From(token), Read{Wait: -1})
+	if _, err := x.Get(ctx, "t", "row 0"); err != nil || !x.Context().Covers(missing.Head()) {
+		t.Errorf("with its memos here: %v, context %v", err, x.Context())
 	}
 }

@@ -268,11 +268,9 @@ func (x *Session) beginRead(ctx context.Context) (*source, *BehindError, error) 
 
 // beginVouched fences and takes what is to be read; wait ends what it waits for.
 func (x *Session) beginVouched(ctx, wait context.Context) (*source, *BehindError, error) {
-	var behind *BehindError
-	if err := x.fenceVouched(ctx); err != nil {
-		if x.read.Stale != StaleReturn || !errors.As(err, &behind) || ctx.Err() != nil {
-			return nil, nil, err
-		}
+	behind, err := x.fenced(ctx, true)
+	if err != nil {
+		return nil, nil, err
 	}
 	l, err := x.space.comingLayer(wait)
 	if err != nil {
@@ -295,14 +293,6 @@ func (x *Session) beginVouched(ctx, wait context.Context) (*source, *BehindError
 		}
 	}
 	return src, behind, nil
-}
-
-// fenceVouched is fence for a session that shows what peers vouch for.
-func (x *Session) fenceVouched(ctx context.Context) error {
-	if x.read.Mode == Local {
-		return nil
-	}
-	return x.await(ctx, true)
 }
 
 // beginWrite is begin for a transaction that writes. It reads what memos here say, and
@@ -356,8 +346,8 @@ func (x *Session) vouchedFor(v *view, l *layer) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, t := range x.taken {
-		if [8]byte(x.space.id[:8]) != t.Space {
-			return false
+		if [8]byte(x.space.id[:8]) != t.Space || !t.Root.IsZero() && t.Root != l.id {
+			return false // what another root covers is not known before its heads are here
 		}
 		for _, h := range t.Missing(cut, digest) {
 			// The digest of a memo that is not here, and no head of the layer, is not

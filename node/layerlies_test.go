@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	causal "lightcone/context"
 	"lightcone/memo"
 	"lightcone/merge"
 	"lightcone/p2p/gossip"
@@ -176,6 +177,18 @@ func TestLiars(t *testing.T) {
 	}
 }
 
+// A row that stands on memos beyond the vector is found without anybody reading it.
+func TestFalseRowsAreFoundUnread(t *testing.T) {
+	for _, lie := range lies {
+		if lie.name != "rows beyond the vector" {
+			continue
+		}
+		maker, late := latecomer(t, Options{})
+		lie.tell(t, maker).say(t, late, gossip.StatePart)
+		waitUntil(t, "the lie is found out", func() bool { return len(spaceStatus(t, late).Liars) == 1 })
+	}
+}
+
 // A liar's next state is not asked for.
 func TestLiarsAreNotAskedAgain(t *testing.T) {
 	maker, late := latecomer(t, Options{})
@@ -218,7 +231,7 @@ func TestRowsOfALayerAreWaitedFor(t *testing.T) {
 			t.Errorf("a vouched read: %v", err)
 		}
 		row, err := late.Session(local).Get(ctx, "t", "row15")
-		if !errors.Is(err, ErrNotFound) || row.Behind == nil || row.Behind.Lag.Memos != 10 {
+		if !errors.Is(err, ErrNotFound) || !errors.As(err, &behind) || row.Behind == nil || row.Behind.Lag.Memos != 10 {
 			t.Errorf("a local read: %v, %+v", err, row.Behind)
 		}
 		stale := vouches
@@ -262,6 +275,32 @@ func TestRowsOfALayerAreWaitedFor(t *testing.T) {
 		a := <-answers
 		if a.err != nil || a.row.Key != "row15" || a.row.VouchedBy != w.peer || a.row.Fields["v"] != memo.Int(15) {
 			t.Errorf("%+v, %v", a.row, a.err)
+		}
+	}
+}
+
+// Own rows before, among and behind those of a layer are shown, in either direction.
+func TestScansOfALayerShowOwnRows(t *testing.T) {
+	maker, late := latecomer(t, Options{})
+	for _, key := range []string{"a", "row15a", "z"} {
+		if _, err := late.Put(t.Context(), "t", key, Fields{"v": memo.Int(1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wordOf(t, maker).say(t, late, gossip.StatePart)
+	for _, q := range []Query{{}, {Reverse: true}} {
+		rows := listed(t, late, local, q)
+		for _, key := range []string{"t/a", "t/row15a", "t/z", "t/row3", "t/row15"} {
+			if r, ok := rows[key]; !ok || (r.VouchedBy != PeerID{}) != (key == "t/row15") {
+				t.Errorf("%s: there %v, vouched for by %v", key, ok, r.VouchedBy)
+			}
+		}
+		if len(rows) != 23 {
+			t.Errorf("%d rows", len(rows))
+		}
+		q.Limit = 22
+		if rows := listed(t, late, local, q); len(rows) != 22 {
+			t.Errorf("%d rows with a limit of 22", len(rows))
 		}
 	}
 }
@@ -310,6 +349,65 @@ func TestSessionsKeepWhatTheyWereVouched(t *testing.T) {
 		past, err := late.tail(ctx, memo.Vector{}, []memo.Head{own.Head})
 		if theirs, _ := past.vector.Get(maker.node.id); err != nil || own.ID != r.ID || theirs.Seq < 15 {
 			t.Errorf("session %d: its memo happened after %d of the memos it was told of; %v", i, theirs.Seq, err)
+		}
+	}
+}
+
+// A context of more authors than a token holds is gathered into a memo, but not while
+// it has memos that are not here. What was seen as a whole is named by the layer's root.
+func TestTokensOfWhatIsVouchedFor(t *testing.T) {
+	ctx := t.Context()
+	maker, late := latecomer(t, Options{})
+	for i := range 30 {
+		deliver(t, maker.node, foreign(t, maker, i, fmt.Sprint("row", 20+i)))
+	}
+	w := wordOf(t, maker)
+	w.say(t, late, gossip.StatePart)
+	rowwise, whole := late.Session(local), late.Session(local)
+	for i := range 30 {
+		if _, err := rowwise.Get(ctx, "t", fmt.Sprint("row", 20+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, err := range whole.Scan(ctx, Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if tok := rowwise.Token(); !tok.IsZero() {
+		t.Errorf("a token of %d heads for %d authors", len(tok.Heads), 31)
+	}
+	if m, ok := late.node.view.Load().store.All(late.id).Get(late.node.id); ok {
+		t.Errorf("memo %d was written behind memos that are not here", m.Seq)
+	}
+	tok := whole.Token()
+	if tok.Root != w.id {
+		t.Errorf("the token names root %s, want the layer's, %s", tok.Root, w.id)
+	}
+	var behind *BehindError
+	if _, err := late.Session(From(tok), atOnce).Get(ctx, "t", "row3"); !errors.As(err, &behind) {
+		t.Errorf("a read under the layer's root: %v", err)
+	}
+	if _, err := late.Session(From(tok), vouches).Get(ctx, "t", "row3"); err != nil {
+		t.Errorf("a vouched read under the layer's root: %v", err)
+	}
+	m, _ := w.vector.Get(maker.node.id)
+	other := causal.Token{Space: tok.Space, Origin: tok.Origin, Root: memo.ID{9}, Heads: []causal.TokenHead{{
+		Author: [8]byte(m.Author[:8]), Seq: m.Seq, Digest: [8]byte(m.ID[:8]),
+	}}}
+	if _, err := late.Session(From(other), vouches).Get(ctx, "t", "row3"); !errors.As(err, &behind) {
+		t.Errorf("a vouched read under a root that covers nobody knows what: %v", err)
+	}
+	if _, err := late.Session(From(tok), Read{Mode: Exact, Wait: -1}).Get(ctx, "t", "row3"); err == nil {
+		t.Error("an exact read shows what a peer vouches for")
+	}
+	copyMemos(t, maker, late, 100)
+	if got := rowwise.Token(); len(got.Heads) != 1 {
+		t.Errorf("with all memos here the token has %d heads", len(got.Heads))
+	}
+	for _, read := range []Read{atOnce, {Mode: Exact}} {
+		if _, err := late.Session(From(tok), read).Get(ctx, "t", "row3"); err != nil {
+			t.Errorf("with all memos here, %+v: %v", read, err)
 		}
 	}
 }

@@ -208,6 +208,7 @@ func TestLiarsOnTheNetwork(t *testing.T) {
 		}, false},
 	} {
 		t.Run(lie.name, func(t *testing.T) {
+			t.Parallel() // they wait for their links
 			a := fullOf(t, rows, 2500)
 			f, err := a.space.fold(t.Context())
 			if err != nil {

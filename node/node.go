@@ -42,6 +42,7 @@ type Node struct {
 	folder *folder
 	writes chan *write
 	inputs chan gossip.Input
+	quick  chan gossip.Input // those that take turns with all others, see gossip.Quick
 	calls  chan call
 	check  chan struct{} // slots of the signature-checking pool
 	quit   chan struct{} // closed by Close
@@ -72,6 +73,7 @@ func Open(dir string, o Options) (*Node, error) {
 	n := &Node{
 		dir: dir, opts: o.withDefaults(), lock: lock,
 		writes: make(chan *write, maxQueuedWrites), inputs: make(chan gossip.Input, maxQueuedInputs),
+		quick: make(chan gossip.Input, maxQueuedInputs),
 		calls: make(chan call, maxQueuedCalls), check: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		quit: make(chan struct{}), done: make(chan struct{}), spaces: map[memo.SpaceID]*Space{},
 	}

@@ -196,10 +196,17 @@ func (o *owner) run() {
 	tick := time.NewTicker(gossip.TickEvery)
 	defer tick.Stop()
 	for {
+		select { // it need not wait behind memos that take long to attach
+		case in := <-o.n.quick:
+			o.step(in)
+		default:
+		}
 		select {
 		case w := <-o.n.writes:
 			o.commit(w)
 		case in := <-o.n.inputs:
+			o.step(in)
+		case in := <-o.n.quick:
 			o.step(in)
 		case c := <-o.n.calls:
 			c.do(o)

@@ -53,8 +53,12 @@ func (n *Node) Input(ctx context.Context, in gossip.Input) error {
 		}
 		return fmt.Errorf("input refused: %w", err) // the driver ends a frame's session
 	}
+	queue := n.inputs
+	if gossip.Quick(in) {
+		queue = n.quick
+	}
 	select {
-	case n.inputs <- in:
+	case queue <- in:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -27,16 +27,9 @@ type named struct {
 	origin [8]byte
 }
 
-// root returns a root of s that was computed here; store.ErrNoBlock when there is
-// none. That of a peer is no state of this node.
+// root returns a root of s that is held here, a peer's too; store.ErrNoBlock when it
+// is not. What it covers is what its digest says; see computed for its state.
 func (s *Space) root(id memo.ID) (merge.Root, error) {
-	pin, ok, err := s.node.store.Blocks(s.id).Pinned(id)
-	if err == nil && (!ok || pin.Foreign) {
-		err = fmt.Errorf("%w: root %s was not computed here", store.ErrNoBlock, id)
-	}
-	if err != nil {
-		return merge.Root{}, err
-	}
 	data, err := s.node.store.Blocks(s.id).Block(id)
 	if err != nil {
 		return merge.Root{}, err
@@ -68,6 +61,9 @@ func (s *Space) find(ctx context.Context, want named, wait time.Duration) (merge
 	}
 	r, err := s.refold(ctx, want, wait)
 	var behind *BehindError
+	if (errors.Is(err, store.ErrNoBody) || errors.Is(err, errFar)) && s.adopts(s.node.view.Load()) {
+		r, err = s.takeOver(ctx, want, wait)
+	}
 	if err == nil || errors.As(err, &behind) || errors.Is(err, ErrClosed) || ctx.Err() != nil {
 		return r, err
 	}
@@ -112,6 +108,18 @@ func (s *Space) refold(ctx context.Context, want named, wait time.Duration) (mer
 		err = s.node.pin(s, id, 0)
 	}
 	return r, classify(err)
+}
+
+// takeOver fetches a root whose memos are not held here, and takes it for computed: in
+// a space that adopts, the state that a member names stands for memos.
+func (s *Space) takeOver(ctx context.Context, want named, wait time.Duration) (merge.Root, error) {
+	patient, cancel := context.WithTimeout(ctx, max(wait, 0))
+	defer cancel()
+	fetched, err := s.fetchRoot(patient, want.root, want.origin, gossip.StatePart)
+	if err == nil {
+		err = s.node.pin(s, fetched.id, 0)
+	}
+	return fetched.root, classify(err)
 }
 
 // covered returns what a root covers, as its vector tree says, which is held here or

@@ -47,10 +47,11 @@ type rows interface {
 	Close()
 }
 
-// begin fences and takes what is to be read: memos alone. behind is set only under StaleReturn.
+// begin fences and takes what is to be read: memos alone. behind is set only under
+// StaleReturn.
 func (x *Session) begin(ctx context.Context) (src *source, behind *BehindError, err error) {
 	if x.read.Mode == Exact {
-		if err := x.fence(ctx); err != nil {
+		if err := x.fence(ctx, false); err != nil {
 			return nil, nil, err
 		}
 		e, err := x.precisely(ctx)
@@ -72,20 +73,29 @@ func (x *Session) newest(ctx context.Context) (m *moment, behind *BehindError, e
 	if x.read.Mode == Exact {
 		return nil, nil, fmt.Errorf("%w: an exact session reads rows only; use at-least for a history", memo.ErrInvalid)
 	}
+	if behind, err = x.fenced(ctx, false); err != nil {
+		return nil, nil, err
+	}
+	m, err = x.space.node.moment(ctx)
+	return m, behind, err
+}
+
+// fenced waits until the session's context is covered: by what is here or, with
+// vouched, by that and a layer together. behind is set only under StaleReturn.
+func (x *Session) fenced(ctx context.Context, vouched bool) (behind *BehindError, err error) {
 	x.trim(ctx)
 	for again := true; again; {
 		again = false
-		if err := x.fence(ctx); err != nil {
+		if err := x.fence(ctx, vouched); err != nil {
 			if x.read.Stale != StaleReturn || !errors.As(err, &behind) || ctx.Err() != nil {
-				return nil, nil, err
+				return nil, err
 			}
 		}
 		if behind == nil && x.read.Mode != Local {
 			if again, err = x.takeRoots(ctx); err != nil { // which may have to be waited for
-				return nil, nil, err
+				return nil, err
 			}
 		}
 	}
-	m, err = x.space.node.moment(ctx)
-	return m, behind, err
+	return behind, nil
 }

@@ -155,12 +155,12 @@ func partial(h causal.MissingHead) memo.Head {
 }
 
 // fence waits until this node covers the session's context. It returns nil, or a
-// BehindError with Holders filled in.
-func (x *Session) fence(ctx context.Context) error {
+// BehindError with Holders filled in. See await for vouched.
+func (x *Session) fence(ctx context.Context, vouched bool) error {
 	if x.read.Mode == Local {
 		return nil
 	}
-	return x.await(ctx, false)
+	return x.await(ctx, vouched)
 }
 
 // await waits until this node covers the session's context, or with vouched until

@@ -186,6 +186,30 @@ func (l *lightcone) write(ctx context.Context, from, to int) error {
 	return err
 }
 
+// rest waits until the first node has folded all it has, as a node at rest does.
+func (l *lightcone) rest(ctx context.Context) error {
+	_, err := l.nodes[0].space.Session().ExactToken(ctx)
+	return err
+}
+
+// ask reads what is newest at the last node, another node's word included.
+func (l *lightcone) ask(ctx context.Context, k int) (vouched bool, err error) {
+	x := l.nodes[len(l.nodes)-1]
+	want := memo.Blob(value(k))
+	for ; ctx.Err() == nil; time.Sleep(lookEvery) {
+		row, err := x.space.Session(node.Read{Mode: node.Local, Wait: patience}).Get(ctx, topic, key(k))
+		switch {
+		case err == nil && row.Fields[""] == want:
+			return row.VouchedBy != node.PeerID{}, nil
+		case err == nil:
+			return false, fmt.Errorf("%s is %v", key(k), row.Fields)
+		case !errors.Is(err, node.ErrNotFound):
+			return false, err
+		}
+	}
+	return false, ctx.Err()
+}
+
 func (l *lightcone) receivers() (out []*arrivals) {
 	for _, x := range l.nodes[1:] {
 		out = append(out, &x.arrivals)

@@ -29,9 +29,9 @@ var rates = []int{5, 100, 500}
 
 // sides in the order of the table's columns: ratios are the first to the last.
 var sides = []side{
-	{name: "lightcone", start: startLightcone(relaxed), late: lateKeys},
+	{name: "lightcone", start: startLightcone(relaxed), late: lateKeys, lateBatch: 1},
 	{name: "lightcone-durable", start: startLightcone(durable)},
-	{name: "go-ds-crdt", start: startDSCRDT, late: lateKeysSlow},
+	{name: "go-ds-crdt", start: startDSCRDT, late: lateKeysSlow, lateBatch: batchSize},
 }
 
 // options of the command replication.
@@ -91,7 +91,7 @@ func runReplication(ctx context.Context, args []string) error {
 	f.IntVar(&o.peers, "peers", 3, "replicas of each side, at least 2")
 	f.IntVar(&o.writes, "writes", 10_000, "keys of the cases single and batch")
 	f.DurationVar(&o.limit, "cap", time.Minute, "the time a case may take a side, but for the writes before a late peer")
-	f.StringVar(&o.cases, "cases", "", "only cases that start with one of these, with commas: single,batch,visible,late")
+	f.StringVar(&o.cases, "cases", "", "only cases that start with one of these, with commas: single,batch,visible,state,late")
 	f.StringVar(&o.sides, "sides", "", "only sides whose names start with one of these, with commas")
 	f.StringVar(&o.json, "json", "", "write the results to this file, too")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "where the databases are, in temporary folders")
@@ -124,6 +124,13 @@ func jobs(o options) (out []job) {
 		add(fmt.Sprintf("visible %d/s", rate), fmt.Sprintf("%v of single writes at that rate, %d peers", visibleTime, o.peers), o.peers,
 			all(visible(rate, visibleTime)))
 	}
+	add("state", fmt.Sprintf("a peer joins another one that rests, with %d rows", lateKeys), 1,
+		func(sd side) work {
+			if sd.lateBatch == 0 {
+				return nil
+			}
+			return lateState(lateKeys, sd.lateBatch, o.limit)
+		})
 	add("late", fmt.Sprintf("a peer joins another one after %d single writes", lateKeys), 1,
 		func(sd side) work {
 			if sd.late == 0 {

@@ -15,6 +15,8 @@ var aims = map[[2]string]float64{
 	{"visible 500/s", "visible elsewhere, p99"}:    20,
 	{"visible 500/s", "wire per key and receiver"}: 600,
 	{"visible 5/s", "wire per key and receiver"}:   1200,
+	{"state", "first answer: a row in the middle"}: 0.5,
+	{"state", "first answer: the newest row"}:      0.5,
 	{"late", "time for all"}:                       3,
 	{"late", "received per key"}:                   300,
 }

@@ -37,8 +37,11 @@ var errUnequal = errors.New("the replicas differ")
 type side struct {
 	name string
 	// late is how many keys the case of the late peer writes; 0 leaves it out.
-	late  int
-	start func(ctx context.Context, dir string, peers int) (swarm, error)
+	late int
+	// lateBatch is how many keys each write of the case of the late peer that is
+	// shown a state has; 0 leaves it out.
+	lateBatch int
+	start     func(ctx context.Context, dir string, peers int) (swarm, error)
 }
 
 // swarm is a set of connected replicas. Replica 0 writes, the others receive.

@@ -21,6 +21,22 @@ func Prepare(in Input) error {
 	return nil
 }
 
+// Quick reports whether an input, prepared, is a frame that carries or asks for parts
+// of roots: small work, which a reader of either replica may be waiting for. All frames
+// of a stream that do are quick but for its DONE, so they may be stepped before
+// others, in their own order.
+func Quick(in Input) bool {
+	f, ok := in.(*Frame)
+	if !ok {
+		return false
+	}
+	switch f.msg.(type) {
+	case *fetch, *want, *hashed, *wantSeals, *sealed:
+		return true
+	}
+	return false
+}
+
 func (f *Frame) prepare() error {
 	m, err := decode(f.Data)
 	if err != nil {
