@@ -47,6 +47,7 @@ func lateState(n, batch int, limit time.Duration) work {
 		if err := s.join(ctx); err != nil {
 			return result{}, err
 		}
+		joined := time.Since(m.start)
 		total, late := firstKey+n, s.receivers()[0]
 		keys := []int{firstKey + n/2, total - 1}
 		answers := make([]chan answer, len(keys))
@@ -71,12 +72,13 @@ func lateState(n, batch int, limit time.Duration) work {
 		for i, name := range []string{"a row in the middle", "the newest row"} {
 			r.lead(
 				figure.Metric{Name: "first answer: " + name, Unit: "s", Value: first[i].at.Sub(m.start).Seconds(), Better: figure.Lower},
-				figure.Metric{Name: "received until then", Unit: "MB", Value: float64(first[i].received) / 1e6, Better: figure.Lower},
-				figure.Metric{Name: "on another's word (1: yes)", Value: map[bool]float64{true: 1}[first[i].vouched]},
-				figure.Metric{Name: "the row itself came after", Unit: "s", Value: late.when(keys[i]).Sub(m.start).Seconds(), Better: figure.Lower},
+				figure.Metric{Name: "received until then, " + name, Unit: "MB", Value: float64(first[i].received) / 1e6, Better: figure.Lower},
+				figure.Metric{Name: "on another's word (1: yes), " + name, Value: map[bool]float64{true: 1}[first[i].vouched]},
+				figure.Metric{Name: "by memos: " + name, Unit: "s", Value: late.when(keys[i]).Sub(m.start).Seconds(), Better: figure.Lower},
 			)
 		}
 		r.lead(
+			figure.Metric{Name: "until it had joined", Unit: "s", Value: joined.Seconds(), Better: figure.Lower},
 			figure.Metric{Name: "time for all, equal", Unit: "s", Value: last.Sub(m.start).Seconds(), Better: figure.Lower},
 			figure.Metric{Name: "received per key", Unit: "B", Value: float64(s.received(1)) / float64(fewest), Better: figure.Lower},
 		)
