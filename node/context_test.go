@@ -468,3 +468,27 @@ func TestNamedRootsAreKept(t *testing.T) {
 		t.Errorf("it shows %d rows", len(got))
 	}
 }
+
+// A context with one head and a long tail is folded in parts: each goes on from the
+// one before, though the head stays loose until the last.
+func TestPartialFoldsAdvance(t *testing.T) {
+	s := newSpace(t)
+	a := newAuthor(1)
+	for range 6 {
+		deliver(t, s.node, a.run(t, s, 9))
+	}
+	x := s.Session()
+	x.See(causal.Context{Space: s.id}.With(a.last.Head))
+	want := s.Context().Heads
+	for folds := 1; len(x.Context().Loose) > 0; folds++ {
+		if err := x.Fold(t.Context(), causal.Policy{Part: causal.Budget{Memos: 10}}); err != nil {
+			t.Fatal(err)
+		}
+		if below := lead(x.Context().Below, memo.Vector{}); folds > 6 || below < uint64(10*folds) && below < 55 {
+			t.Fatalf("after %d folds the root covers %d memos", folds, below)
+		}
+	}
+	if got := slices.Collect(x.Context().Heads()); !slices.Equal(got, slices.Collect(want())) {
+		t.Errorf("folded, the context has the heads %v", got)
+	}
+}

@@ -146,8 +146,10 @@ func (x *Session) fold(ctx context.Context, b causal.Budget, limit int) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.qc.Root == was.Root { // what was learnt meanwhile stays loose
-		x.over(x.qc.Over(qc.Root, qc.Below))
+	// What was learnt meanwhile stays loose. A part of the tail may leave as many heads
+	// as there were: the next fold goes on from there.
+	if x.qc.Root == was.Root {
+		x.become(x.qc.Over(qc.Root, qc.Below), x.causes())
 	}
 	return nil
 }
