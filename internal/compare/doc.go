@@ -11,7 +11,7 @@
 // writes and others that receive. All replicas of a side are in this process and
 // the sides take turns, so that what getrusage says belongs to one side.
 //
-// One file, one idea: work.go and late.go are what is done to a side, whatever it
+// One file, one idea: work.go, state.go and late.go are what is done to a side, whatever it
 // is; lightcone.go and dscrdt.go are the sides; measure.go has the instruments;
 // table.go prints.
 //
