@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -434,8 +435,9 @@ func TestContextsAfterARestart(t *testing.T) {
 // A root that a token names is there for the retention window from then on, also one
 // that was folded long before.
 func TestNamedRootsAreKept(t *testing.T) {
-	now := time.Now()
-	n := openNode(t, t.TempDir(), Options{Retention: 24 * time.Hour, Now: func() time.Time { return now }})
+	start, later := time.Now(), atomic.Int64{} // how much; the folder reads the clock too
+	now := func() time.Time { return start.Add(time.Duration(later.Load())) }
+	n := openNode(t, t.TempDir(), Options{Retention: 24 * time.Hour, Now: now})
 	s, err := n.CreateSpace("default", Policy{})
 	if err != nil {
 		t.Fatal(err)
@@ -449,7 +451,7 @@ func TestNamedRootsAreKept(t *testing.T) {
 		x := s.Session()
 		scan(t, x)
 		named[i] = x.Token()
-		now = now.Add(23 * time.Hour)
+		later.Add(int64(23 * time.Hour))
 	}
 	if named[0].Root.IsZero() || named[0].Root != named[1].Root {
 		t.Fatalf("the tokens name roots %s and %s", named[0].Root, named[1].Root)
@@ -458,7 +460,7 @@ func TestNamedRootsAreKept(t *testing.T) {
 	if _, err := s.fold(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.store.Blocks(s.id).Collect(now); err != nil {
+	if _, err := n.store.Blocks(s.id).Collect(now()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.root(named[1].Root); err != nil {
