@@ -96,6 +96,8 @@ func (s *Space) refold(ctx context.Context, want named, wait time.Duration) (mer
 	if err != nil {
 		return merge.Root{}, err
 	}
+	s.node.folder.keeping.RLock() // nothing is collected before it is pinned
+	defer s.node.folder.keeping.RUnlock()
 	err = s.node.store.Blocks(s.id).Write(func(put merge.BlockPutter) error {
 		for id, data := range blocks.own {
 			if err := put.PutBlock(id, data); err != nil {
