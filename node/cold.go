@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"lightcone/memo"
@@ -78,12 +79,7 @@ func (o *owner) ahead(space memo.SpaceID, p PeerID, memos uint64) {
 }
 
 func (c *cold) lied(p PeerID) bool {
-	for _, l := range c.liars {
-		if l == p {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(c.liars, p)
 }
 
 // layerGrew counts blocks that came, and wakes readers that wait for one of them.

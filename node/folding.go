@@ -182,16 +182,11 @@ func (s *Space) computed(root memo.ID) error {
 	if root.IsZero() {
 		return nil
 	}
-	pins, err := s.node.store.Blocks(s.id).Pins()
-	if err != nil {
-		return err
+	pin, ok, err := s.node.store.Blocks(s.id).Pinned(root)
+	if err == nil && (!ok || pin.Foreign) {
+		err = fmt.Errorf("%w: root %s was not computed here", ErrContextUnavailable, root)
 	}
-	for _, p := range pins {
-		if p.Root == root && !p.Foreign {
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: root %s was not computed here", ErrContextUnavailable, root)
+	return err
 }
 
 // foldAhead has the space folded before a moment of it is taken in whole, if its
@@ -295,14 +290,11 @@ func (s *Space) keep(root memo.ID) error {
 		return nil
 	}
 	blocks := s.node.store.Blocks(s.id)
-	pins, err := blocks.Pins()
+	was, _, err := blocks.Pinned(root)
 	if err != nil {
 		return classify(err)
 	}
-	pin := store.Pin{Root: root, Until: now.Add(s.node.opts.Retention)}
-	for _, p := range pins {
-		pin.Foreign = pin.Foreign || p.Root == root && p.Foreign
-	}
+	pin := store.Pin{Root: root, Until: now.Add(s.node.opts.Retention), Foreign: was.Foreign}
 	err = errors.Join(blocks.Pin(pin), blocks.Flush())
 	if err == nil {
 		s.node.mu.Lock()

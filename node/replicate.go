@@ -128,9 +128,6 @@ func (o *owner) stepOne(in gossip.Input) {
 	for _, a := range o.eff.Admit {
 		o.admitted(a)
 	}
-	for _, a := range o.eff.Heard {
-		o.heardRoot(a)
-	}
 	if net := o.n.net.Load(); net != nil {
 		net.Do(&o.eff)
 	}
