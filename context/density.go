@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"lightcone/memo"
+	"lightcone/merge"
 )
 
 // maxCandidates bounds the rows from which a partial fold starts to look for
@@ -28,7 +29,7 @@ func densest(tail []*memo.Memo, b Budget) []*memo.Memo {
 				it.causes = append(it.causes, j)
 			}
 		}
-		for key := range edits(m) {
+		for key := range merge.RowEdits(m) {
 			it.rows = append(it.rows, key)
 			touching[key] = append(touching[key], i)
 		}

@@ -158,7 +158,7 @@ type rowDeltas map[string]merge.Row
 func deltas(memos []*memo.Memo) (rowDeltas, error) {
 	out := rowDeltas{}
 	for _, m := range memos {
-		for key, edit := range edits(m) {
+		for key, edit := range merge.RowEdits(m) {
 			delta, err := merge.Delta(merge.StampOf(m), edit)
 			if err != nil {
 				return nil, fmt.Errorf("memo %s: row %q: %w", m.Head(), key, err)
@@ -176,23 +176,6 @@ func (d rowDeltas) all() iter.Seq2[merge.KeyedRow, error] {
 			state, err := d[key].Encode()
 			if !yield(merge.KeyedRow{Key: key, State: state}, err) || err != nil {
 				return
-			}
-		}
-	}
-}
-
-// edits yields what a memo does to rows, by row key.
-func edits(m *memo.Memo) iter.Seq2[string, memo.RowEdit] {
-	return func(yield func(string, memo.RowEdit) bool) {
-		e, ok := m.Body.(*memo.Edit)
-		if !ok {
-			return
-		}
-		for _, topic := range e.Topics {
-			for _, row := range topic.Rows {
-				if !yield(merge.RowKey(topic.Topic, string(row.Row)), row) {
-					return
-				}
 			}
 		}
 	}

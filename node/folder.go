@@ -385,14 +385,8 @@ func (f *folder) changed(id memo.SpaceID, v *view, after uint64) (keys []string,
 }
 
 func addKeys(to map[string]struct{}, m *memo.Memo) {
-	e, ok := m.Body.(*memo.Edit)
-	if !ok {
-		return
-	}
-	for _, topic := range e.Topics {
-		for _, r := range topic.Rows {
-			to[merge.RowKey(topic.Topic, string(r.Row))] = struct{}{}
-		}
+	for key := range merge.RowEdits(m) {
+		to[key] = struct{}{}
 	}
 }
 

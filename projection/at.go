@@ -34,15 +34,9 @@ func (a *At) With(memos []*memo.Memo) (*At, error) {
 	out := NewAt(a.params, a.blocks, a.state)
 	maps.Copy(out.loose, a.loose)
 	for _, m := range memos {
-		e, ok := m.Body.(*memo.Edit)
-		if !ok {
-			continue
-		}
-		for _, topic := range e.Topics {
-			for _, edit := range topic.Rows {
-				if err := out.join(merge.RowKey(topic.Topic, string(edit.Row)), merge.StampOf(m), edit); err != nil {
-					return nil, err
-				}
+		for key, edit := range merge.RowEdits(m) {
+			if err := out.join(key, merge.StampOf(m), edit); err != nil {
+				return nil, err
 			}
 		}
 	}
