@@ -54,9 +54,10 @@ func TestLateJoinerShowsVouchedRows(t *testing.T) {
 	ctx := context.Background()
 	a := fullOf(t, lateRows, 600)
 	var b *linked
-	began := time.Now()
+	var began time.Time
 	for rate := 500_000; ; rate /= 2 { // slower on a busy machine
-		b, began = startLinked(t, t.TempDir(), Options{}), time.Now()
+		b = startLinked(t, t.TempDir(), Options{})
+		began = time.Now()
 		joinOver(t, a, b, rate)
 		if showsBeforeMemos(t, a, b) {
 			break
