@@ -34,6 +34,11 @@
 // to a Counter in all; a Change adds values to a Multi or elements to a Set and
 // lists those it removes. What becomes of them is told in package merge.
 //
+// # Pings
+//
+// A ping is a memo that changes nothing: it claims what its author had attached
+// and refers to pings of others. What pings mean is told in package beacon.
+//
 // # What this package does not know
 //
 // Disk, network, the wall clock, and who reads. Time is an argument (Next).

@@ -169,8 +169,11 @@ func (m *Memo) check() error {
 	if err := m.Body.check(); err != nil {
 		return err
 	}
-	if e, ok := m.Body.(*Edit); ok {
-		return e.checkAuthor(m.Author, m.Time)
+	switch b := m.Body.(type) {
+	case *Edit:
+		return b.checkAuthor(m.Author, m.Time)
+	case *Ping:
+		return b.checkMemo(m)
 	}
 	return nil
 }
