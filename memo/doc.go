@@ -34,6 +34,12 @@
 // to a Counter in all; a Change adds values to a Multi or elements to a Set and
 // lists those it removes. What becomes of them is told in package merge.
 //
+// # Rights
+//
+// In a space of Members a Grant says who may write, a Revoke up to which of an
+// author's memos they are good. Both are valid whoever writes them; who may, and
+// what follows, is told in package store.
+//
 // # What this package does not know
 //
 // Disk, network, the wall clock, and who reads. Time is an argument (Next).
