@@ -28,6 +28,7 @@ var ErrUnknownKind = errors.New("memo of a kind this version does not know; a ne
 var ErrInvalid = errors.New("invalid")
 
 // Body is what a memo says: *Genesis, *Edit, *Ping, Join or *Opaque.
+// Body is what a memo says: *Genesis, *Edit, Join, *Grant, *Revoke or *Opaque.
 type Body interface {
 	kind() Kind
 	encode() ([]byte, error)
@@ -54,6 +55,7 @@ func (o *Opaque) encode() ([]byte, error) { return o.Raw, nil }
 func (o *Opaque) check() error {
 	switch o.Kind {
 	case KindGenesis, KindEdit, KindPing, KindJoin:
+	case KindGenesis, KindEdit, KindJoin, KindGrant, KindRevoke:
 		return fmt.Errorf("%w: an opaque body of the known kind %d", ErrInvalid, o.Kind)
 	}
 	return canonical(o.Raw)
@@ -143,6 +145,10 @@ func decodeBody(k Kind, raw Raw) (Body, error) {
 			return nil, fmt.Errorf("%w: the body of a join is empty", ErrMalformed)
 		}
 		return Join{}, nil
+	case KindGrant:
+		return decodeGrant(raw)
+	case KindRevoke:
+		return decodeRevoke(raw)
 	default:
 		return &Opaque{Kind: k, Raw: raw}, nil
 	}
