@@ -27,7 +27,7 @@ var ErrUnknownKind = errors.New("memo of a kind this version does not know; a ne
 // ErrInvalid reports a memo, run or key that breaks a rule of its format.
 var ErrInvalid = errors.New("invalid")
 
-// Body is what a memo says: *Genesis, *Edit, Join or *Opaque.
+// Body is what a memo says: *Genesis, *Edit, Join, *ForkProof or *Opaque.
 type Body interface {
 	kind() Kind
 	encode() ([]byte, error)
@@ -53,7 +53,7 @@ func (o *Opaque) encode() ([]byte, error) { return o.Raw, nil }
 // check refuses the kinds that decode to a body of their own.
 func (o *Opaque) check() error {
 	switch o.Kind {
-	case KindGenesis, KindEdit, KindJoin:
+	case KindGenesis, KindEdit, KindJoin, KindForkProof:
 		return fmt.Errorf("%w: an opaque body of the known kind %d", ErrInvalid, o.Kind)
 	}
 	return canonical(o.Raw)
@@ -141,6 +141,8 @@ func decodeBody(k Kind, raw Raw) (Body, error) {
 			return nil, fmt.Errorf("%w: the body of a join is empty", ErrMalformed)
 		}
 		return Join{}, nil
+	case KindForkProof:
+		return decodeForkProof(raw)
 	default:
 		return &Opaque{Kind: k, Raw: raw}, nil
 	}

@@ -34,6 +34,12 @@
 // to a Counter in all; a Change adds values to a Multi or elements to a Set and
 // lists those it removes. What becomes of them is told in package merge.
 //
+// # Fork proofs
+//
+// A ForkProof is evidence that an author wrote two memos for one place of its chain:
+// two of its seals, or a seal and a run. It is part of the memo's validity that it
+// proves what it says.
+//
 // # What this package does not know
 //
 // Disk, network, the wall clock, and who reads. Time is an argument (Next).
