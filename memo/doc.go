@@ -45,6 +45,12 @@
 // author's memos they are good. Both are valid whoever writes them; who may, and
 // what follows, is told in package store.
 //
+// # Fork proofs
+//
+// A ForkProof is evidence that an author wrote two memos for one place of its chain:
+// two of its seals, or a seal and a run. It is part of the memo's validity that it
+// proves what it says.
+//
 // # What this package does not know
 //
 // Disk, network, the wall clock, and who reads. Time is an argument (Next).

@@ -186,7 +186,7 @@ func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
 	if !s.streaming || s.doneCame || len(m.runs) == 0 {
 		return fmt.Errorf("%w: unexpected RUNS", ErrWire)
 	}
-	if s.window <= 0 || s.window-m.bytes <= -memo.MaxRunBytes || s.got+m.bytes >= sessionBytes+memo.MaxRunBytes {
+	if s.window <= 0 || s.window-m.bytes <= -memo.MaxForkProofRun || s.got+m.bytes >= sessionBytes+memo.MaxForkProofRun {
 		return fmt.Errorf("%w: more bytes than granted", ErrWire)
 	}
 	s.window, s.got, s.waiting = s.window-m.bytes, s.got+m.bytes, s.waiting+m.bytes
