@@ -64,9 +64,10 @@ type Core struct {
 	sessions map[SessionID]*session
 	ended    map[SessionID]bool // accepted, ended by us, and not yet reported Closed
 	nextID   SessionID
-	look     bool   // a session may be due
-	jobs     []*job // roots to fetch, in the order in which they were asked for
-	going    bool   // one of them may go on
+	served   SessionID // whose turn to send it was last
+	look     bool      // a session may be due
+	jobs     []*job    // roots to fetch, in the order in which they were asked for
+	going    bool      // one of them may go on
 	stats    Stats
 }
 
@@ -181,6 +182,9 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		delete(c.up, in.Peer)
 	case Tick:
 		c.tick(now, e)
+		c.serve(now, e)
+	case Turn:
+		c.serve(now, e)
 	case *Frame:
 		c.frame(now, in, e)
 	case Closed:
@@ -214,6 +218,9 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.goOn(now, e)
 	}
 	c.fetched(e)
+	for _, s := range c.sessions {
+		e.Again = e.Again || s.more
+	}
 }
 
 func (c *Core) sortedSessions() []SessionID {

@@ -14,6 +14,7 @@ import (
 const (
 	sessionIdle   = 30 * time.Second
 	sessionLife   = 10 * time.Minute // the next session goes on
+	serveStep     = 64 << 10         // bytes of runs read in one Step, so that other inputs come between
 	sessionCredit = 1 << 20          // bytes of runs a peer may send ahead of our attaching
 	sessionBytes  = 64 << 20         // bytes of runs one way; the next session goes on
 	sessionWaste  = 4 << 20          // bytes of runs in a row that brought nothing new
@@ -58,6 +59,7 @@ type session struct {
 	until  uint64   // order of the first state that stands for what they lack
 	refuse bool     // they take no runs in this session
 	credit int      // bytes we may still send; one run may go beyond
+	more   bool     // there is more to send at once than was read in one Step
 	sent   int      // bytes of runs
 	lent   int      // of these, not credited again
 

@@ -3,6 +3,7 @@ package gossip
 import (
 	"container/heap"
 	"fmt"
+	"slices"
 	"time"
 
 	"lightcone/memo"
@@ -153,7 +154,11 @@ func (c *Core) pump(s *session, e *Effects) error {
 			out, size = &runs{Type: typeRuns}, 0
 		}
 	}
-	for len(s.queue) > 0 && s.credit > size && s.sent+size < sessionBytes {
+	for read := 0; ; {
+		may := len(s.queue) > 0 && s.credit > size && s.sent+size < sessionBytes
+		if s.more = may && read >= serveStep; !may || s.more {
+			break
+		}
 		q := heap.Pop(&s.queue).(queuedRun)
 		if q.order >= s.until {
 			s.queue = nil // as for those behind it, causes may not be held
@@ -166,7 +171,7 @@ func (c *Core) pump(s *session, e *Effects) error {
 		if size+len(raw) > runsFrame {
 			flush()
 		}
-		out.Runs, size = append(out.Runs, memo.Bytes(raw)), size+len(raw)
+		out.Runs, size, read = append(out.Runs, memo.Bytes(raw)), size+len(raw), read+len(raw)
 		c.stats.RunsSent++
 		if err := c.enqueue(s, q.author, q.last); err != nil {
 			return err
@@ -178,6 +183,26 @@ func (c *Core) pump(s *session, e *Effects) error {
 		s.send(e, &done{Type: typeDone})
 	}
 	return nil
+}
+
+// serve goes on with the next session, in turn, that had more to send than one Step
+// may read: requests that came meanwhile were answered before.
+func (c *Core) serve(now time.Time, e *Effects) {
+	ids := c.sortedSessions()
+	at, _ := slices.BinarySearch(ids, c.served+1)
+	for i := range ids {
+		s := c.sessions[ids[(at+i)%len(ids)]]
+		if !s.more {
+			continue
+		}
+		c.served = s.id
+		if err := c.pump(s, e); err != nil {
+			c.abort(now, s, err, false, e)
+			return
+		}
+		c.maybeFinish(now, s, e)
+		return
+	}
 }
 
 // onRuns hands the runs to the owner; their bytes count against the credit we
