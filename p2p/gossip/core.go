@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightcone/memo"
+	"lightcone/merge"
 )
 
 // Timing and limits of the protocol.
@@ -65,6 +66,7 @@ type Core struct {
 	ended    map[SessionID]bool // accepted, ended by us, and not yet reported Closed
 	nextID   SessionID
 	served   SessionID // whose turn to send it was last
+	nothing  memo.ID   // vecRoot of an empty vector
 	look     bool      // a session may be due
 	jobs     []*job    // roots to fetch, in the order in which they were asked for
 	going    bool      // one of them may go on
@@ -121,8 +123,12 @@ type member struct {
 
 // New returns a Core without spaces or peers.
 func New(cfg Config) *Core {
+	nothing, err := merge.BuildVector(merge.DefaultParams(memo.SpaceID{}), memo.Vector{}, nil) // whatever the space
+	if err != nil {
+		panic(err)
+	}
 	return &Core{
-		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, binary.BigEndian.Uint64(cfg.Self[:8]))),
+		cfg: cfg, nothing: nothing, rng: rand.New(rand.NewPCG(cfg.Seed, binary.BigEndian.Uint64(cfg.Self[:8]))),
 		spaces: map[memo.SpaceID]*space{}, up: map[Peer]bool{},
 		sessions: map[SessionID]*session{}, ended: map[SessionID]bool{},
 	}

@@ -310,6 +310,8 @@ type Holdings interface {
 	Vector(space memo.SpaceID) memo.Vector
 	// VecRoot returns the digest of the vector's search tree.
 	VecRoot(space memo.SpaceID) (memo.ID, error)
+	// VecTree returns the blocks of that tree.
+	VecTree(space memo.SpaceID) (merge.BlockGetter, error)
 	// NextRun finds the run that holds the author's first memo after seq. order
 	// is its place in attach order: a run's causes have smaller ones. last is the
 	// seq of its head. Where that memo is covered and not held, ok is false and order

@@ -28,17 +28,14 @@ func (c *Core) sayVec(s *session, heads memo.Vector, e *Effects) {
 // onVec collects the peer's heads. When they are complete, the opener answers
 // with its own entries that differ, and both sides know what to send.
 func (c *Core) onVec(s *session, m *vec, e *Effects) error {
-	if !s.replied || s.equal || s.streaming {
+	if !s.replied || s.equal || s.streaming || s.walked != nil && s.walked.walk != nil {
 		return fmt.Errorf("%w: unexpected VEC", ErrWire)
 	}
-	mine := c.cfg.Holdings.Vector(s.space.id)
 	for _, h := range m.Heads {
 		if err := s.list(h); err != nil {
 			return err
 		}
-		if own, ok := mine.Get(h.Author); ok && own.Seq == h.Seq && own.ID != h.ID {
-			c.stats.Forks++
-		}
+		c.learn(s, memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID})
 	}
 	if m.More {
 		if len(m.Heads) == 0 {
@@ -46,9 +43,26 @@ func (c *Core) onVec(s *session, m *vec, e *Effects) error {
 		}
 		return nil
 	}
+	return c.vectorsKnown(s, c.cfg.Holdings.Vector(s.space.id), e)
+}
+
+// learn takes one head of theirs; seq 0 says that they hold nothing of the author.
+func (c *Core) learn(s *session, h memo.Head) {
+	if s.theirs[h.Author] = h.Seq; h.Seq == 0 {
+		return
+	}
+	s.member.note(h)
+	if own, ok := c.cfg.Holdings.Vector(s.space.id).Get(h.Author); ok && own.Seq == h.Seq && own.ID != h.ID {
+		c.stats.Forks++
+	}
+}
+
+// vectorsKnown goes on when it is known in what the vectors differ; mine is what the
+// opener answers and sends from.
+func (c *Core) vectorsKnown(s *session, mine memo.Vector, e *Effects) error {
 	if s.opened {
 		s.cut = mine
-		c.sayVec(s, differing(mine, s.theirs), e)
+		c.sayVec(s, differing(mine, s.theirs, s.partial), e)
 	}
 	if n := lead(s.theirs, mine); n > 0 {
 		e.Ahead = append(e.Ahead, Ahead{Space: s.space.id, Peer: s.peer, Memos: n})
@@ -67,10 +81,7 @@ func (s *session) list(h vecHead) error {
 	case (h.Seq == 0) != h.ID.IsZero() || h.Seq == 0 && s.opened:
 		return fmt.Errorf("%w: VEC with seq %d of an author", ErrWire, h.Seq)
 	}
-	s.theirs[h.Author], s.last = h.Seq, h.Author
-	if h.Seq > 0 {
-		s.member.note(memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID})
-	}
+	s.last = h.Author
 	return nil
 }
 
@@ -85,23 +96,29 @@ func lead(theirs map[memo.Author]uint64, mine memo.Vector) (n uint64) {
 }
 
 // differing holds our entry for each author whose seq differs from theirs; seq 0
-// stands for an author we hold nothing of.
-func differing(mine memo.Vector, theirs map[memo.Author]uint64) (out memo.Vector) {
-	for m := range mine.All() {
-		if seq, ok := theirs[m.Author]; !ok || seq != m.Seq {
-			out.Set(m)
+// stands for an author we hold nothing of. With partial, theirs names all that differ.
+func differing(mine memo.Vector, theirs map[memo.Author]uint64, partial bool) (out memo.Vector) {
+	if !partial {
+		for m := range mine.All() {
+			if _, ok := theirs[m.Author]; !ok {
+				out.Set(m)
+			}
 		}
 	}
-	for a := range theirs { // into a sorted vector: the order does not show
-		if _, ok := mine.Get(a); !ok {
-			out.Set(memo.Mark{Head: memo.Head{Author: a}})
+	for a, seq := range theirs { // into a sorted vector: the order does not show
+		m, ok := mine.Get(a)
+		if !ok {
+			m.Author = a
+		}
+		if m.Seq != seq {
+			out.Set(m)
 		}
 	}
 	return out
 }
 
 // startStreaming fills the queue with the next run of every author the peer
-// lacks something of. An accepted session compares with what it listed: authors
+// lacks something of. An accepted session compares with what it offered: authors
 // the opener did not name are equal.
 func (c *Core) startStreaming(s *session, e *Effects) error {
 	theirs := s.theirs
@@ -111,7 +128,7 @@ func (c *Core) startStreaming(s *session, e *Effects) error {
 	}
 	for m := range s.cut.All() {
 		after, named := theirs[m.Author]
-		if !named && !s.opened {
+		if !named && (s.partial || !s.opened) {
 			continue
 		}
 		if err := c.enqueue(s, m.Author, after); err != nil {
