@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/multiformats/go-multiaddr"
@@ -32,8 +31,8 @@ func (s *Server) Addrs() []string {
 	addrs = append(addrs, s.host.Addrs()...)
 	var texts []string
 	for _, a := range addrs {
-		if manet.IsIP6LinkLocal(a) {
-			continue // means something on its own link only
+		if manet.IsIP6LinkLocal(a) || a.Equal(anyCircuit) {
+			continue // means something on its own link only, or nothing without a relay
 		}
 		if text := peerAddr(a, s.host.ID()); !slices.Contains(texts, text) {
 			texts = append(texts, text)
@@ -41,6 +40,9 @@ func (s *Server) Addrs() []string {
 	}
 	return texts
 }
+
+// anyCircuit is where libp2p listens for what relays bring.
+var anyCircuit = multiaddr.StringCast("/p2p-circuit")
 
 func peerAddr(a multiaddr.Multiaddr, id peer.ID) string { return a.String() + "/p2p/" + id.String() }
 
@@ -92,7 +94,7 @@ func (s *Server) measure() {
 func (s *Server) ping(id peer.ID) {
 	ctx, cancel := context.WithTimeout(s.ctx, pingTimeout)
 	defer cancel()
-	if r, ok := <-ping.Ping(network.WithNoDial(ctx, "ping"), s.host, id); ok && r.Error != nil {
+	if r, ok := <-ping.Ping(overAny(ctx, "ping"), s.host, id); ok && r.Error != nil {
 		s.log.Debug("cannot measure a round trip", "peer", id, "err", r.Error)
 	}
 }
