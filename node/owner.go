@@ -35,6 +35,7 @@ type owner struct {
 	todo    []gossip.Input         // what the protocol is told once it did its step
 
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
+	lagging  lagging
 }
 
 // counters are reported by Status.
@@ -246,6 +247,7 @@ func (o *owner) tick() {
 	o.attachDue(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
+	o.tickLags(now)
 	o.drainTodo()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})

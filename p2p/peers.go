@@ -54,18 +54,53 @@ func (s *Server) Peers() []gossip.PeerInfo {
 		if err != nil || !s.connected(id) {
 			continue
 		}
-		direct := false
-		info := gossip.PeerInfo{Peer: p, RTT: s.host.Peerstore().LatencyEWMA(id)}
-		for _, c := range s.host.Network().ConnsToPeer(id) {
-			info.Addrs = append(info.Addrs, c.RemoteMultiaddr().String())
-			direct = direct || !isRelayed(c.RemoteMultiaddr())
-		}
-		info.Relayed = !direct
-		slices.Sort(info.Addrs)
-		all = append(all, info)
+		all = append(all, s.describe(id, p))
 	}
 	slices.SortFunc(all, func(a, b gossip.PeerInfo) int { return a.Peer.Compare(b.Peer) })
 	return all
+}
+
+func (s *Server) describe(id peer.ID, p gossip.Peer) gossip.PeerInfo {
+	info := gossip.PeerInfo{
+		Peer: p, RTT: s.host.Peerstore().LatencyEWMA(id), Relayed: s.relayedOnly(id),
+		Pinned: s.keeper.keeps(id), Score: s.blame.score(id),
+	}
+	for _, c := range s.host.Network().ConnsToPeer(id) {
+		info.Addrs = append(info.Addrs, c.RemoteMultiaddr().String())
+		info.Transports = append(info.Transports, transportOf(c.RemoteMultiaddr()))
+		if at := c.Stat().Opened; info.Since.IsZero() || at.Before(info.Since) {
+			info.Since = at
+		}
+	}
+	slices.Sort(info.Addrs)
+	slices.Sort(info.Transports)
+	info.Transports = slices.Compact(info.Transports)
+	return info
+}
+
+// transportOf names how an address is reached; through a relay, how the relay is.
+func transportOf(a multiaddr.Multiaddr) string {
+	name := "other"
+	for _, c := range a {
+		switch c.Protocol().Code {
+		case multiaddr.P_CIRCUIT:
+			return name
+		case multiaddr.P_QUIC_V1:
+			name = "quic"
+		case multiaddr.P_TCP:
+			name = "tcp"
+		case multiaddr.P_WS:
+			if name == "tls" {
+				return "wss"
+			}
+			name = "ws"
+		case multiaddr.P_TLS:
+			name = "tls"
+		case multiaddr.P_WSS:
+			name = "wss"
+		}
+	}
+	return name
 }
 
 // isRelayed reports whether a connection at addr runs through a third peer.
