@@ -78,7 +78,7 @@ func newHost(key ed25519.PrivateKey, gater *Gater, traffic metrics.Reporter, o O
 	if err != nil {
 		return nil, fmt.Errorf("connection limits: %w", err)
 	}
-	h, err := libp2p.New(
+	h, err := libp2p.New(append([]libp2p.Option{
 		libp2p.Identity(identity),
 		libp2p.UserAgent(userAgent),
 		libp2p.NoListenAddrs,
@@ -92,7 +92,7 @@ func newHost(key ed25519.PrivateKey, gater *Gater, traffic metrics.Reporter, o O
 		libp2p.BandwidthReporter(traffic),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
-	)
+	}, o.Host...)...)
 	if err != nil {
 		return nil, fmt.Errorf("start libp2p: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/libp2p/go-libp2p"
 	"github.com/multiformats/go-multiaddr"
 
 	"lightcone/memo"
@@ -45,6 +46,9 @@ type Options struct {
 	LAN bool
 	// NoGossip turns topics off: everything travels by recon.
 	NoGossip bool
+	// Host holds further options of the libp2p host, which come after our own: the
+	// seam through which tests put a server on a simulated network.
+	Host []libp2p.Option
 	// Logger receives what an operator may want to know; nil discards it.
 	Logger *slog.Logger
 }
