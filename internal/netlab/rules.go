@@ -52,7 +52,7 @@ func (l Lab) Apply(ctx context.Context, r Rules) error {
 // nft writes the rules of the switch as one transaction: the table is made, so
 // that it can be deleted, and made anew.
 func (l Lab) nft(r Rules) (string, error) {
-	if err := l.check(r); err != nil {
+	if err := l.Check(r); err != nil {
 		return "", err
 	}
 	var b strings.Builder
@@ -69,7 +69,8 @@ func (l Lab) nft(r Rules) (string, error) {
 	return b.String(), nil
 }
 
-func (l Lab) check(r Rules) error {
+// Check returns an error that wraps ErrRules if the lab cannot have the rules.
+func (l Lab) Check(r Rules) error {
 	if !(r.Loss >= 0 && r.Loss < 1) {
 		return fmt.Errorf("%w: loss %v; it is a share from 0 to below 1, as 0.3", ErrRules, r.Loss)
 	}
