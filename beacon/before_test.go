@@ -122,7 +122,7 @@ func TestHappensBeforeWithForks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(drawn(t), 4)
 		w.live(rapid.IntRange(5, 40).Draw(t, "before"))
-		twin := &peer{author: w.peers[3].author, held: map[memo.ID]*memo.Memo{}, pings: beacon.NewPings(0)}
+		twin := &peer{author: w.peers[3].author, held: map[memo.ID]*memo.Memo{}, pings: beacon.NewPings(memo.Vector{}, nil)}
 		w.sync(twin, w.peers[3])
 		for _, m := range w.peers[3].attached {
 			twin.attach(m)

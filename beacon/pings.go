@@ -63,13 +63,20 @@ type hole struct {
 	time   memo.Time // of by
 }
 
-// NewPings returns an index of the memos that are added from now on. since is the
-// greatest time of a memo that was attached before and is not added, 0 if there is
-// none.
-func NewPings(since memo.Time) *Pings {
-	p := &Pings{chains: map[memo.Author]*chain{}, numbers: newNumbers(), latest: since}
-	if since > 0 {
-		p.since = since + 1
+// NewPings returns an index of the memos that are added from now on. cut is what was
+// attached before, latest the last pings in it, one a beacon, as far as they are known.
+func NewPings(cut memo.Vector, latest []*memo.Memo) *Pings {
+	p := &Pings{chains: map[memo.Author]*chain{}, numbers: newNumbers()}
+	for m := range cut.All() {
+		p.chain(m.Author).head = m.Seq
+		p.latest, p.since = max(p.latest, m.Time), max(p.since, m.Time+1)
+	}
+	for _, m := range latest {
+		if body, ok := m.Body.(*memo.Ping); ok && cut.Covers(m.Author, m.Seq) {
+			c := p.chain(m.Author)
+			c.pings[0] = pingOf(m, body)
+			p.point(c, m, Clock{}.with(p.numbers, m.Author, m.Seq), true)
+		}
 	}
 	return p
 }
@@ -91,6 +98,7 @@ func (p *Pings) Add(m *memo.Memo) {
 	if m.Seq <= c.head {
 		return
 	}
+	gap := m.Seq != c.head+1 // what is between came as a state, its links unknown
 	c.head = m.Seq
 	p.latest = max(p.latest, m.Time)
 	if isPing {
@@ -101,6 +109,9 @@ func (p *Pings) Add(m *memo.Memo) {
 	}
 	before := c.clock()
 	now := before
+	if gap {
+		now.Since = max(now.Since, m.Time)
+	}
 	for _, d := range m.Deps {
 		now = now.join(p.through(d, m.Time))
 	}
@@ -131,17 +142,6 @@ func (p *Pings) ping(c *chain, m *memo.Memo, body *memo.Ping, now Clock) {
 func (p *Pings) point(c *chain, m *memo.Memo, now Clock, ping bool) {
 	c.points = append(c.points, point{Head: m.Head(), time: m.Time, clock: now, ping: ping})
 	c.trim(p.keep())
-}
-
-// Recall takes in the latest ping of an author from before this index began.
-func (p *Pings) Recall(m *memo.Memo) {
-	body, ok := m.Body.(*memo.Ping)
-	c := p.chain(m.Author)
-	if !ok || m.Seq <= c.head {
-		return
-	}
-	c.head, c.pings[0] = m.Seq, pingOf(m, body)
-	p.point(c, m, Clock{}.with(p.numbers, m.Author, m.Seq), true)
 }
 
 func pingOf(m *memo.Memo, body *memo.Ping) Ping {
@@ -178,13 +178,11 @@ func (c *chain) before(seq uint64) int {
 	return i
 }
 
-// through is the clock of a cause of a memo written at t.
+// through is the clock of an attached memo, nothing of which is written at t or later.
 func (p *Pings) through(h memo.Head, t memo.Time) Clock {
 	c := p.chains[h.Author]
 	switch {
-	case c == nil || h.Seq > c.head: // attached before this index began
-		return Clock{Since: p.since}
-	case c.forked:
+	case c == nil || h.Seq > c.head || c.forked: // it came with a state, or may be of another branch
 		return Clock{Since: t}
 	}
 	if i := c.before(h.Seq); i > 0 {
@@ -236,6 +234,20 @@ func (p *Pings) above(ping memo.Head, clock Clock) {
 	}
 }
 
+// Skip says that memos up to a mark attached whose links are not known: they came as a
+// state.
+func (p *Pings) Skip(m memo.Mark) {
+	c := p.chain(m.Author)
+	if m.Seq <= c.head {
+		return
+	}
+	c.head, p.latest = m.Seq, max(p.latest, m.Time)
+	now := c.clock()
+	now.Since = max(now.Since, m.Time+1)
+	c.points = append(c.points, point{Head: m.Head, time: m.Time, clock: now})
+	c.trim(p.keep())
+}
+
 // Fork says that a forked its chain: places in it say nothing any more, and nothing
 // is answered through it but by walks. Forks are rare: what was learned so far is
 // dropped as a whole, for parts of it may have come by the chain.
@@ -267,7 +279,7 @@ func (p *Pings) Clock(h memo.Head) Clock {
 // ClockOf returns the clock of a cut.
 func (p *Pings) ClockOf(cut memo.Vector) (all Clock) {
 	for m := range cut.All() {
-		all = all.join(p.through(m.Head, m.Time))
+		all = all.join(p.through(m.Head, m.Time+1))
 	}
 	return p.settle(all)
 }

@@ -11,6 +11,17 @@ import (
 	"lightcone/memo"
 )
 
+// genesis is that of every index here.
+var genesis = must(memo.New(memo.Memo{Author: author(0xff), Seq: 1, Time: 1, Body: &memo.Genesis{
+	Name: "world", W: memo.DefaultW, M: memo.DefaultM, D: memo.DefaultD, Rho: memo.DefaultRho,
+}}))
+
+func newPings() *beacon.Pings {
+	p := beacon.NewPings(memo.Vector{}, nil)
+	p.Add(genesis)
+	return p
+}
+
 // chain writes memos of one author.
 type chain struct {
 	head memo.Mark
@@ -20,7 +31,7 @@ type chain struct {
 // next makes the author's next memo at a time.
 func (c *chain) next(t memo.Time, body memo.Body, deps ...memo.Head) *memo.Memo {
 	if c.head.Seq == 0 && len(deps) == 0 {
-		deps = []memo.Head{{Author: author(0xff), Seq: 1, ID: memo.Sum(nil)}}
+		deps = []memo.Head{genesis.Head()}
 	}
 	m := must(memo.New(memo.Memo{
 		Space: memo.SpaceID{1}, Author: c.by, Seq: c.head.Seq + 1, Prev: c.head.ID, Deps: deps, Time: t, Body: body,
@@ -32,7 +43,7 @@ func (c *chain) next(t memo.Time, body memo.Body, deps ...memo.Head) *memo.Memo 
 // A beacon that claims a place far ahead, or refers to one, moves nobody's clock: a
 // ping counts by its own seq once it is here, and its chain has to be here before it.
 func TestBeaconJump(t *testing.T) {
-	p := beacon.NewPings(0)
+	p := newPings()
 	x, liar, y := &chain{by: author(1)}, &chain{by: author(2)}, &chain{by: author(3)}
 	real := x.next(1, &memo.Ping{})
 	p.Add(real)
@@ -73,7 +84,7 @@ func TestBeaconJump(t *testing.T) {
 // A ping that comes before those it refers to counts them once they are here, and so
 // do all that have it in their past.
 func TestRefsCountOnceHeld(t *testing.T) {
-	p := beacon.NewPings(0)
+	p := newPings()
 	x, y, z := &chain{by: author(1)}, &chain{by: author(2)}, &chain{by: author(3)}
 	first := x.next(1, &memo.Ping{})
 	second := y.next(2, &memo.Ping{Refs: []memo.Head{first.Head()}})
@@ -94,7 +105,7 @@ func TestRefsCountOnceHeld(t *testing.T) {
 
 // Refs are those of the most active beacons, and one of the others, each in turn.
 func TestRefs(t *testing.T) {
-	p := beacon.NewPings(0)
+	p := newPings()
 	chains := make([]*chain, 20)
 	for i := range chains {
 		chains[i] = &chain{by: author(byte(i))}
@@ -133,7 +144,7 @@ func TestRefs(t *testing.T) {
 
 // What is forgotten is not answered wrongly: the clock says what it may lack.
 func TestForgottenPings(t *testing.T) {
-	p := beacon.NewPings(0)
+	p := newPings()
 	x, y := &chain{by: author(1)}, &chain{by: author(2)}
 	p.Add(x.next(1, &memo.Ping{}))
 	old := y.next(2, memo.Join{}, x.head.Head)

@@ -34,14 +34,11 @@ type peer struct {
 // newWorld makes peers that all have the genesis.
 func newWorld(draw func(n int, what string) int, peers int) *world {
 	w := &world{draw: draw, pingOneOf: 2, index: map[memo.ID]int{}}
-	g := must(memo.New(memo.Memo{Author: author(0xff), Seq: 1, Time: 1, Body: &memo.Genesis{
-		Name: "world", W: memo.DefaultW, M: memo.DefaultM, D: memo.DefaultD, Rho: memo.DefaultRho,
-	}}))
-	w.space = g.SpaceID()
-	w.note(g)
+	w.space = genesis.SpaceID()
+	w.note(genesis)
 	for i := range peers {
-		p := &peer{author: author(byte(i)), held: map[memo.ID]*memo.Memo{}, pings: beacon.NewPings(0)}
-		p.attach(g)
+		p := &peer{author: author(byte(i)), held: map[memo.ID]*memo.Memo{}, pings: beacon.NewPings(memo.Vector{}, nil)}
+		p.attach(genesis)
 		w.peers = append(w.peers, p)
 	}
 	return w
@@ -162,11 +159,11 @@ func (w *world) write(p *peer) *memo.Memo {
 
 // restart has a peer forget its index and begin another, as a node does.
 func (p *peer) restart() {
-	last := p.pings.Latest()
-	p.pings = beacon.NewPings(p.time)
-	for _, l := range last {
-		p.pings.Recall(p.held[l.ID])
+	var latest []*memo.Memo
+	for _, l := range p.pings.Latest() {
+		latest = append(latest, p.held[l.ID])
 	}
+	p.pings = beacon.NewPings(p.heads, latest)
 }
 
 // live has the peers of w do something, some times.

@@ -46,7 +46,7 @@ const beacons = `
 // index is what a peer that attached all of a drawing knows of its pings.
 func index(t *testing.T, d *memotest.DAG) *beacon.Pings {
 	t.Helper()
-	alice, pings := one(t, d), beacon.NewPings(0)
+	alice, pings := one(t, d), beacon.NewPings(memo.Vector{}, nil)
 	for _, placed := range alice.hears(d.Names()...).Attached {
 		pings.Add(placed.Memo)
 	}
