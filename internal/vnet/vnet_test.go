@@ -2,6 +2,7 @@ package vnet_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -192,17 +193,27 @@ func halves(k int) func(from, to int) bool {
 	return func(from, to int) bool { return (from < k) != (to < k) }
 }
 
+// The partitions of TestPartitionHeals. With many hosts it is run by name:
+//
+//	go test ./internal/vnet -run TestPartitionHeals -v -timeout 30m -partition 100
+var partitioned = flag.Int("partition", 0, "hosts of TestPartitionHeals, in place of 3, 5 and 10")
+
 func TestPartitionHeals(t *testing.T) {
-	for _, c := range []struct {
+	type partition struct {
 		hosts int
 		apart time.Duration
-	}{
+	}
+	cases := []partition{
 		{3, 5 * time.Second},
 		{3, time.Minute}, // connections break
 		{5, 20 * time.Second},
 		{10, 5 * time.Second},
 		{10, time.Minute},
-	} {
+	}
+	if *partitioned > 0 {
+		cases = []partition{{*partitioned, time.Minute}}
+	}
+	for _, c := range cases {
 		t.Run(fmt.Sprintf("%d hosts apart for %v", c.hosts, c.apart), func(t *testing.T) {
 			inVirtualTime(t, c.hosts, vnet.Link{Latency: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.2}, func(w *swarm) {
 				w.write("together", w.all(), 2*time.Second)
