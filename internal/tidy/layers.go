@@ -27,9 +27,12 @@ var layers = map[string][]string{
 	// FS down.
 	"node":     {"memo", "merge", "context", "beacon", "walfs", "store", "projection", "p2p/gossip"},
 	"node/api": {"memo", "merge", "context", "node"},
-	// cmd/lightcone sees projection for the demo's check that tampering shows, and
-	// walfs for `lightcone wal`, which looks at files that no node can open.
-	"cmd/lightcone": {"memo", "merge", "context", "walfs", "projection", "p2p/gossip", "p2p", "node", "node/api"},
+	// cmd/lightcone sees projection for the demo's check that tampering shows,
+	// walfs for `lightcone wal`, which looks at files that no node can open, and
+	// internal/netlab for the network of `lightcone swarm`.
+	"cmd/lightcone": {
+		"memo", "merge", "context", "walfs", "projection", "p2p/gossip", "p2p", "node", "node/api", "internal/netlab",
+	},
 	"simulations": {
 		"memo", "merge", "context", "beacon", "walfs", "store", "projection",
 		"p2p/gossip", "node", "simulations/calib",
@@ -48,6 +51,9 @@ var layers = map[string][]string{
 	"internal/vnet": {"p2p", "node"},
 	// Tests only: the seeds' figures as scenarios over the real rooms.
 	"internal/figures": {},
+
+	// A network of Linux namespaces on one machine; it knows no other room.
+	"internal/netlab": {},
 
 	"internal/tidy":       {},
 	"internal/tidy/skips": {},
