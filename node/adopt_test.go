@@ -167,8 +167,7 @@ func TestFalseStatesAreNotAdopted(t *testing.T) {
 		"a later memo":         forged(stamp(func(s *merge.Stamp) { s.Seq++ })),
 		"an unknown author":    forged(stamp(func(s *merge.Stamp) { s.Author[0]++ })),
 		"another memo":         forged(stamp(func(s *merge.Stamp) { s.ID[0]++ })),
-		"a later time":         forged(stamp(func(s *merge.Stamp) { s.Seq--; s.Time++ })),
-		"another time":         forged(stamp(func(s *merge.Stamp) { s.Time-- })),
+		"a later time":         forged(stamp(func(s *merge.Stamp) { s.Time++ })),
 		"a key that is no key": forged(func(_ *Space, rows map[string]merge.Row) { rows["no key"] = rows[merge.RowKey("t", "row19")] }),
 		"a seal is missing": func(t *testing.T, s *Space) word {
 			w := wordOf(t, s)
@@ -193,6 +192,30 @@ func TestFalseStatesAreNotAdopted(t *testing.T) {
 				t.Error("some of it was adopted")
 			}
 		})
+	}
+}
+
+// An author whose clock ran backward breaks its word, and no state of others that
+// holds its memos: the vector's time is the greatest of a chain.
+func TestStatesWithABackwardClockAreAdopted(t *testing.T) {
+	maker, late := adopters(t, Options{}, 0)
+	a := newAuthor(1)
+	deliver(t, maker.node, a.run(t, maker, 1))
+	ahead := a.last.Time
+	a.last.Time = 0 // what run takes it from next
+	r := a.run(t, maker, 1)
+	m := *r.Memos[0]
+	m.Time = ahead - 1<<20
+	back, err := memo.New(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = &memo.Run{Space: maker.id, Memos: []*memo.Memo{back}}
+	r.Seal = memo.Sign(a.key, maker.id, back.Head())
+	deliver(t, maker.node, r)
+	adoptAll(t, maker, late)
+	if digestOf(t, late) != digestOf(t, maker) || len(spaceStatus(t, late).Liars) > 0 {
+		t.Errorf("the state of an honest peer is refused: liars %v", spaceStatus(t, late).Liars)
 	}
 }
 

@@ -68,7 +68,7 @@ func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 	}
 	t.memos = append(t.memos, m)
 	t.bytes += encoded
-	sp.all.Set(memo.Mark{Head: m.Head(), Time: m.Time})
+	sp.all.Add(memo.Mark{Head: m.Head(), Time: m.Time})
 	sp.changed = true
 }
 
@@ -90,7 +90,10 @@ func (s *Store) tookGenesis(sp *space, m *memo.Memo) {
 // waited for them.
 func (s *Store) attached(sp *space, memos []*memo.Memo, where runPlace) {
 	last := memos[len(memos)-1]
-	mark := memo.Mark{Head: last.Head(), Time: last.Time}
+	mark, _ := sp.sealed.Get(last.Author)
+	for _, m := range memos {
+		mark = mark.Join(memo.Mark{Head: m.Head(), Time: m.Time})
+	}
 	s.set(seqKey(prefixRun, sp.id, last.Author, last.Seq), where.encode())
 	s.set(authorKey(prefixVector, sp.id, last.Author), encodeMark(mark))
 	if t := sp.tails[last.Author]; t != nil && len(t.memos) == 0 {
