@@ -36,6 +36,7 @@ type owner struct {
 	turn    chan struct{}          // holds one while the protocol asks for a turn
 
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
+	lagging  lagging
 }
 
 // counters are reported by Status.
@@ -249,6 +250,7 @@ func (o *owner) tick() {
 	o.attachDue(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
+	o.tickLags(now)
 	o.drainTodo()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})

@@ -283,7 +283,7 @@ func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
 
 // charge counts bytes of runs that came against what we granted.
 func (s *session) charge(bytes int) error {
-	if s.window <= 0 || s.window-bytes <= -memo.MaxRunBytes || s.got+bytes >= sessionBytes+memo.MaxRunBytes {
+	if s.window <= 0 || s.window-bytes <= -memo.MaxForkProofRun || s.got+bytes >= sessionBytes+memo.MaxForkProofRun {
 		return fmt.Errorf("%w: more bytes than granted", ErrWire)
 	}
 	s.window, s.got, s.waiting = s.window-bytes, s.got+bytes, s.waiting+bytes

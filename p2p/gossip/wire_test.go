@@ -285,7 +285,7 @@ func TestFullFramesFit(t *testing.T) {
 	for i := range v.Heads {
 		v.Heads[i] = vecHead{Author: testAuthor, Seq: math.MaxUint64, ID: testID}
 	}
-	r := &runs{Type: typeRuns, Runs: []memo.Bytes{memo.Bytes(fill(runsFrame, 1)), memo.Bytes(fill(memo.MaxRunBytes, 1))}}
+	r := &runs{Type: typeRuns, Runs: []memo.Bytes{memo.Bytes(fill(runsFrame, 1)), memo.Bytes(fill(memo.MaxForkProofRun, 1))}}
 	block := memo.Bytes(fill(maxBlock, 1))
 	b := &blocks{Type: typeBlocks, Blocks: []*memo.Bytes{&block}}
 	w := &wantSeals{Type: typeWantSeals, Heads: v.Heads[:sealChunk]}
