@@ -21,6 +21,7 @@ const patience = 20 * time.Second
 var (
 	overQUIC = []string{"/ip4/127.0.0.1/udp/0/quic-v1"}
 	overTCP  = []string{"/ip4/127.0.0.1/tcp/0"}
+	overWS   = []string{"/ip4/127.0.0.1/tcp/0/ws"}
 )
 
 // testCore records what happens and lets a test decide the rest.

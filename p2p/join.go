@@ -24,8 +24,9 @@ const joinProtocol protocolID = "/lightcone/join/1"
 
 // Limits of join requests.
 const (
-	// maxJoin bounds a request and an answer, in bytes.
-	maxJoin = 16 << 10
+	// maxJoin bounds a request and an answer, maxRefusal the words of a refusal, in
+	// bytes: a stranger that asks in vain gets little for its trouble.
+	maxJoin, maxRefusal = 16 << 10, 256
 	// joinTimeout bounds a request and its answer, not the connecting.
 	joinTimeout = 10 * time.Second
 	// joinEvery and joinBurst bound the requests of one peer.
@@ -114,7 +115,7 @@ func (s *Server) answerJoin(st network.Stream) error {
 	reply := append([]byte{joinOK}, answer...)
 	if err != nil {
 		text := err.Error()
-		reply = append([]byte{joinFailed}, text[:min(len(text), maxJoin-1)]...)
+		reply = append([]byte{joinFailed}, text[:min(len(text), maxRefusal)]...)
 	}
 	w := bufio.NewWriter(st)
 	if err := writeFrame(w, reply, maxJoin); err != nil {

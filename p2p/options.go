@@ -67,6 +67,15 @@ type Options struct {
 // bounds holds the limits that tests reach sooner than the constants allow.
 type bounds struct {
 	linger time.Duration // relayLinger
+	hello  time.Duration // helloTimeout
+	crowd  crowdBounds
+}
+
+func defaultBounds() *bounds {
+	return &bounds{
+		linger: relayLinger, hello: helloTimeout,
+		crowd: crowdBounds{strangers: maxStrangers, netStrangers: maxNetStrangers, netMembers: maxNetMembers},
+	}
 }
 
 // defaultListen is used when Options.Listen is nil.
@@ -95,7 +104,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.bounds == nil {
-		o.bounds = &bounds{linger: relayLinger}
+		o.bounds = defaultBounds()
 	}
 	return o
 }

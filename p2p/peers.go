@@ -119,6 +119,7 @@ func (s *Server) measure() {
 			return
 		case <-again.C:
 		}
+		s.dismiss(time.Now())
 		for _, id := range s.host.Network().Peers() {
 			s.ping(id)
 		}

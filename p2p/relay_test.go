@@ -3,6 +3,7 @@ package p2p
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
@@ -20,7 +21,8 @@ func TestRelayedThenDirect(t *testing.T) {
 		return c
 	}
 	r := start(t, newCore(1), Options{Relay: true})
-	o := Options{Listen: nowhere, bounds: &bounds{}}
+	o := Options{Listen: nowhere, bounds: defaultBounds()}
+	o.bounds.linger = 300 * time.Millisecond // 0 would cut b before it has the direct connection
 	a, b := start(t, serving(2), o), start(t, serving(3), o)
 	connect(t, b, r)
 	var through []string

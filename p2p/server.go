@@ -38,6 +38,7 @@ type Server struct {
 	joins    joins
 	keeper   keeper
 	blame    blame
+	proofs   proofs
 
 	traffic traffic
 }
@@ -54,13 +55,14 @@ func Serve(ctx context.Context, core Core, o Options) (*Server, error) {
 	s := &Server{core: core, log: o.Logger, gater: &Gater{}, bounds: *o.bounds}
 	var err error
 	s.relays.init()
+	s.gater.blame, s.gater.home, s.gater.crowd.most = &s.blame, s, s.bounds.crowd
+	s.topics.init(!o.NoGossip)
 	if s.host, err = s.newHost(core.Key(), o); err != nil {
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.close = sync.OnceValue(s.shut)
 	s.detach = context.AfterFunc(ctx, func() { s.Close() })
-	s.topics.init(!o.NoGossip)
 	s.presence.init()
 	watch, err := s.subscribe()
 	if err != nil {
@@ -113,6 +115,10 @@ func (s *Server) shut() error {
 
 // Do carries out effects, see gossip.Network.
 func (s *Server) Do(e *gossip.Effects) {
+	for _, o := range e.Admit { // first: what is sent to members may be more
+		s.prove(toID(o.Peer))
+		s.admit(o.Space, toID(o.Peer))
+	}
 	for _, o := range e.Open {
 		s.openSession(o)
 	}
@@ -123,11 +129,7 @@ func (s *Server) Do(e *gossip.Effects) {
 		s.closeSession(o)
 	}
 	for _, o := range e.Blame {
-		s.log.Info("blamed a peer", "peer", o.Peer, "err", o.Err)
-		s.blame.add(o.Peer)
-	}
-	for _, o := range e.Admit {
-		s.admit(o.Space, toID(o.Peer))
+		s.blameFor(o.Peer, o.Err)
 	}
 	for _, o := range e.Publish {
 		s.publish(o)
