@@ -221,6 +221,7 @@ func (s *Server) Block(peers ...gossip.Peer) {
 // Block disconnected, are dialled at once.
 func (s *Server) Unblock() {
 	s.gater.Unblock()
+	s.candidates.retry()
 	s.keeper.mu.Lock()
 	defer s.keeper.mu.Unlock()
 	for id, k := range s.keeper.kept {
