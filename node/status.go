@@ -103,6 +103,9 @@ func (v *view) info(s *Space) SpaceInfo {
 	return i
 }
 
+// Vector returns what is attached here: the newest memo of each author.
+func (s *Space) Vector() memo.Vector { return s.node.view.Load().store.Vector(s.id) }
+
 // Status reports the node's state.
 func (n *Node) Status(ctx context.Context) (Status, error) {
 	c := &askStatus{reply: make(chan Status, 1)}

@@ -140,12 +140,12 @@ func (s *Server) deliver(x *session, st network.Stream) error {
 // read waits for a frame as long as anything moves, and reads it.
 func (x *session) read(st network.Stream, r *bufio.Reader) ([]byte, error) {
 	for {
-		end, limit := time.Now().Add(idleTimeout), gossip.MaxFrame
+		deadline, limit := time.Now().Add(idleTimeout), gossip.MaxFrame
 		if !x.trusted() {
-			end, limit = x.begun.Add(x.hello), strangerFrame
+			deadline, limit = x.begun.Add(x.hello), strangerFrame
 		}
 		if !x.out.finished() {
-			if err := st.SetReadDeadline(end); err != nil {
+			if err := st.SetReadDeadline(deadline); err != nil {
 				return nil, err
 			}
 		}
@@ -159,7 +159,10 @@ func (x *session) read(st network.Stream, r *bufio.Reader) ([]byte, error) {
 		if !x.trusted() {
 			return nil, ErrStranger
 		}
-		if x.out.finished() || time.Since(time.Unix(0, x.wrote.Load())) > idleTimeout {
+		// One that comes too early is an old one: a stream that we opened and whose
+		// protocol was not agreed on by then remembers it, and reads no more.
+		stuck := time.Now().Before(deadline)
+		if stuck || x.out.finished() || time.Since(time.Unix(0, x.wrote.Load())) > idleTimeout {
 			return nil, ErrIdle
 		}
 	}
