@@ -37,14 +37,18 @@ var layers = map[string][]string{
 		"memo", "merge", "context", "beacon", "walfs", "store", "projection",
 		"p2p/gossip", "node", "simulations/calib",
 	},
-	// simulations/calib compares the model of the network with real hosts.
-	"simulations/calib": {"memo", "merge", "context", "p2p/gossip", "p2p", "node"},
+	// simulations/calib compares the model of the network with real hosts, which
+	// internal/vnet runs in virtual time.
+	"simulations/calib": {"memo", "merge", "context", "p2p/gossip", "p2p", "node", "internal/vnet"},
 
 	// Helpers that tests import.
 	"memo/memotest":   {"memo"},
 	"merge/mergetest": {"memo", "memo/memotest", "merge"},
 	"walfs/walfstest": {"walfs"},
 
+	// Tests only: real replicas on real libp2p on a simulated network, in virtual
+	// time. It makes the sockets that p2p's hosts open, so it sees libp2p.
+	"internal/vnet": {"p2p", "node"},
 	// Tests only: the seeds' figures as scenarios over the real rooms.
 	"internal/figures": {},
 
@@ -61,9 +65,10 @@ var owners = []struct {
 	library string // the import path that starts all of its packages
 	rooms   []string
 }{
-	{"github.com/libp2p", []string{"p2p", "simulations/calib"}},
+	{"github.com/libp2p", []string{"p2p", "internal/vnet", "simulations/calib"}},
 	{"github.com/google/flatbuffers", []string{"walfs"}},
 	{"github.com/cockroachdb/pebble", []string{"store"}},
+	{"github.com/axiomhq", []string{"beacon"}},
 	{"go.etcd.io/bbolt", []string{"projection"}},
 	{"github.com/danielgtaylor/huma", []string{"node/api"}},
 	{"github.com/spf13", []string{"cmd/lightcone"}},
