@@ -176,6 +176,9 @@ func (o *owner) register(id memo.SpaceID, s *spaceState) *Space {
 	o.core.AddSpace(id, gossip.Secret(s.Secret))
 	space := o.n.addSpace(id, s.Name)
 	o.watchBeacons(space)
+	o.n.mu.Lock()
+	space.rendezvous = gossip.Secret(s.Secret).Rendezvous(id)
+	o.n.mu.Unlock()
 	if net := o.n.net.Load(); net != nil {
 		o.connect(net, id, s)
 	}
@@ -192,8 +195,11 @@ func (o *owner) connect(net *network, id memo.SpaceID, s *spaceState) {
 			continue
 		}
 		o.core.Know(now, id, p)
-		if len(k.Addrs) > 0 {
+		switch {
+		case k.Pinned:
 			net.Keep(p, k.Addrs)
+		case len(k.Addrs) > 0:
+			net.Suggest(id, p, k.Addrs)
 		}
 	}
 }
