@@ -144,14 +144,17 @@ func TestBranchLies(t *testing.T) {
 		"an answer to no probe": {func(v *victim) { v.frame(1, &probed{Type: typeProbed, IDs: ids(1)}) }, "unexpected PROBED"},
 		"parted too late":       {func(v *victim) { v.frame(1, &parted{Type: typeParted, Author: v.me.id, After: 1}) }, "unexpected PARTED"},
 		"runs that it has not": {func(v *victim) {
-			for i := 0; i <= sessionWaste/missCost/needChunk+1 && len(v.closes) == 0; i++ {
+			const frames = sessionWaste/missCost/needChunk + 1
+			for i := range frames {
 				var many []memo.ID
 				for j := range needChunk {
 					many = append(many, memo.ID{byte(j), byte(j >> 8), byte(i), 1})
 				}
 				m := more(many...)
-				m.More = true
+				m.More = i+1 < frames
 				v.frame(1, m)
+			}
+			for i := 0; i <= frames && len(v.closes) == 0; i++ {
 				v.frame(1, &branches{Type: typeBranches, Runs: make([]*memo.Bytes, needChunk)})
 			}
 		}, "brought nothing new"},
