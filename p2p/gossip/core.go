@@ -98,6 +98,8 @@ type space struct {
 	order   []Peer // keys of members, ascending
 	nextAE  time.Time
 	roots   roots
+
+	suspects []suspect // ascending by author
 }
 
 // member is a peer that takes part in a space, connected or not.
@@ -113,6 +115,7 @@ type member struct {
 	orphan   memo.Head // a run it relayed whose causes were missing; seq 0: none
 	orphanAt time.Time
 	hinted   time.Time // when a hint last asked for recon
+	again    time.Time // when a fork last did, or will
 	failures int       // sessions that failed in a row
 
 	announces Pace          // of the announcements it signed
@@ -199,6 +202,8 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.heard(now, in, e)
 	case Linked:
 		c.linked(now, in)
+	case Met:
+		c.Know(now, in.Space, in.Peer)
 	case *Attached:
 		c.attached(now, in, e)
 	case Want:
