@@ -186,6 +186,7 @@ func (o *owner) askFold(id memo.SpaceID) {
 func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 	out := &gossip.Attached{Space: d.Space, From: d.From, Session: d.Session, Bytes: d.Bytes}
 	if err := o.ready(); err != nil {
+		out.Excused = true
 		o.n.log.Debug("cannot attach now", "peer", d.From, "err", err) // tellReady says it once
 		return out
 	}
@@ -198,9 +199,11 @@ func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 		out.Fresh = len(res.Attached)
 	}
 	if err != nil {
+		out.Excused = true
 		o.n.log.Error("cannot attach what a peer sent", "peer", d.From, "err", err)
 		return out
 	}
+	out.Excused = len(o.delayed.runs) > 0 // later runs may wait for one of them
 	out.Orphans = len(res.Orphans) > 0
 	o.dirty = o.dirty || out.Fresh > 0
 	if err := errors.Join(res.Refused...); err != nil {

@@ -74,6 +74,7 @@ type (
 		Fresh   int         // memos newly attached by a Deliver
 		Bytes   int         // bytes of the delivery, to be credited again
 		Orphans bool        // some runs wait for causes not held
+		Excused bool        // it may be this replica's own fault: no room, or its clock
 		Bad     error       // a run that broke a rule no honest peer breaks
 	}
 

@@ -17,7 +17,7 @@ const (
 	serveStep     = 64 << 10         // bytes of runs read in one Step, so that other inputs come between
 	sessionCredit = 1 << 20          // bytes of runs a peer may send ahead of our attaching
 	sessionBytes  = 64 << 20         // bytes of runs one way; the next session goes on
-	sessionWaste  = 4 << 20          // bytes of runs in a row that brought nothing new
+	sessionWaste  = 4 << 20          // bytes of runs in a row that brought nothing new, see wasted
 	maxCredit     = 256 << 20        // what a peer may grant us in sum before it is nonsense
 )
 
@@ -84,6 +84,7 @@ type session struct {
 	waiting int  // of these, not attached yet
 	fresh   int  // memos that were new here
 	useless int  // bytes since something was new
+	orphans int  // of these, such as wait for causes that they did not send
 	came    map[memo.Author]uint64
 	forked  map[memo.Author]bool // their branch contradicts ours
 
@@ -98,7 +99,7 @@ func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 		m.due = now.Add(retryMax)
 		return
 	}
-	m.due, m.urgent, m.hint = time.Time{}, false, 0
+	m.due, m.urgent, m.hint, m.turned = time.Time{}, false, 0, now
 	c.nextID += 2
 	s := newSession(c.nextID, p, now)
 	s.space, s.member, s.opened, s.root, s.forkRoot = sp, m, true, root, forkRoot

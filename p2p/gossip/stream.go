@@ -316,21 +316,27 @@ func (c *Core) credited(now time.Time, s *session, in *Attached, e *Effects) {
 		}
 	}
 	if in.Fresh > 0 {
-		s.fed, s.useless = now, 0
+		s.fed, s.useless, s.orphans = now, 0, 0
 		s.fresh += in.Fresh
+	} else if in.Orphans && !in.Excused {
+		s.orphans += in.Bytes
 	}
 	switch {
 	case in.Bad != nil:
 		c.abort(now, s, in.Bad, true, e)
 	case s.useless > sessionWaste:
-		// No blame: another peer may have been faster.
-		c.abort(now, s, fmt.Errorf("%d bytes in a row brought nothing new", s.useless), false, e)
+		c.abort(now, s, fmt.Errorf("%d bytes in a row brought nothing new", s.useless), s.wasted(), e)
 	default:
 		s.window += in.Bytes
 		s.send(e, &credit{Type: typeCredit, Bytes: uint64(in.Bytes)})
 		c.maybeFinish(now, s, e)
 	}
 }
+
+// wasted tells whether useless bytes are the peer's fault: it sent runs and kept their
+// causes to itself, where honest peers send causes first. Of what we have meanwhile
+// another peer may have been faster.
+func (s *session) wasted() bool { return s.orphans > sessionWaste/2 }
 
 // onCredit goes on sending. A peer gives back what it took, no more.
 func (c *Core) onCredit(s *session, m *credit, e *Effects) error {
