@@ -33,6 +33,7 @@ type owner struct {
 	waiting []*askFetch            // at most maxFetchWaiters
 	cold    map[memo.SpaceID]*cold // of spaces that had a layer
 	todo    []gossip.Input         // what the protocol is told once it did its step
+	load    load
 
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 }
@@ -58,7 +59,8 @@ func newOwner(n *Node, st *state) *owner {
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
-		Sign: func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
+		Sign:        func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
+		LocalSecret: localSecret(n.key),
 	})
 	return o
 }
@@ -244,6 +246,7 @@ func (o *owner) tick() {
 	}
 	o.tellReady()
 	o.attachDue(now)
+	o.tickLoad(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
 	o.drainTodo()

@@ -27,6 +27,7 @@ type budget struct {
 	aside   int              // asked for and under way
 	usual   float64          // units a second that come unasked, lately
 	spent   int              // since the start
+	forced  int              // of these, what came unasked
 }
 
 // at lets time pass up to now.
@@ -63,6 +64,7 @@ func (b *budget) take(now time.Time, n int, unasked bool) {
 	slot := b.tick % int64(budgetSlots)
 	b.taken[slot] += n
 	if unasked {
+		b.forced += n
 		b.unasked[slot] += n
 	}
 }
@@ -75,6 +77,24 @@ func (b *budget) grant(now time.Time, n int) int {
 	}
 	b.take(now, n, false)
 	return n
+}
+
+// pace bounds how many blocks may be asked for by what is free, and reports whether that
+// is why there may be none.
+func (b *budget) pace(now time.Time, room int) (n int, paced bool) {
+	if b.rate == 0 {
+		return room, false
+	}
+	free, _ := b.free(now)
+	return min(room, free), room > 0 && free == 0
+}
+
+// answered takes what was set aside for a block that was asked for, if it came.
+func (b *budget) answered(now time.Time, came bool) {
+	b.aside--
+	if came {
+		b.take(now, 1, false)
+	}
 }
 
 // runs takes units for the first of some runs, and returns for how many. A run that

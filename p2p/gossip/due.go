@@ -43,6 +43,7 @@ func (c *Core) tick(now time.Time, e *Effects) {
 	for _, id := range c.order {
 		s := c.spaces[id]
 		s.hearing.pass(now)
+		s.roots.funnel.pass(now)
 		c.suspect(now, s)
 		c.speak(now, s, e)
 		if now.After(s.nextAE) {
@@ -76,7 +77,7 @@ func (c *Core) suspect(now time.Time, s *space) {
 	for _, p := range s.order {
 		m := s.members[p]
 		if m.orphan.Seq != 0 && now.Sub(m.orphanAt) >= orphanPatience && !c.busy(p, s.id) {
-			if !c.covers(s, m.orphan) {
+			if !c.covers(s, m.orphan) && c.takesRuns(s) {
 				c.wantRecon(m, now)
 			}
 			m.orphan = memo.Head{}

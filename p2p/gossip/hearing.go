@@ -36,6 +36,15 @@ const (
 	pullsWithin = 2
 )
 
+// Chance returns p_hear of a space: the probability that a memo by an author who writes
+// no more than others is heard now.
+func (c *Core) Chance(id memo.SpaceID) float64 {
+	if s := c.spaces[id]; s != nil {
+		return c.hearChance(s)
+	}
+	return 1
+}
+
 // HearingStats counts memos offered by the topic, and what became of them.
 type HearingStats struct {
 	Heard  int // handed to the owner

@@ -124,7 +124,11 @@ type (
 		ID     memo.ID // digest of the encoded Root
 		Root   merge.Root
 		Vector memo.Vector
-		Err    error
+		// Reading are the greatest pings below the root, ascending by author; nil where
+		// there are no beacons. Peers is how many the owner believes to be behind it.
+		Reading []memo.Head
+		Peers   uint64
+		Err     error
 	}
 
 	// HeardRoot is a message on a space's topic of roots; Peer is who relayed it.
@@ -267,6 +271,8 @@ type (
 		// Unequal is a root made here of the same cut with another state: who announces
 		// computes wrongly, or we do. Zero: there is none.
 		Unequal memo.ID
+		// PassBy says that this root is none of those to merge: not all can be.
+		PassBy bool
 	}
 
 	// Admit reports that Peer proved to know the secret of Space: it may take

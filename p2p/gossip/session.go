@@ -235,13 +235,13 @@ func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) erro
 		known.due = time.Time{}
 	}
 	switch {
-	case s.equal:
+	case s.equal || !c.takesRuns(sp): // nor would a session of ours
 	case known.urgent || known.pause.After(now) || c.pulling(now, sp) || len(c.ready(now, sp, false)) > 0:
 		if !crossed {
 			c.wantRecon(known, now)
 		}
 	default:
-		s.pulls = c.takesRuns(sp)
+		s.pulls = true
 	}
 	c.sayHello(s, e)
 	if !s.equal {
