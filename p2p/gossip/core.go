@@ -282,7 +282,7 @@ func (c *Core) attached(now time.Time, in *Attached, e *Effects) {
 		return
 	}
 	if len(in.Own) > 0 {
-		c.budget.take(now, memosOf(in.Own), true)
+		c.budget.take(now, memosOf(in.Own), forOwn)
 		hint := c.cfg.Holdings.Vector(s.id).Hint()
 		for _, r := range in.Own {
 			raw, err := r.Encode()

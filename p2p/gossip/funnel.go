@@ -73,12 +73,12 @@ func (c *Core) chosen(s *space, a *Announcement) bool {
 // since the one before it came.
 func (c *Core) merged(s *space) {
 	f := &s.roots.funnel
-	cost := float64(c.budget.spent - c.budget.forced - f.mark)
+	cost := float64(c.budget.spent[forAsked] - f.mark)
 	if f.cost == 0 {
 		f.cost = cost
 	}
 	f.cost += (cost - f.cost) / costOver
-	f.mark = c.budget.spent - c.budget.forced
+	f.mark = c.budget.spent[forAsked]
 }
 
 // worthSaying reports whether others gain by our newest root: its reading advanced

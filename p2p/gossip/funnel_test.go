@@ -18,7 +18,7 @@ func TestBudgetOfASecond(t *testing.T) {
 		now := epoch.Add(time.Duration(i) * TickEvery)
 		n := 0
 		if i%budgetSlots == i/budgetSlots%budgetSlots { // own memos, at another moment each second
-			b.take(now, 5, true)
+			b.take(now, 5, forOwn)
 			n += 5
 		}
 		n += b.grant(now, 1000) // as much as there is
@@ -36,7 +36,7 @@ func TestBudgetOfASecond(t *testing.T) {
 			t.Fatalf("%d units in the second up to tick %d", second, i)
 		}
 	}
-	if used := b.spent; used < rate*(seconds-1)*4/5 {
+	if used := b.spent[forOwn] + b.spent[forAsked]; used < rate*(seconds-1)*4/5 {
 		t.Errorf("%d units of %d were used", used, rate*seconds)
 	}
 }
@@ -53,15 +53,15 @@ func TestBlocksAreSetAside(t *testing.T) {
 	for range n {
 		b.answered(epoch, false)
 	}
-	if again, _ := b.pace(epoch, 1000); again != n || b.spent != 0 {
-		t.Errorf("%d of %d may be asked for again, %d spent", again, n, b.spent)
+	if again, _ := b.pace(epoch, 1000); again != n || b.spent[forAsked] != 0 {
+		t.Errorf("%d of %d may be asked for again, %d spent", again, n, b.spent[forAsked])
 	}
 	for range n {
 		b.aside++
 		b.answered(epoch, true)
 	}
-	if more, _ := b.pace(epoch, 1000); more != 0 || b.spent != n {
-		t.Errorf("%d may be asked for, %d spent", more, b.spent)
+	if more, _ := b.pace(epoch, 1000); more != 0 || b.spent[forAsked] != n {
+		t.Errorf("%d may be asked for, %d spent", more, b.spent[forAsked])
 	}
 }
 

@@ -85,7 +85,7 @@ func (c *Core) hears(now time.Time, s *space, m *member, r *memo.Run) bool {
 		return true
 	}
 	pressed := c.pressed(s)
-	_, free := c.budget.free(now)
+	free := c.budget.free(now, forHeard)
 	switch {
 	case pressed && !c.must(now, s, r) && !c.coin(s, r, c.crush(free)):
 		h.Coin += n
@@ -99,7 +99,7 @@ func (c *Core) hears(now time.Time, s *space, m *member, r *memo.Run) bool {
 		return false
 	}
 	h.Heard += n
-	c.budget.take(now, n, true)
+	c.budget.take(now, n, forHeard)
 	return true
 }
 
