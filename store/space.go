@@ -46,6 +46,7 @@ func (s *Store) tookRun(r *memo.Run, at walfs.Placed) {
 		}
 		s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, uint64(i), m.ID()}.encode())
 		s.touched(m, i, at)
+		s.pinged(m)
 	}
 	s.tookGenesis(sp, r.Memos[0])
 	if t := sp.tails[head.Author]; t != nil {
@@ -59,6 +60,7 @@ func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 	sp := s.space(m.SpaceID())
 	s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, 0, m.ID()}.encode())
 	s.touched(m, 0, at)
+	s.pinged(m)
 	s.tookGenesis(sp, m)
 	t := sp.tails[m.Author]
 	if t == nil {

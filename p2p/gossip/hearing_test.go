@@ -7,8 +7,8 @@ import (
 	"lightcone/memo"
 )
 
-// crowd is a core among authors who publish.
-type crowd struct {
+// audience is a core among authors who publish.
+type audience struct {
 	*victim
 	authors []*author
 	heard   map[memo.Author]int // memos handed over
@@ -18,20 +18,20 @@ type crowd struct {
 	said    map[memo.Author][]*memo.Run
 }
 
-// newCrowd makes a core that may spend so many units a second, and n authors.
-func newCrowd(t testing.TB, n int, secret byte, capacity float64) *crowd {
+// newAudience makes a core that may spend so many units a second, and n authors.
+func newAudience(t testing.TB, n int, secret byte, capacity float64) *audience {
 	v := newVictim(t)
 	v.core = New(Config{Self: v.me.id, Holdings: v.shelf, Seed: 1, LocalSecret: [16]byte{secret}})
 	v.core.AddSpace(v.space, testSecret)
 	v.session("equal") // the partner relays
 	v.pass(sessionIdle + time.Second)
 	v.core.spaces[v.space].nextAE = v.now.Add(time.Hour)
-	c := &crowd{victim: v, authors: authors(77, n), heard: map[memo.Author]int{}, before: []int{0}, said: map[memo.Author][]*memo.Run{}}
+	c := &audience{victim: v, authors: authors(77, n), heard: map[memo.Author]int{}, before: []int{0}, said: map[memo.Author][]*memo.Run{}}
 	c.step(Load{Capacity: capacity})
 	return c
 }
 
-func (c *crowd) step(in Input) {
+func (c *audience) step(in Input) {
 	var e Effects
 	c.core.Step(c.now, in, &e)
 	for _, d := range e.Deliver {
@@ -55,7 +55,7 @@ func (c *crowd) step(in Input) {
 }
 
 // publish has an author write a run of n memos, which the partner relays.
-func (c *crowd) publish(a *author, n int) *memo.Run {
+func (c *audience) publish(a *author, n int) *memo.Run {
 	var deps []memo.Head
 	if a.head.Seq == 0 {
 		g, _ := c.shelf.vec.Get(c.me.id)
@@ -68,14 +68,14 @@ func (c *crowd) publish(a *author, n int) *memo.Run {
 }
 
 // recon brings what is missing in front of what was heard last.
-func (c *crowd) recon() {
+func (c *audience) recon() {
 	for _, m := range c.core.spaces[c.space].members {
 		c.shelf.attach(Deliver{Space: c.space, Runs: c.said[m.orphan.Author]})
 	}
 }
 
 // tick lets a tick pass, and notes what was spent in the second up to it.
-func (c *crowd) tick() {
+func (c *audience) tick() {
 	c.step(Tick{})
 	c.before = append(c.before, c.core.Spent())
 	if n := len(c.before); n > budgetSlots {
@@ -85,7 +85,7 @@ func (c *crowd) tick() {
 }
 
 // flood has every author publish a memo each every-th tick.
-func (c *crowd) flood(d time.Duration, every int) {
+func (c *audience) flood(d time.Duration, every int) {
 	for i := range int(d / TickEvery) {
 		for k, a := range c.authors {
 			if (i+k)%every == 0 {
@@ -101,7 +101,7 @@ func (c *crowd) flood(d time.Duration, every int) {
 // passed by.
 func TestHearsAllWithoutPressure(t *testing.T) {
 	for _, capacity := range []float64{0, 500} {
-		c := newCrowd(t, 20, 1, capacity)
+		c := newAudience(t, 20, 1, capacity)
 		c.flood(5*time.Second, 1) // 200 memos a second
 		if got, want := c.core.Stats().Hearing, (HearingStats{Heard: 1000}); got != want {
 			t.Errorf("capacity %v: %+v, want %+v", capacity, got, want)
@@ -113,8 +113,8 @@ func TestHearsAllWithoutPressure(t *testing.T) {
 // in whole chains, no second takes more than the budget, and nothing waits for causes.
 func TestHearsWhatItCan(t *testing.T) {
 	const capacity, seconds = 50, 10
-	heard := func(secret byte) (*crowd, map[memo.Author]int) {
-		c := newCrowd(t, 100, secret, capacity)
+	heard := func(secret byte) (*audience, map[memo.Author]int) {
+		c := newAudience(t, 100, secret, capacity)
 		c.flood(6*time.Second, 2) // the flood is noticed
 		c.authors, c.heard = authors(78, 100), map[memo.Author]int{}
 		c.flood(seconds*time.Second, 2) // 500 memos a second
@@ -157,7 +157,7 @@ func TestHearsWhatItCan(t *testing.T) {
 
 // TestLoudAuthors: an author who writes far more than others is heard less.
 func TestLoudAuthors(t *testing.T) {
-	c := newCrowd(t, 40, 1, 100)
+	c := newAudience(t, 40, 1, 100)
 	for range 80 {
 		for _, a := range c.authors[1:] {
 			c.publish(a, 1)
@@ -175,7 +175,7 @@ func TestLoudAuthors(t *testing.T) {
 // TestAlwaysHeard: whatever is offered, what bears on rights is heard, and so is an
 // author whom a reader waits for, and a row that somebody cares about.
 func TestAlwaysHeard(t *testing.T) {
-	c := newCrowd(t, 100, 1, 50)
+	c := newAudience(t, 100, 1, 50)
 	c.flood(3*time.Second, 1)
 	var deaf *author // passed by now
 	for _, a := range c.authors {
@@ -216,7 +216,7 @@ func TestAlwaysHeard(t *testing.T) {
 // TestGapsAreWanted: a chain that is heard from its middle on is asked for, once,
 // and its memos do not wait in the meantime.
 func TestGapsAreWanted(t *testing.T) {
-	c := newCrowd(t, 100, 1, 50)
+	c := newAudience(t, 100, 1, 50)
 	c.step(PeerUp{c.evil.id})
 	c.flood(3*time.Second, 2)
 	c.core.spaces[c.space].nextAE = c.now.Add(time.Hour)
@@ -244,7 +244,7 @@ func TestGapsAreWanted(t *testing.T) {
 // credit comes back as it is, and all of it arrives.
 func TestReconRespectsTheBudget(t *testing.T) {
 	const capacity, memos = 40, 300
-	c := newCrowd(t, 1, 1, capacity)
+	c := newAudience(t, 1, 1, capacity)
 	v, id := c.victim, SessionID(0)
 	g, _ := v.shelf.vec.Get(v.me.id)
 	deps := []memo.Head{g.Head}

@@ -16,7 +16,7 @@ const (
 	// MaxFrame bounds one frame of a recon stream, without its length prefix.
 	MaxFrame = 1 << 20
 	// MaxMessage bounds a published message: a run behind its header.
-	MaxMessage = memo.MaxRunBytes + messageHeader
+	MaxMessage = memo.MaxForkProofRun + messageHeader
 	// vecChunk is the most vector entries of a VEC frame (79 bytes each at most).
 	vecChunk = 8192
 	// maxVec bounds the authors a peer may list in one session.
@@ -159,6 +159,10 @@ func frameOf(data []byte) (m message, list []byte, limit uint64) {
 		return new(blocks), rest, wantChunk
 	case typeWantSeals:
 		return new(wantSeals), rest, sealChunk
+	case typeVecNodes:
+		return new(vecNodes), rest, nodesChunk
+	case typeVecWant:
+		return new(vecWant), rest, nodesChunk
 	case typeSeals:
 		return new(seals), rest[min(spaceItem, len(rest)):], sealChunk
 	}
