@@ -279,3 +279,41 @@ func TestReconRespectsTheBudget(t *testing.T) {
 		t.Errorf("%d of %d memos, %d units in a second of %d, %d credits", c.heard[v.evil.id], memos, c.most, capacity, credits)
 	}
 }
+
+// TestHearsLittleAndConverges: replicas that can attach a tenth of what is written, and
+// hear about that, end with all of it: recon brings what was passed by.
+func TestHearsLittleAndConverges(t *testing.T) {
+	const capacity, seconds = 40, 5
+	w := newWorld(7, 4, faults{delay: 20 * time.Millisecond, jitter: 30 * time.Millisecond})
+	for i, r := range w.replicas {
+		r.core.cfg.LocalSecret = [16]byte{byte(i + 1)}
+	}
+	w.connectAll()
+	w.run(2*time.Second, nil)
+	for _, r := range w.replicas {
+		r.step(Load{Capacity: capacity})
+	}
+	for range seconds * budgetSlots {
+		for _, r := range w.replicas {
+			r.write(10, 10)
+		}
+		w.run(TickEvery, nil)
+	}
+	if w.converged() {
+		t.Fatal("nothing was passed by")
+	}
+	for _, r := range w.replicas {
+		st := r.core.Stats().Hearing
+		if passed := st.Coin + st.Budget + st.Gap; st.Heard*5 > passed {
+			t.Errorf("%v heard %+v", r, st)
+		}
+	}
+	took := w.now
+	if most := 4 * seconds * 400 / capacity * time.Second; !w.run(most, w.converged) {
+		t.Fatalf("no agreement after %v", most)
+	}
+	t.Logf("%+v, equal after %v", w.replicas[1].core.Stats().Hearing, w.now-took)
+	if len(w.blamed) > 0 {
+		t.Errorf("honest peers were blamed: %v", w.blamed)
+	}
+}
