@@ -62,7 +62,7 @@ func newOwner(n *Node, st *state) *owner {
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
 		Sign:        func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
-		LocalSecret: localSecret(n.key),
+		LocalSecret: localSecret(n.key), Cares: n.follows.care,
 	})
 	return o
 }

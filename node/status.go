@@ -214,24 +214,30 @@ func (n *Node) Unblock() error {
 func (x *Session) want(ctx context.Context) {
 	x.mu.Lock()
 	origins := make([][8]byte, 0, len(x.taken)+1)
+	var authors [][8]byte
 	for _, t := range x.taken {
 		origins = append(origins, t.Origin)
+		for _, h := range t.Heads {
+			authors = append(authors, h.Author)
+		}
 	}
 	if len(origins) == 0 {
 		origins = append(origins, x.origin)
 	}
 	x.mu.Unlock()
 	for _, origin := range origins {
-		if err := x.space.node.submit(ctx, wantFrom{x.space.id, origin}); err != nil {
+		if err := x.space.node.submit(ctx, wantFrom{x.space.id, origin, authors}); err != nil {
 			return
 		}
 	}
 }
 
-// wantFrom asks for what is missing, the peer whose id begins with origin first.
+// wantFrom asks for what is missing, the peer whose id begins with origin first, and has
+// the authors heard whose ids begin with one of those given.
 type wantFrom struct {
-	space  memo.SpaceID
-	origin [8]byte
+	space   memo.SpaceID
+	origin  [8]byte
+	authors [][8]byte
 }
 
 func (c wantFrom) do(o *owner) {
@@ -241,6 +247,11 @@ func (c wantFrom) do(o *owner) {
 			w.Origin = p
 		}
 	})
+	for m := range o.n.view.Load().store.Vector(c.space).All() {
+		if slices.Contains(c.authors, [8]byte(m.Author[:8])) {
+			w.Heads = append(w.Heads, m.Head)
+		}
+	}
 	o.step(w)
 }
 
