@@ -35,7 +35,8 @@ type owner struct {
 	waiting []*askFetch            // at most maxFetchWaiters
 	cold    map[memo.SpaceID]*cold // of spaces that had a layer
 	todo    []gossip.Input         // what the protocol is told once it did its step
-	turn    chan struct{}          // holds one while the protocol asks for a turn
+	load    load
+	turn    chan struct{} // holds one while the protocol asks for a turn
 
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
@@ -64,7 +65,8 @@ func newOwner(n *Node, st *state) *owner {
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
-		Sign: func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
+		Sign:        func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
+		LocalSecret: localSecret(n.key), Cares: n.follows.care,
 	})
 	return o
 }
@@ -259,6 +261,7 @@ func (o *owner) tick() {
 	}
 	o.tellReady()
 	o.attachDue(now)
+	o.tickLoad(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
 	o.tickBeacons(now)

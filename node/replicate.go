@@ -190,13 +190,15 @@ func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 		o.n.log.Debug("cannot attach now", "peer", d.From, "err", err) // tellReady says it once
 		return out
 	}
-	res, err := o.n.store.Attach(o.delayed.sift(o.n.opts.Now(), d.Runs))
+	begun := o.n.opts.Now()
+	res, err := o.n.store.Attach(o.delayed.sift(begun, d.Runs))
 	// What attached before the failure is in the log: it must be projected before
 	// what comes next, or would be missing for good. With a broken index nothing
 	// comes next, and the view does not show it.
 	if !errors.Is(err, store.ErrBroken) {
 		err = errors.Join(err, o.project(res.Attached))
 		out.Fresh = len(res.Attached)
+		o.load.attached(out.Fresh, o.n.opts.Now().Sub(begun))
 	}
 	if err != nil {
 		out.Excused = true
