@@ -19,6 +19,11 @@ import (
 //	m space author seq           segment u, offset u, index in the run u, digest
 //	r space author seq-of-head   order u, first seq u, segment u, offset u
 //	a space author seq           adopted head: LSN u, time u, digest, who vouches, seal
+//	h space author               standing: level u, role u
+//	l space author digest        grant to the author with an effect: level u, role u, by
+//	                             whom, its seq u
+//	x space author author        revocation of the first by the second: level u, last good
+//	                             seq u, digest
 //	f                            the floor: LSN u, segment u, offset u
 //	p number                     encoded run that waits, numbered in order of arrival
 //	t row LSN index              segment u, offset u: this memo of that record edits the row
@@ -33,25 +38,28 @@ import (
 // SHA-256 of space, topic, 0 and row: rows may share them, readers look into the
 // memo. Its LSN has 8 bytes, big endian; its index in the run has one.
 const (
-	stateKey      = "s"
-	prefixGenesis = 'g'
-	prefixVector  = 'v'
-	prefixOpen    = 'u'
-	prefixMemo    = 'm'
-	prefixRun     = 'r'
-	prefixAdopted = 'a'
-	floorKey      = "f"
-	prefixPending = 'p'
-	prefixTouched = 't'
-	prefixBlock   = 'b'
-	prefixStamp   = 'w'
-	stampKey      = "W"
-	prefixPin     = 'k'
+	stateKey       = "s"
+	prefixGenesis  = 'g'
+	prefixVector   = 'v'
+	prefixOpen     = 'u'
+	prefixMemo     = 'm'
+	prefixRun      = 'r'
+	prefixAdopted  = 'a'
+	prefixStanding = 'h'
+	prefixGrant    = 'l'
+	prefixStop     = 'x'
+	floorKey       = "f"
+	prefixPending  = 'p'
+	prefixTouched  = 't'
+	prefixBlock    = 'b'
+	prefixStamp    = 'w'
+	stampKey       = "W"
+	prefixPin      = 'k'
 )
 
 // indexVersion is raised whenever the table above changes: an index of another
 // version is rebuilt.
-const indexVersion = 4
+const indexVersion = 5
 
 func prefixed(prefix byte, n int, parts ...[]byte) []byte {
 	key := append(make([]byte, 0, n), prefix)

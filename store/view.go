@@ -28,6 +28,7 @@ type View struct {
 type spaceView struct {
 	genesis     *memo.Memo
 	sealed, all memo.Vector
+	rights      *Rights                 // does not change
 	root        func() (memo.ID, error) // computed once, on demand
 }
 
@@ -41,7 +42,12 @@ func (sp *space) freeze(old *spaceView) *spaceView {
 		params, sealed := sp.params(), v.sealed
 		v.root = sync.OnceValues(func() (memo.ID, error) { return merge.BuildVector(params, sealed, nil) })
 	}
-	sp.changed, sp.moved = false, false
+	if sp.ruled || old == nil {
+		v.rights = sp.rights.clone()
+	} else {
+		v.rights = old.rights
+	}
+	sp.changed, sp.moved, sp.ruled = false, false, false
 	return v
 }
 
