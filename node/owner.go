@@ -34,6 +34,8 @@ type owner struct {
 	cold    map[memo.SpaceID]*cold // of spaces that had a layer
 	todo    []gossip.Input         // what the protocol is told once it did its step
 
+	revised []memo.SpaceID // a revocation attached; who is served is looked at after the step
+
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 }
 
@@ -172,6 +174,7 @@ func (o *owner) register(id memo.SpaceID, s *spaceState) *Space {
 	if net := o.n.net.Load(); net != nil {
 		o.connect(net, id, s)
 	}
+	o.expel(space)
 	return space
 }
 
@@ -247,6 +250,7 @@ func (o *owner) tick() {
 	o.tickLayers(now)
 	o.tickAdopt(now)
 	o.drainTodo()
+	o.keepBeyond()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})
 	}

@@ -115,6 +115,9 @@ func (s *Server) Do(e *gossip.Effects) {
 	for _, o := range e.Admit {
 		s.admit(o.Space, toID(o.Peer))
 	}
+	for _, o := range e.Expel {
+		s.expel(o.Space, toID(o.Peer))
+	}
 	for _, o := range e.Publish {
 		s.publish(o)
 	}

@@ -80,6 +80,12 @@ type (
 		Origin Peer
 	}
 
+	// Expel ends all service of a space to a peer, for good: its key was revoked there.
+	Expel struct {
+		Space memo.SpaceID
+		Peer  Peer
+	}
+
 	// Fetch asks for the blocks of a root. Origin, if not zero, is asked first. A
 	// zero Root stands for the newest root of Origin, which then folds before it
 	// answers. Fetches of one root share the way; each phase ends in a Fetched.
@@ -147,6 +153,7 @@ func (*Heard) input()     {}
 func (Linked) input()     {}
 func (*Attached) input()  {}
 func (Want) input()       {}
+func (Expel) input()      {}
 func (Fetch) input()      {}
 func (Prefer) input()     {}
 func (Drop) input()       {}
@@ -167,6 +174,7 @@ type Effects struct {
 	Fold    []Fold
 	Ahead   []Ahead
 	Heard   []Announced
+	Expel   []Expelled
 }
 
 type (
@@ -259,6 +267,13 @@ type (
 		Unequal memo.ID
 	}
 
+	// Expelled reports that Peer takes no part in Space any more: it leaves the topic,
+	// and its connections end.
+	Expelled struct {
+		Space memo.SpaceID
+		Peer  Peer
+	}
+
 	// Admit reports that Peer proved to know the secret of Space: it may take
 	// part in the space's topic.
 	Admit struct {
@@ -279,7 +294,7 @@ func (e *Effects) Reset() {
 		Publish: e.Publish[:0], Open: e.Open[:0], Send: e.Send[:0],
 		Close: e.Close[:0], Blame: e.Blame[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
 		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Ahead: e.Ahead[:0],
-		Heard: e.Heard[:0],
+		Heard: e.Heard[:0], Expel: e.Expel[:0],
 	}
 }
 
