@@ -52,7 +52,7 @@ func (d *demo) start() error {
 		return err
 	}
 	for _, n := range d.nodes[1:] {
-		ticket, err := a.Ticket(d.ctx, defaultSpace, 0, 0)
+		ticket, err := a.Ticket(d.ctx, defaultSpace, api.NewTicket{})
 		if err != nil {
 			return err
 		}

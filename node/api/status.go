@@ -43,6 +43,7 @@ type PeerStatus struct {
 type SpaceStatus struct {
 	Space
 	Members []MemberStatus `json:"members"`
+	Writers []Member       `json:"writers,omitempty" doc:"Of a space of members: who may write, and who was revoked"`
 	Layer   *LayerStatus   `json:"layer,omitempty" doc:"A peer's state, which is shown with its name until the memos behind it are here"`
 	Liars   []string       `json:"liars,omitempty" doc:"Peers that vouched for a state that was false; nothing of it was kept"`
 }
@@ -169,6 +170,9 @@ func statusOf(st node.Status) Status {
 			one.Members = append(one.Members, MemberStatus{
 				Peer: m.Peer.String(), Connected: m.Connected, Ahead: m.Ahead, Lacks: m.Lacks,
 			})
+		}
+		if sp.Writers != nil {
+			one.Writers = membersOf(sp.Writers)
 		}
 		if l := sp.Layer; l != nil {
 			one.Layer = &LayerStatus{
