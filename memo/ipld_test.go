@@ -240,6 +240,8 @@ func bodyParts(t failer, body Body) any {
 			topics = append(topics, []any{topic.Topic, rows})
 		}
 		return topics
+	case *Ping:
+		return pingParts(b)
 	case *Grant:
 		return []any{b.Author[:], uint64(b.Role)}
 	case *Revoke:

@@ -100,8 +100,8 @@ func (m *Memo) Encode() ([]byte, error) {
 // Decode reads one memo strictly. A kind or cell type of a newer version
 // decodes too; see Known.
 func Decode(data []byte) (*Memo, error) {
-	if len(data) > MaxEdit+MaxHeader {
-		return nil, fmt.Errorf("memo: %w: %d bytes, the limit is %d", ErrTooLarge, len(data), MaxEdit+MaxHeader)
+	if len(data) > MaxForkProof+MaxHeader {
+		return nil, fmt.Errorf("memo: %w: %d bytes, the limit is %d", ErrTooLarge, len(data), MaxForkProof+MaxHeader)
 	}
 	var w wire
 	if err := Unmarshal(data, &w); err != nil {
@@ -146,7 +146,10 @@ func (m *Memo) Known() error {
 
 // check applies every rule that needs nothing but the memo.
 func (m *Memo) check() error {
-	genesis := m.Kind() == KindGenesis
+	genesis, most := m.Kind() == KindGenesis, MaxEdit
+	if m.Kind() == KindForkProof {
+		most = MaxForkProof
+	}
 	switch {
 	case m.Seq == 0:
 		return fmt.Errorf("%w: a chain starts at seq 1", ErrInvalid)
@@ -160,8 +163,8 @@ func (m *Memo) check() error {
 		return fmt.Errorf("%w: an author's first memo depends on the genesis or a grant", ErrInvalid)
 	case m.Time > MaxTime:
 		return fmt.Errorf("%w: time %d", ErrInvalid, m.Time)
-	case len(m.raw) > MaxEdit:
-		return fmt.Errorf("%w: a body of %d bytes, the limit is %d; split the edit", ErrTooLarge, len(m.raw), MaxEdit)
+	case len(m.raw) > most:
+		return fmt.Errorf("%w: a body of %d bytes, the limit is %d; split the edit", ErrTooLarge, len(m.raw), most)
 	}
 	if err := m.checkDeps(); err != nil {
 		return err
@@ -169,8 +172,13 @@ func (m *Memo) check() error {
 	if err := m.Body.check(); err != nil {
 		return err
 	}
-	if e, ok := m.Body.(*Edit); ok {
-		return e.checkAuthor(m.Author, m.Time)
+	switch b := m.Body.(type) {
+	case *Edit:
+		return b.checkAuthor(m.Author, m.Time)
+	case *Ping:
+		return b.checkMemo(m)
+	case *ForkProof:
+		return b.checkIn(m)
 	}
 	return nil
 }

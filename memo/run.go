@@ -8,7 +8,7 @@ import (
 	"math"
 )
 
-// Limits of a run.
+// Limits of a run; of one that is a fork proof alone, see MaxForkProofRun.
 const (
 	MaxRunMemos = 64
 	MaxRunBytes = 224 << 10
@@ -96,31 +96,44 @@ func (r *Run) Encode() ([]byte, error) {
 // DecodeRun reads a run strictly and rebuilds its memos, whose digests chain.
 // The seal is not verified: see Verify.
 func DecodeRun(data []byte) (*Run, error) {
-	if len(data) > MaxRunBytes {
-		return nil, fmt.Errorf("run: %w: %d bytes, the limit is %d", ErrTooLarge, len(data), MaxRunBytes)
-	}
-	var w wireRun
-	if err := Unmarshal(data, &w); err != nil {
+	w, err := decodeWireRun(data, MaxForkProofRun)
+	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	switch {
-	case w.V != version:
-		return nil, fmt.Errorf("run: %w: version %d, this program reads %d", ErrMalformed, w.V, version)
-	case len(w.Memos) == 0 || len(w.Memos) > MaxRunMemos:
-		return nil, fmt.Errorf("run: %w: %d memos, a run has 1 to %d", ErrInvalid, len(w.Memos), MaxRunMemos)
-	case w.FirstSeq > math.MaxUint64-MaxRunMemos:
-		return nil, fmt.Errorf("run: %w: first seq %d", ErrInvalid, w.FirstSeq)
+	if len(data) > MaxRunBytes && (len(w.Memos) > 1 || w.Memos[0].Kind != KindForkProof) {
+		return nil, fmt.Errorf("run: %w: %d bytes, the limit is %d", ErrTooLarge, len(data), MaxRunBytes)
 	}
 	r := &Run{Space: w.Space, Seal: w.Sig, Memos: make([]*Memo, len(w.Memos))}
 	prev := w.Prev.id()
 	for i, wm := range w.Memos {
-		m, err := rebuild(&w, i, prev)
+		m, err := rebuild(w, i, prev)
 		if err != nil {
 			return nil, fmt.Errorf("run: memo %d of %d (kind %d): %w", i+1, len(w.Memos), wm.Kind, err)
 		}
 		r.Memos[i], prev = m, m.id
 	}
 	return r, nil
+}
+
+// decodeWireRun reads the fields of a run, strictly, and leaves the bodies as they
+// are.
+func decodeWireRun(data []byte, most int) (*wireRun, error) {
+	if len(data) > most {
+		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(data), most)
+	}
+	w := new(wireRun)
+	if err := Unmarshal(data, w); err != nil {
+		return nil, err
+	}
+	switch {
+	case w.V != version:
+		return nil, fmt.Errorf("%w: version %d, this program reads %d", ErrMalformed, w.V, version)
+	case len(w.Memos) == 0 || len(w.Memos) > MaxRunMemos:
+		return nil, fmt.Errorf("%w: %d memos, a run has 1 to %d", ErrInvalid, len(w.Memos), MaxRunMemos)
+	case w.FirstSeq > math.MaxUint64-MaxRunMemos:
+		return nil, fmt.Errorf("%w: first seq %d", ErrInvalid, w.FirstSeq)
+	}
+	return w, nil
 }
 
 // rebuild makes the i-th memo of w; prev is the digest of the one before.

@@ -127,6 +127,9 @@ func drawBody(t *rapid.T) Body {
 	if rapid.IntRange(0, 4).Draw(t, "opaque") == 0 {
 		return &Opaque{Kind: Kind(rapid.IntRange(0, 8).Draw(t, "kind")), Raw: raws.Draw(t, "body")}
 	}
+	if rapid.IntRange(0, 9).Draw(t, "ping") == 0 {
+		return &Ping{VecRoot: Sum(nil), Refs: []Head{{Seq: rapid.Uint64Range(0, 2).Draw(t, "ref"), ID: Sum(nil)}}}
+	}
 	text := func(label string) string {
 		return rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "h", "ä", "", "\xff", "a\x00"}).Draw(t, label)
 	}

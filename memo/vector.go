@@ -7,10 +7,23 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// Mark is one author's entry of a Vector: the head of its attached chain.
+// Mark is one author's entry of a Vector: the head of its attached chain, and the
+// greatest time of the author's memos up to it. That is the head's own unless the
+// author's clock ran backward.
 type Mark struct {
 	Head
 	Time Time
+}
+
+// Join returns the mark of both chains: the greater head by (seq, digest), the
+// greater time.
+func (m Mark) Join(o Mark) Mark {
+	t := max(m.Time, o.Time)
+	if m.before(o) {
+		m = o
+	}
+	m.Time = t
+	return m
 }
 
 // Vector maps each author to the head of its chain: a causal cut, since chains
@@ -58,6 +71,14 @@ func (v *Vector) Set(m Mark) {
 	v.tree.Set(m)
 }
 
+// Add joins the mark into the author's entry, as for a memo that the cut has too.
+func (v *Vector) Add(m Mark) {
+	if mine, ok := v.Get(m.Author); ok {
+		m = mine.Join(m)
+	}
+	v.Set(m)
+}
+
 // Clone returns a copy that changes on its own, in O(1). Like Set it belongs to
 // the owner of v.
 func (v Vector) Clone() Vector {
@@ -67,12 +88,10 @@ func (v Vector) Clone() Vector {
 	return Vector{tree: v.tree.Copy()}
 }
 
-// Join takes the entries of o that are ahead: the greater (seq, digest) wins.
+// Join adds the entries of o: per author the greater head by (seq, digest).
 func (v *Vector) Join(o Vector) {
 	for m := range o.All() {
-		if mine, ok := v.Get(m.Author); !ok || mine.before(m) {
-			v.Set(m)
-		}
+		v.Add(m)
 	}
 }
 

@@ -285,7 +285,7 @@ func (st *foreignState) bounds(said merge.Row) error {
 			return fmt.Errorf("it stands on memo %d of %s, which its root does not cover", p.Seq, p.Author)
 		case p.Seq == head.Seq && p.ID != head.ID:
 			return fmt.Errorf("it stands on another memo %d of %s than its root", p.Seq, p.Author)
-		case p.Time > head.Time || p.Seq == head.Seq && p.Time != head.Time:
+		case p.Time > head.Time:
 			return fmt.Errorf("it stands on memo %d of %s, of a time that its chain does not have", p.Seq, p.Author)
 		}
 	}
@@ -344,6 +344,7 @@ func (o *owner) adoptState(st *foreignState) error {
 	for _, h := range st.heads {
 		o.clocks[st.space.id] = max(o.clocks[st.space.id], h.Time)
 	}
+	o.skipped(st.space.id, st.heads)
 	if !errors.Is(err, store.ErrBroken) {
 		applied := o.n.proj.Apply(out.LSN, []projection.Change{{Space: st.space.id, Rows: st.rows}})
 		if applied == nil {

@@ -207,7 +207,7 @@ func (n *Node) Join(ctx context.Context, t Ticket) (*Space, error) {
 		return nil, fmt.Errorf("join: answer of %s: %w", t.Issuer, err)
 	}
 	rep.Peers = append(rep.Peers, joinPeer{ID: t.Issuer, Addrs: t.Addrs})
-	c := &enterSpace{reply: make(chan spaceReply, 1), joinReply: rep}
+	c := &enterSpace{ticket: t, reply: make(chan spaceReply, 1), joinReply: rep}
 	r, err := await(ctx, n, c, c.reply)
 	if err = errors.Join(err, r.err); err != nil {
 		return nil, fmt.Errorf("join: %w", err)
@@ -228,6 +228,7 @@ func joinFailure(err error, t Ticket) error {
 }
 
 type enterSpace struct {
+	ticket Ticket
 	joinReply
 	reply chan spaceReply
 }
@@ -238,6 +239,9 @@ func (c *enterSpace) do(o *owner) {
 		name = "joined"
 	}
 	s, err := o.adopt(c.Space, name, c.Secret, c.Peers)
+	if err == nil {
+		o.pin(c.Space, c.ticket.Issuer, c.ticket.Addrs)
+	}
 	c.reply <- spaceReply{s, err}
 }
 
@@ -296,12 +300,12 @@ func (o *owner) answerJoin(from PeerID, req asked) ([]byte, error) {
 		return nil, err
 	}
 	issued.use(from)
+	rep := joinReply{Space: t.Space, Name: s.Name, Secret: gossip.Secret(s.Secret), Peers: s.introduce(from)}
 	s.know(from, req.addrs[:min(len(req.addrs), maxTicketAddrs)])
 	if err := o.state.save(o.n.dir); err != nil {
 		return nil, errors.New("the issuer cannot record the use of the ticket; try again later")
 	}
 	o.core.Know(o.n.opts.Now(), t.Space, from)
-	rep := joinReply{Space: t.Space, Name: s.Name, Secret: gossip.Secret(s.Secret), Peers: s.introduce(from)}
 	if t.Version == 1 {
 		return memo.Marshal(joinReply1{Secret: rep.Secret, Peers: rep.Peers})
 	}
@@ -325,19 +329,6 @@ func (o *owner) welcome(t Ticket, joiner PeerID) error {
 		return fmt.Errorf("the issuer cannot write the grant: %w", r.err)
 	}
 	return nil
-}
-
-// maxIntroduced bounds the peers a joining peer is told about.
-const maxIntroduced = 32
-
-// introduce lists peers for one who joins.
-func (s *spaceState) introduce(joiner PeerID) (peers []joinPeer) {
-	for _, k := range s.Peers {
-		if p, err := memo.ParseAuthor(k.ID); err == nil && p != joiner && len(peers) < maxIntroduced {
-			peers = append(peers, joinPeer{ID: p, Addrs: k.Addrs})
-		}
-	}
-	return peers
 }
 
 // issued returns the ticket that this node issued, and its space: of version 1 the one

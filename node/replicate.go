@@ -85,6 +85,17 @@ func (n *Node) Admitted(id memo.SpaceID, p gossip.Peer) bool {
 	return s != nil && s.admitted[p]
 }
 
+// Rendezvous returns what the members of a space are found by. It serves the driver
+// and may be called from any goroutine.
+func (n *Node) Rendezvous(id memo.SpaceID) (gossip.Rendezvous, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s := n.spaces[id]; s != nil {
+		return s.rendezvous, true
+	}
+	return gossip.Rendezvous{}, false
+}
+
 func (n *Node) admit(id memo.SpaceID, p PeerID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -141,6 +152,12 @@ func (o *owner) stepOne(in gossip.Input) {
 	}
 	if net := o.n.net.Load(); net != nil {
 		net.Do(&o.eff)
+	}
+	if o.eff.Again {
+		select {
+		case o.turn <- struct{}{}:
+		default: // it has one coming
+		}
 	}
 	o.eff.Reset()
 }
@@ -223,6 +240,15 @@ func (o *owner) admitted(a gossip.Admit) {
 	}
 	if s.know(a.Peer, addrs) {
 		o.save()
+	}
+}
+
+// pin stays connected with a peer of a space, now and after a restart.
+func (o *owner) pin(id memo.SpaceID, p PeerID, addrs []string) {
+	o.state.find(id.String()).pin(p)
+	o.save()
+	if net := o.n.net.Load(); net != nil {
+		net.Keep(p, addrs)
 	}
 }
 

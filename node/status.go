@@ -73,6 +73,9 @@ type MemberStatus struct {
 	// Ahead is how many memos the peer is known to have that are not here; Lacks
 	// is how many are here that it is not known to have.
 	Ahead, Lacks uint64
+	// AheadSince and LacksSince are since when there are any, to a second; zero when
+	// there are none.
+	AheadSince, LacksSince time.Time
 }
 
 // Spaces lists the spaces of this node by name.
@@ -107,6 +110,13 @@ func (v *view) info(s *Space) SpaceInfo {
 	return i
 }
 
+// Vector returns what is attached here: the newest memo of each author.
+func (s *Space) Vector() memo.Vector { return s.node.view.Load().store.Vector(s.id) }
+
+// settled counts the memos of a space without the pings since the node started: a
+// space in which just those attach is at rest.
+func (v *view) settled(s *Space) uint64 { return v.info(s).Memos - v.pings[s.id] }
+
 // Status reports the node's state.
 func (n *Node) Status(ctx context.Context) (Status, error) {
 	c := &askStatus{reply: make(chan Status, 1)}
@@ -129,9 +139,7 @@ func (c *askStatus) do(o *owner) {
 		s := SpaceStatus{SpaceInfo: info}
 		mine := n.view.Load().store.Vector(info.ID)
 		o.core.Members(info.ID, func(p gossip.Peer, up bool, has memo.Vector) {
-			s.Members = append(s.Members, MemberStatus{
-				Peer: p, Connected: up, Ahead: lead(has, mine), Lacks: lead(mine, has),
-			})
+			s.Members = append(s.Members, o.memberStatus(info.ID, p, up, has, mine))
 		})
 		if sp := o.coldOf(info.ID).space; sp != nil {
 			s.Writers = sp.Members()
@@ -143,6 +151,14 @@ func (c *askStatus) do(o *owner) {
 		st.Spaces = append(st.Spaces, s)
 	}
 	c.reply <- st
+}
+
+// memberStatus compares what a member has with mine.
+func (o *owner) memberStatus(id memo.SpaceID, p PeerID, up bool, has, mine memo.Vector) MemberStatus {
+	m := MemberStatus{Peer: p, Connected: up, Ahead: lead(has, mine), Lacks: lead(mine, has)}
+	since := o.lagging.of(lagKey{id, p}, o.n.opts.Now(), m.Ahead > 0, m.Lacks > 0)
+	m.AheadSince, m.LacksSince = since.ahead, since.lacks
+	return m
 }
 
 // layerStatus describes the layer of a space, of which mine is here.
@@ -233,6 +249,7 @@ func (x *Session) fill(ctx context.Context, e *BehindError) error {
 	x.mu.Unlock()
 	if h, err := await(ctx, x.space.node, c, c.reply); err == nil {
 		e.Missing, e.Holders = h.missing, h.peers
+		e.Lag.Beacons, e.Lag.Time = h.lag.Beacons, h.lag.Time
 	}
 	return e
 }
@@ -249,6 +266,7 @@ type askHolders struct {
 type holders struct {
 	missing []memo.Head
 	peers   []PeerID
+	lag     Lag
 }
 
 // do names the peers that said they have a missing memo, that wrote it, or that
@@ -270,5 +288,12 @@ func (c *askHolders) do(o *owner) {
 			out.peers = append(out.peers, p)
 		}
 	})
+	mine, seen := o.n.view.Load().store.All(c.space), map[PeerID]bool{}
+	for _, h := range out.missing {
+		if have, _ := mine.Get(h.Author); !seen[h.Author] {
+			seen[h.Author] = true
+			out.lag.miss(h.Seq-min(h.Seq, have.Seq), have, o.n.opts.Now())
+		}
+	}
 	c.reply <- out
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -18,8 +19,10 @@ import (
 // How connections are kept.
 const (
 	// keepMin and keepMax bound the pause between two attempts. It doubles from
-	// one to the other and is cut by a random part of up to a half.
-	keepMin, keepMax = 250 * time.Millisecond, 15 * time.Second
+	// one to the other and is cut by a random part of up to a half. keepMax is below
+	// the 10 s within which two peers that were parted are to be equal again: at
+	// worst neither tries until its pause is over.
+	keepMin, keepMax = 250 * time.Millisecond, 8 * time.Second
 	// keepStable is how long a connection must have lasted for the pause to start
 	// over: one that the other side cuts at once counts as a failed attempt.
 	keepStable = 5 * time.Second
@@ -123,7 +126,10 @@ func (s *Server) connect(p gossip.Peer, k *kept) error {
 
 // whileSettled returns when p is neither connected nor blocked, and whether it
 // was blocked in between, so that waiting before the next attempt makes no sense.
+// Where a relay connects us, a direct connection is tried now and then.
 func (s *Server) whileSettled(p gossip.Peer, k *kept) (cut bool) {
+	again := time.NewTicker(straightenEvery)
+	defer again.Stop()
 	for s.ctx.Err() == nil {
 		blocked := s.gater.Blocked(p)
 		cut = cut || blocked
@@ -133,8 +139,13 @@ func (s *Server) whileSettled(p gossip.Peer, k *kept) (cut bool) {
 		select {
 		case <-s.ctx.Done():
 		case <-k.wake:
+			continue
+		case <-again.C:
 		case <-k.redial:
 			cut = true
+		}
+		if err := s.straighten(k.id); err != nil && s.ctx.Err() == nil {
+			s.log.Debug("still connected through a relay", "peer", p, "err", err)
 		}
 	}
 	return cut
@@ -153,15 +164,22 @@ func (s *Server) pause(k *kept, d time.Duration) bool {
 	return false
 }
 
+// awaited reports whether a peer may always enter.
+func (s *Server) awaited(id peer.ID) bool { return s.keeper.keeps(id) }
+
 // dial connects to a peer at the addresses known of it. When to try is decided
 // here, so libp2p's own pauses between attempts are lifted.
 func (s *Server) dial(ctx context.Context, id peer.ID) error {
+	s.clearBackoff(id)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return s.host.Connect(network.WithAllowLimitedConn(ctx, "dial"), peer.AddrInfo{ID: id})
+}
+
+func (s *Server) clearBackoff(id peer.ID) {
 	if sw, ok := s.host.Network().(*swarm.Swarm); ok {
 		sw.Backoff().Clear(id)
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	return s.host.Connect(ctx, peer.AddrInfo{ID: id})
 }
 
 // learn remembers addresses of a peer.
@@ -205,6 +223,7 @@ func (s *Server) Block(peers ...gossip.Peer) {
 // Block disconnected, are dialled at once.
 func (s *Server) Unblock() {
 	s.gater.Unblock()
+	s.candidates.retry()
 	s.keeper.mu.Lock()
 	defer s.keeper.mu.Unlock()
 	for id, k := range s.keeper.kept {

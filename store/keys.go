@@ -26,6 +26,7 @@ import (
 //	                             seq u, digest
 //	f                            the floor: LSN u, segment u, offset u
 //	p number                     encoded run that waits, numbered in order of arrival
+//	i space author               the author's latest ping, encoded
 //	t row LSN index              segment u, offset u: this memo of that record edits the row
 //	b space digest               a derived block
 //	w space digest               number of the write that brought it last u
@@ -50,6 +51,7 @@ const (
 	prefixStop     = 'x'
 	floorKey       = "f"
 	prefixPending  = 'p'
+	prefixPing     = 'i'
 	prefixTouched  = 't'
 	prefixBlock    = 'b'
 	prefixStamp    = 'w'

@@ -186,7 +186,7 @@ func (s *Store) loadTails(sp *space) error {
 				return err
 			}
 			t.memos, t.bytes = append(t.memos, m), t.bytes+size
-			sp.all.Set(memo.Mark{Head: m.Head(), Time: m.Time})
+			sp.all.Add(memo.Mark{Head: m.Head(), Time: m.Time})
 		}
 		sp.tails[author] = t
 	}

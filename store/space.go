@@ -49,6 +49,7 @@ func (s *Store) tookRun(r *memo.Run, at walfs.Placed) {
 		}
 		s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, uint64(i), m.ID()}.encode())
 		s.touched(m, i, at)
+		s.pinged(m)
 	}
 	s.tookGenesis(sp, r.Memos[0])
 	for _, m := range r.Memos {
@@ -67,6 +68,7 @@ func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 	sp := s.space(m.SpaceID())
 	s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, 0, m.ID()}.encode())
 	s.touched(m, 0, at)
+	s.pinged(m)
 	s.tookGenesis(sp, m)
 	s.govern(sp, m)
 	t := sp.tails[m.Author]
@@ -77,7 +79,7 @@ func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 	}
 	t.memos = append(t.memos, m)
 	t.bytes += encoded
-	sp.all.Set(memo.Mark{Head: m.Head(), Time: m.Time})
+	sp.all.Add(memo.Mark{Head: m.Head(), Time: m.Time})
 	sp.changed = true
 }
 
@@ -107,7 +109,10 @@ func (sp *space) begins(genesis *memo.Memo) {
 // waited for them.
 func (s *Store) attached(sp *space, memos []*memo.Memo, where runPlace) {
 	last := memos[len(memos)-1]
-	mark := memo.Mark{Head: last.Head(), Time: last.Time}
+	mark, _ := sp.sealed.Get(last.Author)
+	for _, m := range memos {
+		mark = mark.Join(memo.Mark{Head: m.Head(), Time: m.Time})
+	}
 	s.set(seqKey(prefixRun, sp.id, last.Author, last.Seq), where.encode())
 	s.set(authorKey(prefixVector, sp.id, last.Author), encodeMark(mark))
 	if t := sp.tails[last.Author]; t != nil && len(t.memos) == 0 {

@@ -57,6 +57,8 @@ func (a *app) newDemoCommand() *cobra.Command {
 }
 
 func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
+	ctx, stop := untilUnheard(ctx)
+	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()
 	set, err := openDemoSet(ctx, o)
@@ -110,8 +112,8 @@ type demo struct {
 	opts  demoOptions
 	set   demoSet
 
-	nodes  []*demoNode // A, B, C, and more that only hold
-	token  string      // of B's edit while C was cut off
+	nodes  []*process // A, B, C, and more that only hold
+	token  string     // of B's edit while C was cut off
 	report demoReport
 }
 

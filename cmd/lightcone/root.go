@@ -41,8 +41,8 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newPeersCommand(), a.newTicketCommand(), a.newJoinCommand(), a.newCompactCommand(),
 		a.newSpaceCommand(), a.newGrantCommand(), a.newRevokeCommand(),
 		a.newPutCommand(), a.newIncrCommand(), a.newSetCommand(), a.newGetCommand(), a.newDelCommand(), a.newScanCommand(), a.newWatchCommand(),
-		a.newHistoryCommand(), a.newWhyCommand(),
-		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(), a.newWalCommand(),
+		a.newHistoryCommand(), a.newWhyCommand(), a.newBeaconsCommand(),
+		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(), a.newWalCommand(), a.newSwarmCommand(),
 		a.newVersionCommand(),
 	)
 	return root

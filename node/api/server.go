@@ -68,9 +68,11 @@ func handler(closing context.Context, n *node.Node, o Options) (http.Handler, er
 	s.registerRights(api)
 	s.registerUpdate(api)
 	s.registerReads(api)
+	s.registerVector(api)
 	s.registerHistory(api)
 	s.registerWatch(api)
 	s.registerPeers(api)
+	s.registerBeacons(api)
 	describeCarried(api.OpenAPI())
 	return guard(o.Token, carry(http.MaxBytesHandler(mux, MaxBody))), nil
 }

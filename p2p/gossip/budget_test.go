@@ -56,7 +56,7 @@ func TestEndlessStreamsEnd(t *testing.T) {
 			if last := v.closes[len(v.closes)-1]; last.Blame != c.blame {
 				t.Errorf("ended with %+v, want blame %v", last, c.blame)
 			}
-			if v.bytes > sessionBytes+memo.MaxRunBytes {
+			if v.bytes > sessionBytes+memo.MaxForkProofRun {
 				t.Errorf("%d bytes were let in", v.bytes)
 			}
 			v.healthy()

@@ -29,7 +29,13 @@
 //	                               ◄──  RUNS  what A lacks, under A's credit
 //	CREDIT / DONE                  ◄─►  CREDIT / DONE
 //
-// Equal vectors cost one round trip. A session that breaks leaves what it
+// Equal vectors cost one round trip. Of more than treeFrom authors B gives the root of
+// its vector's tree instead of a list (VECNODES); A asks (VECWANT) level by level for
+// the nodes that its own tree does not have, and so learns what differs at the cost of
+// what differs. Where that would cost more than the list it asks for the list.
+//
+// What is served is read in small steps, a Turn each, so that requests from others come
+// between. A session that breaks leaves what it
 // brought; the next one starts from there. With gossip off, everything still
 // arrives: peers that come up and the anti-entropy timer start sessions.
 //
@@ -40,6 +46,26 @@
 // the same ones. Its own sessions wait for their turn. In those that others open
 // meanwhile, and when two peers open at once, its HELLO grants a credit of zero:
 // it serves and takes nothing.
+//
+// # Forks
+//
+// Of an author who forked all branches are exchanged. HELLO carries a digest of what is
+// held of those known to have forked; where it differs, A and B compare, author by
+// author, the sets of runs from the fork on, by ranges ordered by (time, digest): equal
+// fingerprints end a range, others split it in sixteen, and few runs are listed. The
+// fingerprints are keyed by both nonces and the secret, so that nobody writes runs that
+// make two sets look alike. What a side lacks it asks for by digest:
+//
+//	RANGES fingerprints            ──►
+//	                               ◄──  RANGES fingerprints, lists        in turns,
+//	RANGES fingerprints, lists     ──►                                    until one is empty
+//	                               ◄──  NEED  digests; none: no more
+//	BRANCHES runs in that order    ──►
+//
+// Where each side holds one branch neither knows of a fork, and such sets do not exist.
+// It shows as two heads of one place, or as a run that does not continue the chain. The
+// opener of the next session looks for the last common place by digests (PROBE, PROBED),
+// says it (PARTED), and both send what they have behind it.
 //
 // # Roots
 //
@@ -105,8 +131,7 @@
 //
 // # Where this departs from the design, for now
 //
-// VEC lists every author (no tree diff). Forks are reported and not exchanged (no
-// RANGES): what continues a branch not held here is passed over. Recon itself brings
+// Recon itself brings
 // memos alone: state is fetched where the owner asks for it. Everything offered is
 // heard.
 package gossip

@@ -232,6 +232,10 @@ var lies = []struct {
 	{"vec when equal", "equal", func(*victim) message { return vecOf(false) }, "unexpected VEC", false},
 	{"opener's entry in an answer", "opened greeted", func(*victim) message { return vecOf(false, vecHead{Author: lo}) }, "VEC with seq", false},
 	{"greatest seq", "greeted", func(v *victim) message { return vecOf(false, head(v.me.id, math.MaxUint64)) }, "", true},
+	{"nodes of no tree", "opened greeted", func(*victim) message { return &vecNodes{Type: typeVecNodes, Nodes: []memo.Bytes{"x"}} }, "without the root", false},
+	{"nodes to who lists", "greeted", func(*victim) message { return &vecNodes{Type: typeVecNodes, Nodes: []memo.Bytes{"x"}} }, "unexpected VECNODES", false},
+	{"nodes behind the list", "opened streaming", func(*victim) message { return &vecNodes{Type: typeVecNodes, Nodes: []memo.Bytes{"x"}} }, "unexpected VECNODES", false},
+	{"nodes of a list", "greeted", func(*victim) message { return &vecWant{Type: typeVecWant} }, "unexpected VECWANT", false},
 	{"no runs in runs", "streaming", func(*victim) message { return runsOf() }, "unexpected RUNS", false},
 	{"runs after done", "done", func(v *victim) message { return runsOf(v.write(v.evil, 1)) }, "unexpected RUNS", false},
 	{"done twice", "done", func(*victim) message { return &done{Type: typeDone} }, "unexpected DONE", false},
@@ -244,7 +248,7 @@ var lies = []struct {
 		first := v.write(v.evil, 1)
 		v.evil.head.ID = memo.ID{7}
 		return runsOf(first, v.write(v.evil, 1))
-	}, "does not continue", false},
+	}, "", true},
 	{"credit of nothing", "streaming", func(*victim) message { return &credit{Type: typeCredit} }, "CREDIT of 0", false},
 	{"credit for more than came", "streaming", func(*victim) message { return &credit{Type: typeCredit, Bytes: math.MaxUint64} }, "unexpected CREDIT", false},
 	{"greatest credit in hello", "new", func(v *victim) message { h := v.hello(); h.Credit = math.MaxUint64; return h }, "", true},

@@ -61,6 +61,9 @@ type (
 		Peer  Peer
 	}
 
+	// Turn reports that the inputs which waited had their turn, as Effects.Again asks.
+	Turn struct{}
+
 	// Attached reports what became of delivered runs, or of runs this replica
 	// wrote itself (From zero, Session zero). It follows every Deliver.
 	Attached struct {
@@ -147,6 +150,7 @@ const (
 func (PeerUp) input()     {}
 func (PeerDown) input()   {}
 func (Tick) input()       {}
+func (Turn) input()       {}
 func (*Frame) input()     {}
 func (Closed) input()     {}
 func (*Heard) input()     {}
@@ -175,6 +179,10 @@ type Effects struct {
 	Ahead   []Ahead
 	Heard   []Announced
 	Expel   []Expelled
+
+	// Again asks for a Turn once the inputs that wait now had theirs: a session has
+	// more to send than one Step may read from Holdings.
+	Again bool
 }
 
 type (
@@ -310,6 +318,13 @@ type SealedHead struct {
 	Seal memo.Seal
 }
 
+// BranchRun is a run of a forked author, by its head.
+type BranchRun struct {
+	Time memo.Time
+	ID   memo.ID
+	Seq  uint64
+}
+
 // Holdings is what the protocol reads of a replica. store.View satisfies it.
 // All of it describes one moment and covers sealed, attached memos only.
 type Holdings interface {
@@ -317,6 +332,8 @@ type Holdings interface {
 	Vector(space memo.SpaceID) memo.Vector
 	// VecRoot returns the digest of the vector's search tree.
 	VecRoot(space memo.SpaceID) (memo.ID, error)
+	// VecTree returns the blocks of that tree.
+	VecTree(space memo.SpaceID) (merge.BlockGetter, error)
 	// NextRun finds the run that holds the author's first memo after seq. order
 	// is its place in attach order: a run's causes have smaller ones. last is the
 	// seq of its head. Where that memo is covered and not held, ok is false and order
@@ -324,6 +341,19 @@ type Holdings interface {
 	NextRun(space memo.SpaceID, author memo.Author, after uint64) (order, last uint64, ok bool, err error)
 	// Run returns the encoded run whose head is the author's memo last.
 	Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte, error)
+	// ID returns the digest of the author's memo seq, false if it is not held; of an
+	// author who forked that of the branch that came first.
+	ID(space memo.SpaceID, author memo.Author, seq uint64) (memo.ID, bool, error)
+
+	// Forked returns the authors of whom two branches are held, ascending.
+	Forked(space memo.SpaceID) []memo.Author
+	// BranchRuns returns the runs held of an author of Forked from the fork on, those
+	// of all branches, ascending by (time, digest) of their heads.
+	BranchRuns(space memo.SpaceID, author memo.Author) ([]BranchRun, error)
+	// RunByID returns the encoded run of an author of Forked whose head has that digest.
+	RunByID(space memo.SpaceID, id memo.ID) ([]byte, error)
+	// Holds reports whether the memo of a head is held, on whatever branch.
+	Holds(space memo.SpaceID, h memo.Head) (bool, error)
 
 	// Params returns the tree parameters of a space, false while its genesis is not
 	// held here.

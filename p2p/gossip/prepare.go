@@ -49,6 +49,12 @@ func (f *Frame) prepare() error {
 		m, err = hashBlocks(raw)
 	case *seals:
 		m, err = verifySeals(raw)
+	case *vecNodes:
+		m, err = hashNodes(raw)
+	case *ranges:
+		err = raw.check()
+	case *branches:
+		m, err = verifyBranches(raw)
 	}
 	f.msg = m
 	return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lightcone/memo"
+	"lightcone/merge"
 )
 
 // shelf is a replica's memory for tests: Holdings and attach, nothing on disk.
@@ -25,6 +26,7 @@ type shelf struct {
 	pending []*memo.Run
 	memos   int
 	library
+	grove
 	state uint64 // order of the state that stands for runs that were dropped
 }
 
@@ -36,13 +38,20 @@ type shelved struct {
 var errNoRun = errors.New("no such run")
 
 func newShelf(space memo.SpaceID) *shelf {
-	return &shelf{space: space, runs: map[memo.Author][]shelved{}, library: library{of: space, blocks: map[memo.ID][]byte{}}}
+	return &shelf{space: space, runs: map[memo.Author][]shelved{}, library: library{of: space, blocks: map[memo.ID][]byte{}}, grove: newGrove()}
 }
 
 func (s *shelf) Vector(memo.SpaceID) memo.Vector { return s.vec.Clone() }
 
 func (s *shelf) VecRoot(memo.SpaceID) (memo.ID, error) {
-	if s.root == nil {
+	if s.root == nil && s.vec.Len() > treeFrom {
+		id, err := merge.BuildVector(merge.DefaultParams(s.space), s.vec, nil)
+		if err != nil {
+			return id, err
+		}
+		s.root = &id
+	}
+	if s.root == nil { // no tree of a small one is exchanged
 		h := sha256.New()
 		for m := range s.vec.All() {
 			h.Write(m.Author[:])
@@ -54,15 +63,18 @@ func (s *shelf) VecRoot(memo.SpaceID) (memo.ID, error) {
 	return *s.root, nil
 }
 
+func (s *shelf) VecTree(id memo.SpaceID) (merge.BlockGetter, error) {
+	tree := newShelf(id)
+	_, err := merge.BuildVector(merge.DefaultParams(id), s.vec, tree)
+	return getterOf(tree), err
+}
+
 func (s *shelf) find(a memo.Author, seq uint64) (shelved, bool) {
 	i, _ := slices.BinarySearchFunc(s.runs[a], seq, func(r shelved, seq uint64) int {
-		switch {
-		case r.last < seq:
+		if r.last < seq {
 			return -1
-		case r.first > seq:
-			return 1
 		}
-		return 0
+		return 1
 	})
 	if i == len(s.runs[a]) {
 		return shelved{}, false
@@ -96,21 +108,16 @@ const (
 	attachable = iota
 	covered
 	waiting
-	refused
 )
 
 func (s *shelf) judge(r *memo.Run) int {
-	own, _ := s.vec.Get(r.Author())
 	first := r.Memos[0]
+	own, _ := s.vec.Get(r.Author())
 	switch {
-	case r.Head().Seq <= own.Seq:
+	case s.has[r.Head().ID]:
 		return covered
-	case first.Seq <= own.Seq:
-		return refused
-	case first.Seq > own.Seq+1:
+	case first.Seq > 1 && !s.has[first.Prev] && own.ID != first.Prev:
 		return waiting
-	case first.Prev != own.ID:
-		return refused
 	}
 	for _, m := range r.Memos {
 		for _, d := range m.Deps {
@@ -133,8 +140,6 @@ func (s *shelf) attach(d Deliver) *Attached {
 		case waiting:
 			out.Orphans = true
 			s.pending = append(s.pending, r)
-		case refused:
-			out.Bad = fmt.Errorf("run up to %s does not continue its chain", r.Head())
 		}
 	}
 	return out
@@ -162,12 +167,13 @@ func (s *shelf) put(r *memo.Run) {
 		panic(err)
 	}
 	s.order++
-	s.memos += len(r.Memos)
-	s.runs[r.Author()] = append(s.runs[r.Author()], shelved{
-		order: s.order, first: r.FirstSeq(), last: r.Head().Seq, raw: raw,
-	})
-	last := r.Memos[len(r.Memos)-1]
-	s.vec.Set(memo.Mark{Head: r.Head(), Time: last.Time})
+	s.memos += s.file(r, raw)
+	if own, _ := s.vec.Get(r.Author()); r.Head().Seq > own.Seq {
+		s.runs[r.Author()] = append(s.runs[r.Author()], shelved{
+			order: s.order, first: r.FirstSeq(), last: r.Head().Seq, raw: raw,
+		})
+	}
+	s.vec.Add(memo.Mark{Head: r.Head(), Time: r.Memos[len(r.Memos)-1].Time})
 	s.root = nil
 }
 

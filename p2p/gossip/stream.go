@@ -3,6 +3,7 @@ package gossip
 import (
 	"container/heap"
 	"fmt"
+	"slices"
 	"time"
 
 	"lightcone/memo"
@@ -27,17 +28,14 @@ func (c *Core) sayVec(s *session, heads memo.Vector, e *Effects) {
 // onVec collects the peer's heads. When they are complete, the opener answers
 // with its own entries that differ, and both sides know what to send.
 func (c *Core) onVec(s *session, m *vec, e *Effects) error {
-	if !s.replied || s.equal || s.streaming {
+	if !s.replied || s.equal || s.known || s.walked != nil && s.walked.walk != nil {
 		return fmt.Errorf("%w: unexpected VEC", ErrWire)
 	}
-	mine := c.cfg.Holdings.Vector(s.space.id)
 	for _, h := range m.Heads {
 		if err := s.list(h); err != nil {
 			return err
 		}
-		if own, ok := mine.Get(h.Author); ok && own.Seq == h.Seq && own.ID != h.ID {
-			c.stats.Forks++
-		}
+		c.learn(s, memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID})
 	}
 	if m.More {
 		if len(m.Heads) == 0 {
@@ -45,13 +43,41 @@ func (c *Core) onVec(s *session, m *vec, e *Effects) error {
 		}
 		return nil
 	}
-	if s.opened {
-		s.cut = mine
-		c.sayVec(s, differing(mine, s.theirs), e)
+	return c.vectorsKnown(s, c.cfg.Holdings.Vector(s.space.id), e)
+}
+
+// learn takes one head of theirs; seq 0 says that they hold nothing of the author.
+func (c *Core) learn(s *session, h memo.Head) {
+	if s.theirs[h.Author] = h; h.Seq == 0 {
+		return
 	}
-	if n := lead(s.theirs, mine); n > 0 {
-		e.Ahead = append(e.Ahead, Ahead{Space: s.space.id, Peer: s.peer, Memos: n})
+	s.member.note(h)
+	if own, ok := c.cfg.Holdings.Vector(s.space.id).Get(h.Author); ok && own.Seq == h.Seq && own.ID != h.ID {
+		c.stats.Forks++
+		c.suspectFork(s, h.Author, false)
 	}
+}
+
+// vectorsKnown goes on when it is known in what the vectors differ; mine is what the
+// opener answers and sends from.
+func (c *Core) vectorsKnown(s *session, mine memo.Vector, e *Effects) error {
+	if s.known = true; !s.opened {
+		return c.startStreaming(s, e)
+	}
+	s.cut = mine
+	c.beginPartings(s)
+	if !c.probeOn(s, e) {
+		return nil
+	}
+	return c.answerVec(s, e)
+}
+
+// answerVec says the opener's entries that differ; from then on runs flow.
+func (c *Core) answerVec(s *session, e *Effects) error {
+	if err := c.beginForks(s, e); err != nil {
+		return err
+	}
+	c.sayVec(s, differing(s.cut, s.theirs, s.partial), e)
 	return c.startStreaming(s, e)
 }
 
@@ -66,52 +92,62 @@ func (s *session) list(h vecHead) error {
 	case (h.Seq == 0) != h.ID.IsZero() || h.Seq == 0 && s.opened:
 		return fmt.Errorf("%w: VEC with seq %d of an author", ErrWire, h.Seq)
 	}
-	s.theirs[h.Author], s.last = h.Seq, h.Author
-	if h.Seq > 0 {
-		s.member.note(memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID})
-	}
+	s.last = h.Author
 	return nil
 }
 
 // lead counts the memos that they have and we have not.
-func lead(theirs map[memo.Author]uint64, mine memo.Vector) (n uint64) {
-	for a, seq := range theirs { // a sum: the order does not show
-		if own, _ := mine.Get(a); seq > own.Seq {
-			n += seq - own.Seq
+func lead(theirs map[memo.Author]memo.Head, mine memo.Vector) (n uint64) {
+	for a, h := range theirs { // a sum: the order does not show
+		if own, _ := mine.Get(a); h.Seq > own.Seq {
+			n += h.Seq - own.Seq
 		}
 	}
 	return n
 }
 
-// differing holds our entry for each author whose seq differs from theirs; seq 0
-// stands for an author we hold nothing of.
-func differing(mine memo.Vector, theirs map[memo.Author]uint64) (out memo.Vector) {
-	for m := range mine.All() {
-		if seq, ok := theirs[m.Author]; !ok || seq != m.Seq {
-			out.Set(m)
+// differing holds our entry for each author whose head differs from theirs; seq 0
+// stands for an author we hold nothing of. With partial, theirs names all that differ.
+func differing(mine memo.Vector, theirs map[memo.Author]memo.Head, partial bool) (out memo.Vector) {
+	if !partial {
+		for m := range mine.All() {
+			if _, ok := theirs[m.Author]; !ok {
+				out.Set(m)
+			}
 		}
 	}
-	for a := range theirs { // into a sorted vector: the order does not show
-		if _, ok := mine.Get(a); !ok {
-			out.Set(memo.Mark{Head: memo.Head{Author: a}})
+	for a, h := range theirs { // into a sorted vector: the order does not show
+		m, ok := mine.Get(a)
+		if !ok {
+			m.Author = a
+		}
+		if m.Head != h {
+			out.Set(m)
 		}
 	}
 	return out
 }
 
 // startStreaming fills the queue with the next run of every author the peer
-// lacks something of. An accepted session compares with what it listed: authors
+// lacks something of. An accepted session compares with what it offered: authors
 // the opener did not name are equal.
 func (c *Core) startStreaming(s *session, e *Effects) error {
 	theirs := s.theirs
+	if n := lead(theirs, c.cfg.Holdings.Vector(s.space.id)); n > 0 {
+		e.Ahead = append(e.Ahead, Ahead{Space: s.space.id, Peer: s.peer, Memos: n})
+	}
 	s.streaming, s.theirs = true, nil
 	if s.refuse {
 		return c.pump(s, e)
 	}
 	for m := range s.cut.All() {
-		after, named := theirs[m.Author]
-		if !named && !s.opened {
+		their, named := theirs[m.Author]
+		if !named && (s.partial || !s.opened) {
 			continue
+		}
+		after := their.Seq
+		if common, ok := s.parted[m.Author]; ok {
+			after = common
 		}
 		if err := c.enqueue(s, m.Author, after); err != nil {
 			return err
@@ -153,7 +189,12 @@ func (c *Core) pump(s *session, e *Effects) error {
 			out, size = &runs{Type: typeRuns}, 0
 		}
 	}
-	for len(s.queue) > 0 && s.credit > size && s.sent+size < sessionBytes {
+	read := 0
+	for {
+		may := len(s.queue) > 0 && s.credit > size && s.sent+size < sessionBytes
+		if s.more = may && read >= serveStep; !may || s.more {
+			break
+		}
 		q := heap.Pop(&s.queue).(queuedRun)
 		if q.order >= s.until {
 			s.queue = nil // as for those behind it, causes may not be held
@@ -166,18 +207,43 @@ func (c *Core) pump(s *session, e *Effects) error {
 		if size+len(raw) > runsFrame {
 			flush()
 		}
-		out.Runs, size = append(out.Runs, memo.Bytes(raw)), size+len(raw)
+		out.Runs, size, read = append(out.Runs, memo.Bytes(raw)), size+len(raw), read+len(raw)
 		c.stats.RunsSent++
 		if err := c.enqueue(s, q.author, q.last); err != nil {
 			return err
 		}
 	}
 	flush()
-	if !s.doneSent && (len(s.queue) == 0 || s.sent >= sessionBytes) {
+	if len(s.queue) == 0 {
+		if err := c.pumpBranches(s, read, e); err != nil {
+			return err
+		}
+	}
+	if !s.doneSent && (len(s.queue) == 0 && s.forks.settled() || s.sent >= sessionBytes) {
 		s.doneSent = true
 		s.send(e, &done{Type: typeDone})
 	}
 	return nil
+}
+
+// serve goes on with the next session, in turn, that had more to send than one Step
+// may read: requests that came meanwhile were answered before.
+func (c *Core) serve(now time.Time, e *Effects) {
+	ids := c.sortedSessions()
+	at, _ := slices.BinarySearch(ids, c.served+1)
+	for i := range ids {
+		s := c.sessions[ids[(at+i)%len(ids)]]
+		if !s.more {
+			continue
+		}
+		c.served = s.id
+		if err := c.pump(s, e); err != nil {
+			c.abort(now, s, err, false, e)
+			return
+		}
+		c.maybeFinish(now, s, e)
+		return
+	}
 }
 
 // onRuns hands the runs to the owner; their bytes count against the credit we
@@ -186,10 +252,9 @@ func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
 	if !s.streaming || s.doneCame || len(m.runs) == 0 {
 		return fmt.Errorf("%w: unexpected RUNS", ErrWire)
 	}
-	if s.window <= 0 || s.window-m.bytes <= -memo.MaxRunBytes || s.got+m.bytes >= sessionBytes+memo.MaxRunBytes {
-		return fmt.Errorf("%w: more bytes than granted", ErrWire)
+	if err := s.charge(m.bytes); err != nil {
+		return err
 	}
-	s.window, s.got, s.waiting = s.window-m.bytes, s.got+m.bytes, s.waiting+m.bytes
 	mine := c.cfg.Holdings.Vector(s.space.id)
 	var take []*memo.Run
 	for _, r := range m.runs {
@@ -197,14 +262,15 @@ func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
 		if r.Space != s.space.id {
 			return fmt.Errorf("%w: a run of another space", ErrWire)
 		}
-		if s.cut.Covers(h.Author, h.Seq) || h.Seq <= s.came[h.Author] {
+		if s.cut.Covers(h.Author, h.Seq) && !s.parts(h.Author) || h.Seq <= s.came[h.Author] {
 			return fmt.Errorf("%w: a run that was not asked for, or sent twice", ErrWire)
 		}
 		s.came[h.Author] = h.Seq
 		s.member.note(h)
-		if s.forked[h.Author] || contradicts(mine, r) {
+		if !s.parts(h.Author) && (s.forked[h.Author] || contradicts(mine, r)) {
 			s.forked[h.Author] = true
 			c.stats.Forks++
+			c.suspectFork(s, h.Author, false)
 			continue
 		}
 		take = append(take, r)
@@ -212,6 +278,15 @@ func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
 	e.Deliver = append(e.Deliver, Deliver{
 		Space: s.space.id, From: s.peer, Session: s.id, Runs: take, Bytes: m.bytes,
 	})
+	return nil
+}
+
+// charge counts bytes of runs that came against what we granted.
+func (s *session) charge(bytes int) error {
+	if s.window <= 0 || s.window-bytes <= -memo.MaxForkProofRun || s.got+bytes >= sessionBytes+memo.MaxForkProofRun {
+		return fmt.Errorf("%w: more bytes than granted", ErrWire)
+	}
+	s.window, s.got, s.waiting = s.window-bytes, s.got+bytes, s.waiting+bytes
 	return nil
 }
 
@@ -235,6 +310,11 @@ func (c *Core) credited(now time.Time, s *session, in *Attached, e *Effects) {
 	s.active = now
 	s.waiting -= in.Bytes
 	s.useless += in.Bytes
+	if in.Orphans && s.forks != nil {
+		for _, a := range s.forks.brought {
+			c.suspectFork(s, a, true)
+		}
+	}
 	if in.Fresh > 0 {
 		s.fed, s.useless = now, 0
 		s.fresh += in.Fresh

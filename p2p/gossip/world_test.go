@@ -59,6 +59,7 @@ type replica struct {
 	admitted map[Peer]bool
 	seen     map[string]time.Duration // message ids, when they came first
 	eff      Effects
+	turning  bool          // it asked for a Turn
 	busy     time.Duration // deliveries attach in order: not before
 	opened   int           // streams
 	ended    time.Duration // when its last own session did
@@ -268,7 +269,7 @@ func (r *replica) tick() {
 func (r *replica) write(n, size int) {
 	var deps []memo.Head
 	for m := range r.shelf.vec.All() {
-		if m.Author != r.id && (r.head.Seq == 0 && m.Author == r.w.replicas[0].id || r.w.rng.IntN(3) == 0) {
+		if m.Author != r.id && (r.head.Seq == 0 && m.Author == r.w.replicas[0].id || r.w.rng.IntN(3) == 0) && len(deps) < memo.MaxDeps {
 			deps = append(deps, m.Head)
 		}
 	}
@@ -307,6 +308,10 @@ func (r *replica) step(in Input) {
 	}
 	for _, a := range out.Heard {
 		r.told(a)
+	}
+	if out.Again && !r.turning {
+		r.turning = true
+		r.w.at(r.w.now, func() { r.turning = false; r.step(Turn{}) })
 	}
 	for _, o := range out.Open {
 		r.open(o)
