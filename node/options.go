@@ -61,6 +61,9 @@ type Options struct {
 	// Silent keeps this node from writing pings. It knows those of others; its own
 	// memos are in nobody's stability cut, for it claims nothing.
 	Silent bool
+	// MemosOnly never fetches the state of a peer that is far ahead, beside its memos:
+	// it saves bytes, and the first answers wait for all memos.
+	MemosOnly bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what nobody is waiting to be told; nil discards it.
