@@ -340,6 +340,7 @@ func (c *Core) credited(now time.Time, s *session, in *Attached, e *Effects) {
 	if in.Fresh > 0 {
 		s.fed, s.useless, s.orphans = now, 0, 0
 		s.fresh += in.Fresh
+		s.space.meter.add(in.Bytes, in.Fresh)
 	} else if in.Orphans && !in.Excused {
 		s.orphans += in.Bytes
 	}
