@@ -17,16 +17,22 @@ import (
 )
 
 func (a *app) newUpCommand() *cobra.Command {
-	var listen []string
+	var o netOptions
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the node and serve its spaces to peers, until stopped",
 		Long: "Run the node and serve its spaces to peers until SIGINT, SIGTERM or a stop through the API.\n" +
-			"A port 0 becomes a free port, and the same one at the next start.",
+			"A port 0 becomes a free port, and the same one at the next start. Browsers and proxies reach addresses that end in /ws.\n" +
+			"docs/network.md says more about ports, relays and the rendezvous.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.up(cmd.Context(), listen) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.recall(a.dir, cmd.Flags()); err != nil {
+				return err
+			}
+			return a.up(cmd.Context(), o)
+		},
 	}
-	cmd.Flags().StringArrayVar(&listen, "listen", nil, "multiaddr to listen on (repeatable; default as the last time, at first every interface over QUIC and TCP)")
+	o.flags(cmd.Flags())
 	return cmd
 }
 
@@ -40,7 +46,7 @@ type ready struct {
 	PID     int         `json:"pid"`
 }
 
-func (a *app) up(ctx context.Context, listen []string) (err error) {
+func (a *app) up(ctx context.Context, o netOptions) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	log := a.logger(slog.LevelInfo)
@@ -49,7 +55,7 @@ func (a *app) up(ctx context.Context, listen []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	srv, err := a.serve(context.WithoutCancel(ctx), n, listen, log)
+	srv, err := a.serve(context.WithoutCancel(ctx), n, o, log)
 	if err != nil {
 		return err
 	}
