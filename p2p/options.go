@@ -80,12 +80,13 @@ type Options struct {
 type bounds struct {
 	linger time.Duration // relayLinger
 	hello  time.Duration // helloTimeout
+	idle   time.Duration // idleTimeout
 	crowd  crowdBounds
 }
 
 func defaultBounds() *bounds {
 	return &bounds{
-		linger: relayLinger, hello: helloTimeout,
+		linger: relayLinger, hello: helloTimeout, idle: idleTimeout,
 		crowd: crowdBounds{strangers: maxStrangers, netStrangers: maxNetStrangers, netMembers: maxNetMembers},
 	}
 }

@@ -67,12 +67,17 @@ type nodesKey struct{}
 // test waits that long.
 const patience = 60 * time.Second
 
-// cmdUp starts a node on a directory and waits until it is ready: up DIR.
+// cmdUp starts a node on a directory and waits until it is ready: up DIR FLAG…. It
+// listens on loopback unless flags say otherwise.
 func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: up DIR")
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: up DIR FLAG…")
 	}
-	cmd := exec.Command("lightcone", "--dir", args[0], "--json", "up", "--listen", "/ip4/127.0.0.1/tcp/0")
+	flags := args[1:]
+	if len(flags) == 0 {
+		flags = []string{"--listen", "/ip4/127.0.0.1/tcp/0"}
+	}
+	cmd := exec.Command("lightcone", append([]string{"--dir", args[0], "--json", "up"}, flags...)...)
 	cmd.Path = lookPath(ts, "lightcone")
 	cmd.Dir = ts.MkAbs(".")
 	var words bytes.Buffer
