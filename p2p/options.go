@@ -79,6 +79,7 @@ type Options struct {
 // bounds holds the limits that tests reach sooner than the constants allow.
 type bounds struct {
 	linger time.Duration // relayLinger
+	punch  time.Duration // punchTimeout
 	hello  time.Duration // helloTimeout
 	idle   time.Duration // idleTimeout
 	crowd  crowdBounds
@@ -86,7 +87,7 @@ type bounds struct {
 
 func defaultBounds() *bounds {
 	return &bounds{
-		linger: relayLinger, hello: helloTimeout, idle: idleTimeout,
+		linger: relayLinger, punch: punchTimeout, hello: helloTimeout, idle: idleTimeout,
 		crowd: crowdBounds{strangers: maxStrangers, netStrangers: maxNetStrangers, netMembers: maxNetMembers},
 	}
 }

@@ -215,6 +215,8 @@ func (s *Server) reachable() bool {
 const (
 	// straightenEvery is how often a direct connection is tried.
 	straightenEvery = 30 * time.Second
+	// punchTimeout bounds each attempt to punch a hole for one, and the dial before.
+	punchTimeout = 5 * time.Second
 	// relayLinger is how long a relayed connection outlives the first direct one, for
 	// what is under way on it.
 	relayLinger = 5 * time.Second
