@@ -19,8 +19,10 @@ import (
 // How connections are kept.
 const (
 	// keepMin and keepMax bound the pause between two attempts. It doubles from
-	// one to the other and is cut by a random part of up to a half.
-	keepMin, keepMax = 250 * time.Millisecond, 15 * time.Second
+	// one to the other and is cut by a random part of up to a half. keepMax is below
+	// the 10 s within which two peers that were parted are to be equal again: at
+	// worst neither tries until its pause is over.
+	keepMin, keepMax = 250 * time.Millisecond, 8 * time.Second
 	// keepStable is how long a connection must have lasted for the pause to start
 	// over: one that the other side cuts at once counts as a failed attempt.
 	keepStable = 5 * time.Second

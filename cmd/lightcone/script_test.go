@@ -67,17 +67,23 @@ type nodesKey struct{}
 // test waits that long.
 const patience = 60 * time.Second
 
-// cmdUp starts a node on a directory and waits until it is ready: up DIR FLAG…. It
-// listens on loopback unless flags say otherwise.
+// cmdUp starts a node on a directory and waits until it is ready: up DIR [pinging] FLAG….
+// Without that word it writes no pings, so that scripts can count memos. It listens on
+// loopback unless flags say otherwise.
 func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: up DIR FLAG…")
+		ts.Fatalf("usage: up DIR [pinging] FLAG…")
 	}
 	flags := args[1:]
+	silent := len(flags) == 0 || flags[0] != "pinging"
+	if !silent {
+		flags = flags[1:]
+	}
 	if len(flags) == 0 {
 		flags = []string{"--listen", "/ip4/127.0.0.1/tcp/0"}
 	}
-	cmd := exec.Command("lightcone", append([]string{"--dir", args[0], "--json", "up"}, flags...)...)
+	flags = append([]string{"--dir", args[0], "--json", "up", fmt.Sprintf("--silent=%v", silent)}, flags...)
+	cmd := exec.Command("lightcone", flags...)
 	cmd.Path = lookPath(ts, "lightcone")
 	cmd.Dir = ts.MkAbs(".")
 	var words bytes.Buffer

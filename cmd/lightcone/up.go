@@ -18,6 +18,7 @@ import (
 
 func (a *app) newUpCommand() *cobra.Command {
 	var o netOptions
+	var silent bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the node and serve its spaces to peers, until stopped",
@@ -29,10 +30,11 @@ func (a *app) newUpCommand() *cobra.Command {
 			if err := o.recall(a.dir, cmd.Flags()); err != nil {
 				return err
 			}
-			return a.up(cmd.Context(), o)
+			return a.up(cmd.Context(), o, silent)
 		},
 	}
 	o.flags(cmd.Flags())
+	cmd.Flags().BoolVar(&silent, "silent", false, "write no pings: nobody learns by them what this node has")
 	return cmd
 }
 
@@ -46,11 +48,11 @@ type ready struct {
 	PID     int         `json:"pid"`
 }
 
-func (a *app) up(ctx context.Context, o netOptions) (err error) {
+func (a *app) up(ctx context.Context, o netOptions, silent bool) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	log := a.logger(slog.LevelInfo)
-	n, err := a.openHere(ctx, log)
+	n, err := a.openHere(ctx, node.Options{Logger: log, Silent: silent})
 	if err != nil {
 		return err
 	}
@@ -75,9 +77,9 @@ func (a *app) up(ctx context.Context, o netOptions) (err error) {
 
 // openHere opens the node in this process. A directory that another node serves
 // is refused at once, one that a short command holds after a moment.
-func (a *app) openHere(ctx context.Context, log *slog.Logger) (*node.Node, error) {
+func (a *app) openHere(ctx context.Context, o node.Options) (*node.Node, error) {
 	for end := time.Now().Add(lockPatience); ; {
-		n, err := node.Open(a.dir, node.Options{Logger: log})
+		n, err := node.Open(a.dir, o)
 		if err == nil {
 			return n, nil
 		}
