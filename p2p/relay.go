@@ -55,7 +55,7 @@ func (s *Server) serveRelay() (*relay.Relay, error) {
 			Limit:          &relay.RelayLimit{Duration: relayTime, Data: relayBytes},
 			ReservationTTL: relayTerm, MaxReservations: relayReservations,
 			MaxCircuits: relayCircuits, BufferSize: relayBuffer,
-			MaxReservationsPerPeer: 1, MaxReservationsPerIP: relayPerAddr, MaxReservationsPerASN: relayPerASN,
+			MaxReservationsPerIP: relayPerAddr, MaxReservationsPerASN: relayPerASN,
 		}),
 		relay.WithACL(relayGate{s.gater}),
 		relay.WithReservationAddressFilter(func(a multiaddr.Multiaddr) bool { return !manet.IsIPLoopback(a) }),
