@@ -164,6 +164,9 @@ func (s *Server) pause(k *kept, d time.Duration) bool {
 	return false
 }
 
+// awaited reports whether a peer may always enter.
+func (s *Server) awaited(id peer.ID) bool { return s.keeper.keeps(id) }
+
 // dial connects to a peer at the addresses known of it. When to try is decided
 // here, so libp2p's own pauses between attempts are lifted.
 func (s *Server) dial(ctx context.Context, id peer.ID) error {
@@ -220,6 +223,7 @@ func (s *Server) Block(peers ...gossip.Peer) {
 // Block disconnected, are dialled at once.
 func (s *Server) Unblock() {
 	s.gater.Unblock()
+	s.candidates.retry()
 	s.keeper.mu.Lock()
 	defer s.keeper.mu.Unlock()
 	for id, k := range s.keeper.kept {

@@ -43,6 +43,11 @@ const (
 	// maxMembers bounds the peers remembered per space, maxHas the authors
 	// remembered of what one of them has.
 	maxMembers, maxHas = 4096, 1 << 16
+	// maxPinned is how many peers of a space are pinned: the first that were known, whom
+	// its ticket named or who came before others. Every other choice of whom to turn to
+	// is among them, so that whoever comes with very many keys later does not keep us
+	// from those.
+	maxPinned = 4
 )
 
 // Config is what a Core needs to know from the start.
@@ -98,10 +103,16 @@ type space struct {
 	order   []Peer // keys of members, ascending
 	nextAE  time.Time
 	roots   roots
+
+	looked, opened int // choices of whom to turn to: by the timer, of those that are due
+
+	suspects []suspect // ascending by author
 }
 
 // member is a peer that takes part in a space, connected or not.
 type member struct {
+	pinned   bool
+	turned   time.Time   // when we opened recon with it last
 	proved   bool        // showed in a HELLO that it knows the secret
 	has      memo.Vector // what it said or showed to have, at most maxHas authors
 	due      time.Time   // when to start recon; zero: no reason to
@@ -113,6 +124,7 @@ type member struct {
 	orphan   memo.Head // a run it relayed whose causes were missing; seq 0: none
 	orphanAt time.Time
 	hinted   time.Time // when a hint last asked for recon
+	again    time.Time // when a fork last did, or will
 	failures int       // sessions that failed in a row
 
 	announces Pace          // of the announcements it signed
@@ -153,7 +165,7 @@ func (c *Core) Know(now time.Time, id memo.SpaceID, p Peer) {
 	if s == nil || p == c.cfg.Self || s.members[p] != nil || len(s.members) >= maxMembers {
 		return
 	}
-	m := &member{}
+	m := &member{pinned: len(s.order) < maxPinned}
 	s.members[p] = m
 	i, _ := slices.BinarySearchFunc(s.order, p, Peer.Compare)
 	s.order = slices.Insert(s.order, i, p)
@@ -199,6 +211,8 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.heard(now, in, e)
 	case Linked:
 		c.linked(now, in)
+	case Met:
+		c.Know(now, in.Space, in.Peer)
 	case *Attached:
 		c.attached(now, in, e)
 	case Want:
