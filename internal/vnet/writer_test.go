@@ -38,13 +38,13 @@ func TestOneWriter(t *testing.T) {
 	link := vnet.Link{Latency: *writerLatency, Jitter: *writerLatency / 5, Loss: *writerLoss}
 	began, before := time.Now(), (&swarm{T: t}).measure()
 	inVirtualTime(t, *writerHosts, link, func(w *swarm) {
+		time.Sleep(5 * time.Second) // meshes form
 		if *writerApart > 0 {
 			w.net.Cut(halves(*writerHosts / 2))
 			time.Sleep(*writerApart)
 			w.net.Cut(nil)
-			time.Sleep(20 * time.Second) // they dial
+			time.Sleep(20 * time.Second) // connections are made again
 		}
-		time.Sleep(5 * time.Second) // meshes form
 		from := w.measure()
 		w.Logf("%d hosts connected: %v of CPU, heap %d MB", *writerHosts, from.cpu-before.cpu, from.heap>>20)
 		seen := make([][]time.Duration, len(w.hosts)) // by host and write
