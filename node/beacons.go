@@ -59,6 +59,9 @@ func (o *owner) watchBeacons(s *Space) {
 		b.authors.Add(now, timeOf(m.Time), m.Author)
 		b.news = b.news || m.Time > own && m.Seq > pinged[m.Author]
 	}
+	for _, a := range held.Forked(s.id) {
+		b.pings.Fork(a)
+	}
 	o.beacons[s.id] = b
 }
 
@@ -81,14 +84,16 @@ func (o *owner) attachedMemo(b *beacons, m *memo.Memo, before *view, now time.Ti
 		b.counted = at
 		b.authors.Add(now, timeOf(m.Time), m.Author)
 	}
-	ping, ok := m.Body.(*memo.Ping)
-	if !ok {
-		b.news = true
-		b.late.note(b, m, o.n.id)
+	switch body := m.Body.(type) {
+	case *memo.Ping:
+		b.heard++
+		b.claims.claimed(m, body, before.store, b.space.id)
 		return
+	case *memo.ForkProof:
+		b.pings.Fork(body.Author)
 	}
-	b.heard++
-	b.claims.claimed(m, ping, before.store, b.space.id)
+	b.news = true
+	b.late.note(b, m, o.n.id)
 }
 
 // skipped notes that memos attached as a state: pings among them are not known.
@@ -150,7 +155,7 @@ func (o *owner) mayPing(b *beacons) bool {
 	}
 	all := o.n.view.Load().store.All(b.space.id)
 	_, wrote := all.Get(o.n.id)
-	if rules, ok := b.space.rules(o.n.view.Load()); !ok || rules.Rights != memo.Open && !wrote {
+	if _, ok := b.space.rules(o.n.view.Load()); !ok || o.mayWrite(b.space) != nil {
 		return false
 	}
 	alone := all.Len() == 0 || all.Len() == 1 && wrote
@@ -171,9 +176,10 @@ func (o *owner) ping(b *beacons, now time.Time) error {
 	v := o.n.view.Load()
 	last, _ := v.store.All(s.id).Get(o.n.id)
 	var deps []memo.Head
-	if last.Seq == 0 { // an author's first memo depends on the genesis
-		g, _ := v.store.Genesis(s.id) // mayPing asked for it
-		deps = []memo.Head{g.Head()}
+	if last.Seq == 0 {
+		if deps, err = o.begins(s); err != nil {
+			return err
+		}
 	}
 	m, err := memo.New(memo.Memo{
 		Space: s.id, Author: o.n.id, Seq: last.Seq + 1, Prev: last.ID, Deps: deps,
