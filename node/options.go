@@ -63,6 +63,9 @@ type Options struct {
 	// not heard, and comes by recon and merged roots. 0 bounds it only while more
 	// comes than the node is measured to manage.
 	Budget int
+	// Silent keeps this node from writing pings. It knows those of others; its own
+	// memos are in nobody's stability cut, for it claims nothing.
+	Silent bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what nobody is waiting to be told; nil discards it.

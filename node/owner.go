@@ -5,7 +5,9 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"lightcone/memo"
@@ -37,6 +39,7 @@ type owner struct {
 	turn    chan struct{} // holds one while the protocol asks for a turn
 
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
+	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
 }
 
@@ -58,6 +61,7 @@ func newOwner(n *Node, st *state) *owner {
 	o := &owner{
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, past: map[memo.SpaceID]*memo.Vector{}, open: map[*Space]*openRun{},
 		turn: make(chan struct{}, 1), synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, adopting: map[memo.SpaceID]*adopting{},
+		beacons: map[memo.SpaceID]*beacons{},
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
@@ -173,6 +177,10 @@ func (o *owner) register(id memo.SpaceID, s *spaceState) *Space {
 	}
 	o.core.AddSpace(id, gossip.Secret(s.Secret))
 	space := o.n.addSpace(id, s.Name)
+	o.watchBeacons(space)
+	o.n.mu.Lock()
+	space.rendezvous = gossip.Secret(s.Secret).Rendezvous(id)
+	o.n.mu.Unlock()
 	if net := o.n.net.Load(); net != nil {
 		o.connect(net, id, s)
 	}
@@ -189,8 +197,11 @@ func (o *owner) connect(net *network, id memo.SpaceID, s *spaceState) {
 			continue
 		}
 		o.core.Know(now, id, p)
-		if len(k.Addrs) > 0 {
+		switch {
+		case k.Pinned:
 			net.Keep(p, k.Addrs)
+		case len(k.Addrs) > 0:
+			net.Suggest(id, p, k.Addrs)
 		}
 	}
 }
@@ -253,6 +264,7 @@ func (o *owner) tick() {
 	o.tickLoad(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
+	o.tickBeacons(now)
 	o.tickLags(now)
 	o.drainTodo()
 	if o.n.net.Load() != nil {
@@ -263,9 +275,36 @@ func (o *owner) tick() {
 // publish makes a new moment visible to readers and wakes those who wait.
 func (o *owner) publish(lsn uint64) {
 	old := o.n.view.Load()
-	o.n.view.Store(&view{store: o.n.store.View(), lsn: lsn, changed: make(chan struct{})})
+	o.publishAfter(lsn, nil, old != nil && old.lsn == lsn)
+}
+
+// publishAfter is publish for a moment that placed led to. Where that changed no row,
+// those who wait for rows sleep on.
+func (o *owner) publishAfter(lsn uint64, placed []store.Placed, quiet bool) {
+	old := o.n.view.Load()
+	next := &view{store: o.n.store.View(), lsn: lsn, changed: make(chan struct{}), edited: make(chan struct{})}
+	if old != nil {
+		next.pings = old.pings
+	}
+	for _, p := range placed {
+		if p.Memo.Kind() != memo.KindPing {
+			continue
+		}
+		next.pings = maps.Clone(next.pings)
+		if next.pings == nil {
+			next.pings = map[memo.SpaceID]uint64{}
+		}
+		next.pings[p.Memo.Space]++
+	}
+	if quiet && old != nil {
+		next.edited = old.edited
+	}
+	o.n.view.Store(next)
 	if old != nil {
 		close(old.changed)
+		if !quiet {
+			close(old.edited)
+		}
 	}
 }
 
@@ -276,6 +315,7 @@ func (o *owner) project(placed []store.Placed) error {
 
 // projectFrom is project where everything up to lsn is projected and not published.
 func (o *owner) projectFrom(lsn uint64, placed []store.Placed) error {
+	before, from := o.n.view.Load(), lsn
 	if len(placed) > 0 {
 		memos := make([]*memo.Memo, len(placed))
 		for i, p := range placed {
@@ -291,9 +331,13 @@ func (o *owner) projectFrom(lsn uint64, placed []store.Placed) error {
 			return fmt.Errorf("project: %w", err)
 		}
 	}
-	o.publish(lsn)
+	// What lies between was a state, which has rows.
+	o.publishAfter(lsn, placed, before.lsn == from && !slices.ContainsFunc(placed, notPing))
+	o.attachedMemos(placed, before)
 	return nil
 }
+
+func notPing(p store.Placed) bool { return p.Memo.Kind() != memo.KindPing }
 
 func changesOf(memos []*memo.Memo) []projection.Change {
 	var out []projection.Change

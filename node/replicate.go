@@ -84,6 +84,17 @@ func (n *Node) Admitted(id memo.SpaceID, p gossip.Peer) bool {
 	return s != nil && s.admitted[p]
 }
 
+// Rendezvous returns what the members of a space are found by. It serves the driver
+// and may be called from any goroutine.
+func (n *Node) Rendezvous(id memo.SpaceID) (gossip.Rendezvous, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s := n.spaces[id]; s != nil {
+		return s.rendezvous, true
+	}
+	return gossip.Rendezvous{}, false
+}
+
 func (n *Node) admit(id memo.SpaceID, p PeerID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -175,6 +186,7 @@ func (o *owner) askFold(id memo.SpaceID) {
 func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 	out := &gossip.Attached{Space: d.Space, From: d.From, Session: d.Session, Bytes: d.Bytes}
 	if err := o.ready(); err != nil {
+		out.Excused = true
 		o.n.log.Debug("cannot attach now", "peer", d.From, "err", err) // tellReady says it once
 		return out
 	}
@@ -189,9 +201,11 @@ func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 		o.load.attached(out.Fresh, o.n.opts.Now().Sub(begun))
 	}
 	if err != nil {
+		out.Excused = true
 		o.n.log.Error("cannot attach what a peer sent", "peer", d.From, "err", err)
 		return out
 	}
+	out.Excused = len(o.delayed.runs) > 0 // later runs may wait for one of them
 	out.Orphans = len(res.Orphans) > 0
 	o.dirty = o.dirty || out.Fresh > 0
 	if err := errors.Join(res.Refused...); err != nil {
@@ -217,6 +231,15 @@ func (o *owner) admitted(a gossip.Admit) {
 	}
 	if s.know(a.Peer, addrs) {
 		o.save()
+	}
+}
+
+// pin stays connected with a peer of a space, now and after a restart.
+func (o *owner) pin(id memo.SpaceID, p PeerID, addrs []string) {
+	o.state.find(id.String()).pin(p)
+	o.save()
+	if net := o.n.net.Load(); net != nil {
+		net.Keep(p, addrs)
 	}
 }
 

@@ -33,8 +33,7 @@ var silence = sync.OnceFunc(func() {
 	}
 })
 
-// newHost returns a libp2p host that listens on the addresses of o: on all of
-// them, or on what is possible when they are the default ones.
+// newHost returns a libp2p host that does not listen yet.
 func (s *Server) newHost(key ed25519.PrivateKey, o Options) (host.Host, error) {
 	silence()
 	identity, err := crypto.UnmarshalEd25519PrivateKey(key)
@@ -65,6 +64,11 @@ func (s *Server) newHost(key ed25519.PrivateKey, o Options) (host.Host, error) {
 		libp2p.AddrsFactory(s.relays.addrs),
 		libp2p.EnableRelay(), // dials through relays; NoListenAddrs turns it off
 		libp2p.DisableMetrics(),
+		// When to dial is decided in keep.go. libp2p would give QUIC up after 100
+		// attempts of which fewer than 5 succeeded, as they do while a machine is
+		// offline, and try one in 100 from then on, for hours once it is back.
+		libp2p.UDPBlackHoleSuccessCounter(nil),
+		libp2p.IPv6BlackHoleSuccessCounter(nil),
 	}
 	if o.traverses() {
 		options = append(options, libp2p.EnableAutoNATv2(), libp2p.EnableHolePunching())
@@ -73,13 +77,11 @@ func (s *Server) newHost(key ed25519.PrivateKey, o Options) (host.Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start libp2p: %w", err)
 	}
-	if err := listen(h, o); err != nil {
-		h.Close()
-		return nil, err
-	}
 	return h, nil
 }
 
+// listen listens on the addresses of o: on all of them, or on what is possible when
+// they are the default ones.
 func listen(h host.Host, o Options) error {
 	wanted := o.Listen
 	if wanted == nil {

@@ -43,6 +43,11 @@ const (
 	// maxMembers bounds the peers remembered per space, maxHas the authors
 	// remembered of what one of them has.
 	maxMembers, maxHas = 4096, 1 << 16
+	// maxPinned is how many peers of a space are pinned: the first that were known, whom
+	// its ticket named or who came before others. Every other choice of whom to turn to
+	// is among them, so that whoever comes with very many keys later does not keep us
+	// from those.
+	maxPinned = 4
 )
 
 // Config is what a Core needs to know from the start.
@@ -107,10 +112,16 @@ type space struct {
 	nextAE  time.Time
 	roots   roots
 	hearing hearing
+
+	looked, opened int // choices of whom to turn to: by the timer, of those that are due
+
+	suspects []suspect // ascending by author
 }
 
 // member is a peer that takes part in a space, connected or not.
 type member struct {
+	pinned   bool
+	turned   time.Time   // when we opened recon with it last
 	proved   bool        // showed in a HELLO that it knows the secret
 	has      memo.Vector // what it said or showed to have, at most maxHas authors
 	due      time.Time   // when to start recon; zero: no reason to
@@ -122,6 +133,7 @@ type member struct {
 	orphan   memo.Head // a run it relayed whose causes were missing; seq 0: none
 	orphanAt time.Time
 	hinted   time.Time // when a hint last asked for recon
+	again    time.Time // when a fork last did, or will
 	failures int       // sessions that failed in a row
 
 	announces Pace          // of the announcements it signed
@@ -162,7 +174,7 @@ func (c *Core) Know(now time.Time, id memo.SpaceID, p Peer) {
 	if s == nil || p == c.cfg.Self || s.members[p] != nil || len(s.members) >= maxMembers {
 		return
 	}
-	m := &member{}
+	m := &member{pinned: len(s.order) < maxPinned}
 	s.members[p] = m
 	i, _ := slices.BinarySearchFunc(s.order, p, Peer.Compare)
 	s.order = slices.Insert(s.order, i, p)
@@ -208,6 +220,8 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.heard(now, in, e)
 	case Linked:
 		c.linked(now, in)
+	case Met:
+		c.Know(now, in.Space, in.Peer)
 	case *Attached:
 		c.attached(now, in, e)
 	case Want:

@@ -104,17 +104,36 @@ func (c *Core) covers(s *space, h memo.Head) bool {
 	return c.cfg.Holdings.Vector(s.id).Covers(h.Author, h.Seq)
 }
 
-// pickRandom asks for recon with one connected member.
+// pickRandom asks for recon with one connected member, in turn a pinned one.
 func (c *Core) pickRandom(now time.Time, s *space) {
-	var idle []*member
+	var idle []Peer
 	for _, p := range s.order {
 		if c.up[p] && !c.busy(p, s.id) {
-			idle = append(idle, s.members[p])
+			idle = append(idle, p)
 		}
 	}
 	if len(idle) > 0 {
-		c.wantRecon(idle[c.rng.IntN(len(idle))], now)
+		c.wantRecon(s.members[c.choose(s, &s.looked, idle)], now)
 	}
+}
+
+// choose takes one of some peers at random, and every other time the pinned one among
+// them to whom we turned longest ago. times counts the choices of a kind.
+func (c *Core) choose(s *space, times *int, among []Peer) Peer {
+	random := among[c.rng.IntN(len(among))]
+	if *times++; *times%2 == 0 {
+		return random
+	}
+	best := Peer{}
+	for _, p := range among {
+		if m := s.members[p]; m.pinned && (best == Peer{} || m.turned.Before(s.members[best].turned)) {
+			best = p
+		}
+	}
+	if best == (Peer{}) {
+		return random
+	}
+	return best
 }
 
 // want starts recon at once with the origin, if it is connected, else with one
@@ -154,7 +173,7 @@ func (c *Core) openDue(now time.Time, e *Effects) {
 			if len(ready) == 0 {
 				break
 			}
-			p := ready[c.rng.IntN(len(ready))]
+			p := c.choose(s, &s.opened, ready)
 			c.open(now, s, p, s.members[p], e)
 		}
 	}

@@ -62,8 +62,10 @@ type replica struct {
 	turning  bool          // it asked for a Turn
 	busy     time.Duration // deliveries attach in order: not before
 	opened   int           // streams
+	sent     int           // bytes on them
 	ended    time.Duration // when its last own session did
 	fetched  []Fetched
+	after    [][]byte                 // frames that a liar sends behind the next
 	twist    func(data []byte) []byte // what a liar sends instead of a frame; nil: honest
 	heard    []Announced
 }
@@ -269,7 +271,7 @@ func (r *replica) tick() {
 func (r *replica) write(n, size int) {
 	var deps []memo.Head
 	for m := range r.shelf.vec.All() {
-		if m.Author != r.id && (r.head.Seq == 0 && m.Author == r.w.replicas[0].id || r.w.rng.IntN(3) == 0) {
+		if m.Author != r.id && (r.head.Seq == 0 && m.Author == r.w.replicas[0].id || r.w.rng.IntN(3) == 0) && len(deps) < memo.MaxDeps {
 			deps = append(deps, m.Head)
 		}
 	}
