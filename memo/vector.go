@@ -11,6 +11,10 @@ import (
 type Mark struct {
 	Head
 	Time Time
+	// Forked says that the cut holds a proof that the author forked its chain. What
+	// the cut has of him is then more than a prefix that ends in Head: of all his
+	// branches, of which Head is the greatest by (seq, digest).
+	Forked bool
 }
 
 // Vector maps each author to the head of its chain: a causal cut, since chains
@@ -67,13 +71,25 @@ func (v Vector) Clone() Vector {
 	return Vector{tree: v.tree.Copy()}
 }
 
-// Join takes the entries of o that are ahead: the greater (seq, digest) wins.
+// Join takes the entries of o that are ahead: the greater (seq, digest) wins. Who
+// is marked as forked in one of them stays so.
 func (v *Vector) Join(o Vector) {
 	for m := range o.All() {
-		if mine, ok := v.Get(m.Author); !ok || mine.before(m) {
-			v.Set(m)
+		mine, ok := v.Get(m.Author)
+		if joined := mine.Join(m); !ok || joined != mine {
+			v.Set(joined)
 		}
 	}
+}
+
+// Join returns the entry of two cuts' union; m and o are of one author, or m is zero.
+func (m Mark) Join(o Mark) Mark {
+	forked := m.Forked || o.Forked
+	if m.before(o) {
+		m = o
+	}
+	m.Forked = forked
+	return m
 }
 
 // CoversAll reports whether every entry of o is in the cut v.

@@ -28,13 +28,15 @@ type View struct {
 type spaceView struct {
 	genesis     *memo.Memo
 	sealed, all memo.Vector
+	forks       map[memo.Author]Fork
+	proofs      map[accusation]memo.Mark
 	root        func() (memo.ID, error) // computed once, on demand
 }
 
 // freeze makes the spaceView of sp as it is now. old is the one before, or nil;
 // while the sealed cut stands still they share the root.
 func (sp *space) freeze(old *spaceView) *spaceView {
-	v := &spaceView{genesis: sp.genesis, sealed: sp.sealed.Clone(), all: sp.all.Clone()}
+	v := &spaceView{genesis: sp.genesis, sealed: sp.sealed.Clone(), all: sp.all.Clone(), forks: sp.forks, proofs: sp.proofs}
 	if old != nil && !sp.moved {
 		v.root = old.root
 	} else {
@@ -126,7 +128,7 @@ func (v *View) NextRun(space memo.SpaceID, author memo.Author, after uint64) (or
 			continue
 		}
 		if p.first > after+1 {
-			break
+			continue // of a branch that goes on from within another run
 		}
 		return p.order, seqOf(it.Key), true, nil
 	}
@@ -136,7 +138,8 @@ func (v *View) NextRun(space memo.SpaceID, author memo.Author, after uint64) (or
 	return 0, 0, false, fmt.Errorf("%w: no run holds memo %d of %s", errIndex, after+1, author)
 }
 
-// Run returns the encoded run whose head is the author's memo last.
+// Run returns the encoded run whose head is the author's memo last; of several
+// branches, that which came first.
 func (v *View) Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte, error) {
 	if last == 0 || !v.space(space).sealed.Covers(author, last) {
 		return nil, fmt.Errorf("%w: run of %s to seq %d is not attached", ErrNoRun, author, last)
@@ -155,7 +158,13 @@ func (v *View) Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte,
 	if !v.floor.above(p.pos) {
 		return nil, fmt.Errorf("%w: the run of %s to seq %d: %w", ErrNoRun, author, last, ErrNoBody)
 	}
-	e, err := v.log.ReadAt(p.pos)
+	return v.rawRun(space, author, p.first, last, p.pos)
+}
+
+// rawRun returns the encoded run from first to last of which pos is the record, or
+// that of the seal.
+func (v *View) rawRun(space memo.SpaceID, author memo.Author, first, last uint64, pos walfs.Position) ([]byte, error) {
+	e, err := v.log.ReadAt(pos)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +175,7 @@ func (v *View) Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte,
 		c, err := decodeCommit(e)
 		return []byte(c.Genesis), err
 	}
-	return v.ownRun(space, author, p.first, last, e)
+	return v.ownRun(space, author, first, last, e)
 }
 
 // ownRun puts a run together from own memos and their seal, the record e.
