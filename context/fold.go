@@ -67,9 +67,7 @@ func (t Trees) take(qc Context, part []*memo.Memo) (Context, error) {
 	}
 	var marks memo.Vector
 	for _, m := range part {
-		if mark, ok := marks.Get(m.Author); !ok || ahead(m.Head(), mark.Head) {
-			marks.Set(memo.Mark{Head: m.Head(), Time: m.Time})
-		}
+		marks.Add(memo.Mark{Head: m.Head(), Time: m.Time})
 	}
 	markForked(&marks, qc.Below, part)
 	next := merge.Root{Params: t.Params}

@@ -27,7 +27,8 @@ var ErrUnknownKind = errors.New("memo of a kind this version does not know; a ne
 // ErrInvalid reports a memo, run or key that breaks a rule of its format.
 var ErrInvalid = errors.New("invalid")
 
-// Body is what a memo says: *Genesis, *Edit, Join, *ForkProof or *Opaque.
+// Body is what a memo says: *Genesis, *Edit, *Ping, Join, *Grant, *Revoke,
+// *ForkProof or *Opaque.
 type Body interface {
 	kind() Kind
 	encode() ([]byte, error)
@@ -53,7 +54,7 @@ func (o *Opaque) encode() ([]byte, error) { return o.Raw, nil }
 // check refuses the kinds that decode to a body of their own.
 func (o *Opaque) check() error {
 	switch o.Kind {
-	case KindGenesis, KindEdit, KindJoin, KindForkProof:
+	case KindGenesis, KindEdit, KindPing, KindJoin, KindGrant, KindRevoke, KindForkProof:
 		return fmt.Errorf("%w: an opaque body of the known kind %d", ErrInvalid, o.Kind)
 	}
 	return canonical(o.Raw)
@@ -135,12 +136,18 @@ func decodeBody(k Kind, raw Raw) (Body, error) {
 		return &g, nil
 	case KindEdit:
 		return decodeEdit(raw)
+	case KindPing:
+		return decodePing(raw)
 	case KindJoin:
 		var none []Raw
 		if err := Unmarshal(raw, &none); err != nil || len(none) != 0 {
 			return nil, fmt.Errorf("%w: the body of a join is empty", ErrMalformed)
 		}
 		return Join{}, nil
+	case KindGrant:
+		return decodeGrant(raw)
+	case KindRevoke:
+		return decodeRevoke(raw)
 	case KindForkProof:
 		return decodeForkProof(raw)
 	default:

@@ -34,6 +34,17 @@
 // to a Counter in all; a Change adds values to a Multi or elements to a Set and
 // lists those it removes. What becomes of them is told in package merge.
 //
+// # Pings
+//
+// A ping is a memo that changes nothing: it claims what its author had attached
+// and refers to pings of others. What pings mean is told in package beacon.
+//
+// # Rights
+//
+// In a space of Members a Grant says who may write, a Revoke up to which of an
+// author's memos they are good. Both are valid whoever writes them; who may, and
+// what follows, is told in package store.
+//
 // # Fork proofs
 //
 // A ForkProof is evidence that an author wrote two memos for one place of its chain:

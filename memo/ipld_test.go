@@ -240,6 +240,16 @@ func bodyParts(t failer, body Body) any {
 			topics = append(topics, []any{topic.Topic, rows})
 		}
 		return topics
+	case *Ping:
+		return pingParts(b)
+	case *Grant:
+		return []any{b.Author[:], uint64(b.Role)}
+	case *Revoke:
+		var last any
+		if b.Seq > 0 {
+			last = b.ID
+		}
+		return []any{b.Author[:], b.Seq, last}
 	case *Opaque:
 		return rawParts(t, b.Raw)
 	default: // Join

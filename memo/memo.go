@@ -175,6 +175,8 @@ func (m *Memo) check() error {
 	switch b := m.Body.(type) {
 	case *Edit:
 		return b.checkAuthor(m.Author, m.Time)
+	case *Ping:
+		return b.checkMemo(m)
 	case *ForkProof:
 		return b.checkIn(m)
 	}

@@ -62,6 +62,13 @@ func TestNewRefusesWhatDecodeRefuses(t *testing.T) {
 		"delete with a value":        editOf("t", "r", Delta{Op: Op{Value: Int(1)}}),
 		"opaque body of a join":      &Opaque{Kind: KindJoin, Raw: Raw{0x81, 0x01}},
 		"opaque body of an edit":     &Opaque{Kind: KindEdit, Raw: Raw{0x80}},
+		"opaque body of a grant":     &Opaque{Kind: KindGrant, Raw: Raw{0x80}},
+		"opaque body of a revoke":    &Opaque{Kind: KindRevoke, Raw: Raw{0x80}},
+		"grant to nobody":            &Grant{},
+		"grant of an unknown role":   &Grant{Author: g.Author, Role: 2},
+		"revocation of nobody":       &Revoke{},
+		"good memo without a digest": &Revoke{Author: g.Author, Seq: 3},
+		"good digest without a memo": &Revoke{Author: g.Author, ID: g.ID()},
 		"tree parameters overflow":   &Genesis{Name: "x", W: 1 << 62, M: 16, Rho: 1},
 		"endless beacon rate":        &Genesis{Name: "x", W: 1, M: 4, Rho: math.Inf(1)},
 		"beacon rate that is no one": &Genesis{Name: "x", W: 1, M: 4, Rho: math.NaN()},
@@ -119,6 +126,9 @@ func drawBody(t *rapid.T) Body {
 	})
 	if rapid.IntRange(0, 4).Draw(t, "opaque") == 0 {
 		return &Opaque{Kind: Kind(rapid.IntRange(0, 8).Draw(t, "kind")), Raw: raws.Draw(t, "body")}
+	}
+	if rapid.IntRange(0, 9).Draw(t, "ping") == 0 {
+		return &Ping{VecRoot: Sum(nil), Refs: []Head{{Seq: rapid.Uint64Range(0, 2).Draw(t, "ref"), ID: Sum(nil)}}}
 	}
 	text := func(label string) string {
 		return rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "h", "ä", "", "\xff", "a\x00"}).Draw(t, label)

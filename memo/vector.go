@@ -7,7 +7,9 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// Mark is one author's entry of a Vector: the head of its attached chain.
+// Mark is one author's entry of a Vector: the head of its attached chain, and the
+// greatest time of the author's memos up to it. That is the head's own unless the
+// author's clock ran backward.
 type Mark struct {
 	Head
 	Time Time
@@ -15,6 +17,17 @@ type Mark struct {
 	// the cut has of him is then more than a prefix that ends in Head: of all his
 	// branches, of which Head is the greatest by (seq, digest).
 	Forked bool
+}
+
+// Join returns the mark of both chains: the greater head by (seq, digest), the
+// greater time; forked if either says so.
+func (m Mark) Join(o Mark) Mark {
+	t, forked := max(m.Time, o.Time), m.Forked || o.Forked
+	if m.before(o) {
+		m = o
+	}
+	m.Time, m.Forked = t, forked
+	return m
 }
 
 // Vector maps each author to the head of its chain: a causal cut, since chains
@@ -62,6 +75,14 @@ func (v *Vector) Set(m Mark) {
 	v.tree.Set(m)
 }
 
+// Add joins the mark into the author's entry, as for a memo that the cut has too.
+func (v *Vector) Add(m Mark) {
+	if mine, ok := v.Get(m.Author); ok {
+		m = mine.Join(m)
+	}
+	v.Set(m)
+}
+
 // Clone returns a copy that changes on its own, in O(1). Like Set it belongs to
 // the owner of v.
 func (v Vector) Clone() Vector {
@@ -71,25 +92,11 @@ func (v Vector) Clone() Vector {
 	return Vector{tree: v.tree.Copy()}
 }
 
-// Join takes the entries of o that are ahead: the greater (seq, digest) wins. Who
-// is marked as forked in one of them stays so.
+// Join adds the entries of o: per author the greater head by (seq, digest).
 func (v *Vector) Join(o Vector) {
 	for m := range o.All() {
-		mine, ok := v.Get(m.Author)
-		if joined := mine.Join(m); !ok || joined != mine {
-			v.Set(joined)
-		}
+		v.Add(m)
 	}
-}
-
-// Join returns the entry of two cuts' union; m and o are of one author, or m is zero.
-func (m Mark) Join(o Mark) Mark {
-	forked := m.Forked || o.Forked
-	if m.before(o) {
-		m = o
-	}
-	m.Forked = forked
-	return m
 }
 
 // CoversAll reports whether every entry of o is in the cut v.

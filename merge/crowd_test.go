@@ -98,12 +98,13 @@ func (s memoSet) places() (out []int) {
 // naiveRoot is the encoded root of a set of memos by the rules alone: no joins, no
 // tree but the naive one.
 func (c crowd) naiveRoot(t *rapid.T, p merge.Params, s memoSet) []byte {
-	rows, last := map[string][]mergetest.Write{}, map[memo.Author]*memo.Memo{}
+	rows, last, latest := map[string][]mergetest.Write{}, map[memo.Author]*memo.Memo{}, map[memo.Author]memo.Time{}
 	for _, i := range s.places() {
 		for key, w := range c.writes[i] {
 			rows[key] = append(rows[key], w)
 		}
 		m := c.events[i].Memo
+		latest[m.Author] = max(latest[m.Author], m.Time)
 		if l := last[m.Author]; l == nil || l.Seq < m.Seq || l.Seq == m.Seq && string(idOf(l)) < string(idOf(m)) {
 			last[m.Author] = m
 		}
@@ -119,7 +120,7 @@ func (c crowd) naiveRoot(t *rapid.T, p merge.Params, s memoSet) []byte {
 		}
 	}
 	for author, m := range last {
-		vector[string(author[:])] = marshal(t, arr{m.Seq, m.ID(), m.Time, false})
+		vector[string(author[:])] = marshal(t, arr{m.Seq, m.ID(), latest[author], false})
 	}
 	return marshal(t, arr{1, arr{p.Space, p.W, p.M, p.D}, naiveBuild(p, vector), naiveBuild(p, states)})
 }

@@ -189,10 +189,11 @@ func vectorOf(t testing.TB, b blocks, entry any) memo.ID {
 func TestMergeVectorByExample(t *testing.T) {
 	b, low, high := blocks{}, memo.ID{1}, memo.ID{2}
 	for name, c := range map[string]struct{ a, b, want arr }{
-		"the longer chain": {arr{2, low, 5, false}, arr{1, high, 9, false}, arr{2, low, 5, false}},
-		"a fork":           {arr{2, low, 5, false}, arr{2, high, 4, false}, arr{2, high, 4, false}},
-		"forked by either": {arr{2, low, 5, false}, arr{1, low, 4, true}, arr{2, low, 5, true}},
-		"a forged time":    {arr{2, low, 5, false}, arr{2, low, 6, false}, arr{2, low, 6, false}},
+		"the longer chain":   {arr{2, low, 5, false}, arr{1, high, 4, false}, arr{2, low, 5, false}},
+		"a clock ran back":   {arr{2, low, 5, false}, arr{1, high, 9, false}, arr{2, low, 9, false}},
+		"a fork":             {arr{2, low, 5, false}, arr{2, high, 4, false}, arr{2, high, 5, false}},
+		"forked by either":   {arr{2, low, 5, false}, arr{1, low, 4, true}, arr{2, low, 5, true}},
+		"one says the later": {arr{2, low, 5, false}, arr{2, low, 6, false}, arr{2, low, 6, false}},
 	} {
 		want := vectorOf(t, b, c.want)
 		for _, ids := range [][2]memo.ID{{vectorOf(t, b, c.a), vectorOf(t, b, c.b)}, {vectorOf(t, b, c.b), vectorOf(t, b, c.a)}} {

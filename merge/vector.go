@@ -51,14 +51,14 @@ func decodeVectorEntry(b []byte) (vectorEntry, error) {
 	return e, r.end()
 }
 
-// join keeps the greater head by (seq, digest), the rule of memo.Vector; the
-// time tells apart only forged entries. Once forked, always forked.
+// join keeps the greater head by (seq, digest) and the greater time, the rule of
+// memo.Mark. Once forked, always forked.
 func (e vectorEntry) join(o vectorEntry) vectorEntry {
-	forked := e.Forked || o.Forked
-	if cmp.Or(cmp.Compare(e.Seq, o.Seq), e.ID.Compare(o.ID), cmp.Compare(e.Time, o.Time)) < 0 {
+	forked, t := e.Forked || o.Forked, max(e.Time, o.Time)
+	if cmp.Or(cmp.Compare(e.Seq, o.Seq), e.ID.Compare(o.ID)) < 0 {
 		e = o
 	}
-	e.Forked = forked
+	e.Forked, e.Time = forked, t
 	return e
 }
 

@@ -285,7 +285,7 @@ func (st *foreignState) bounds(said merge.Row) error {
 			return fmt.Errorf("it stands on memo %d of %s, which its root does not cover", p.Seq, p.Author)
 		case p.Seq == head.Seq && p.ID != head.ID:
 			return fmt.Errorf("it stands on another memo %d of %s than its root", p.Seq, p.Author)
-		case p.Time > head.Time || p.Seq == head.Seq && p.Time != head.Time:
+		case p.Time > head.Time:
 			return fmt.Errorf("it stands on memo %d of %s, of a time that its chain does not have", p.Seq, p.Author)
 		}
 	}

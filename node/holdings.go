@@ -16,6 +16,8 @@ func (h holdings) Vector(s memo.SpaceID) memo.Vector { return h.now().Vector(s) 
 
 func (h holdings) VecRoot(s memo.SpaceID) (memo.ID, error) { return h.now().VecRoot(s) }
 
+func (h holdings) VecTree(s memo.SpaceID) (merge.BlockGetter, error) { return h.now().VecTree(s) }
+
 func (h holdings) NextRun(s memo.SpaceID, a memo.Author, after uint64) (order, last uint64, ok bool, err error) {
 	return h.now().NextRun(s, a, after)
 }

@@ -270,12 +270,7 @@ func (o *owner) answerJoin(from PeerID, req joinRequest) ([]byte, error) {
 	if err := s.use(t.Nonce, from); err != nil {
 		return nil, err
 	}
-	rep := joinReply{Secret: gossip.Secret(s.Secret)}
-	for _, k := range s.Peers {
-		if p, err := memo.ParseAuthor(k.ID); err == nil && p != from && len(rep.Peers) < maxIntroduced {
-			rep.Peers = append(rep.Peers, joinPeer{ID: p, Addrs: k.Addrs})
-		}
-	}
+	rep := joinReply{Secret: gossip.Secret(s.Secret), Peers: s.introduce(from)}
 	s.know(from, req.Addrs[:min(len(req.Addrs), maxTicketAddrs)])
 	if err := o.state.save(o.n.dir); err != nil {
 		return nil, errors.New("the issuer cannot record the use of the ticket; try again later")
@@ -283,9 +278,6 @@ func (o *owner) answerJoin(from PeerID, req joinRequest) ([]byte, error) {
 	o.core.Know(o.n.opts.Now(), w.Space, from)
 	return memo.Marshal(rep)
 }
-
-// maxIntroduced bounds the peers a joining peer is told about.
-const maxIntroduced = 32
 
 // use counts one use of a ticket. The same peer may come again: its first answer
 // may have been lost.

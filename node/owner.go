@@ -33,8 +33,10 @@ type owner struct {
 	waiting []*askFetch            // at most maxFetchWaiters
 	cold    map[memo.SpaceID]*cold // of spaces that had a layer
 	todo    []gossip.Input         // what the protocol is told once it did its step
+	turn    chan struct{}          // holds one while the protocol asks for a turn
 
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
+	lagging  lagging
 }
 
 // counters are reported by Status.
@@ -54,7 +56,7 @@ type call interface{ do(o *owner) }
 func newOwner(n *Node, st *state) *owner {
 	o := &owner{
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, past: map[memo.SpaceID]*memo.Vector{}, open: map[*Space]*openRun{},
-		synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, adopting: map[memo.SpaceID]*adopting{},
+		turn: make(chan struct{}, 1), synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, adopting: map[memo.SpaceID]*adopting{},
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
@@ -210,6 +212,8 @@ func (o *owner) run() {
 			o.step(in)
 		case c := <-o.n.calls:
 			c.do(o)
+		case <-o.turn:
+			o.step(gossip.Turn{})
 		case <-o.seal:
 			_ = o.sealOpen() // it tries again; tellReady says why
 		case <-tick.C:
@@ -246,6 +250,7 @@ func (o *owner) tick() {
 	o.attachDue(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
+	o.tickLags(now)
 	o.drainTodo()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})

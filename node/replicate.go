@@ -131,6 +131,12 @@ func (o *owner) stepOne(in gossip.Input) {
 	if net := o.n.net.Load(); net != nil {
 		net.Do(&o.eff)
 	}
+	if o.eff.Again {
+		select {
+		case o.turn <- struct{}{}:
+		default: // it has one coming
+		}
+	}
 	o.eff.Reset()
 }
 

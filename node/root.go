@@ -257,7 +257,7 @@ func (s *Space) tailWithin(ctx context.Context, below memo.Vector, heads []memo.
 				}
 				seq = m.Seq
 				out.memos = append(out.memos, m)
-				out.vector.Set(memo.Mark{Head: m.Head(), Time: m.Time})
+				out.vector.Add(memo.Mark{Head: m.Head(), Time: m.Time})
 				todo = append(todo, m.Deps...)
 			}
 		}

@@ -69,6 +69,9 @@ type MemberStatus struct {
 	// Ahead is how many memos the peer is known to have that are not here; Lacks
 	// is how many are here that it is not known to have.
 	Ahead, Lacks uint64
+	// AheadSince and LacksSince are since when there are any, to a second; zero when
+	// there are none.
+	AheadSince, LacksSince time.Time
 }
 
 // Spaces lists the spaces of this node by name.
@@ -100,6 +103,9 @@ func (v *view) info(s *Space) SpaceInfo {
 	return i
 }
 
+// Vector returns what is attached here: the newest memo of each author.
+func (s *Space) Vector() memo.Vector { return s.node.view.Load().store.Vector(s.id) }
+
 // Status reports the node's state.
 func (n *Node) Status(ctx context.Context) (Status, error) {
 	c := &askStatus{reply: make(chan Status, 1)}
@@ -122,9 +128,7 @@ func (c *askStatus) do(o *owner) {
 		s := SpaceStatus{SpaceInfo: info}
 		mine := n.view.Load().store.Vector(info.ID)
 		o.core.Members(info.ID, func(p gossip.Peer, up bool, has memo.Vector) {
-			s.Members = append(s.Members, MemberStatus{
-				Peer: p, Connected: up, Ahead: lead(has, mine), Lacks: lead(mine, has),
-			})
+			s.Members = append(s.Members, o.memberStatus(info.ID, p, up, has, mine))
 		})
 		s.Layer, s.Liars = o.layerStatus(info.ID, mine)
 		if c := o.cold[info.ID]; c != nil {
@@ -133,6 +137,14 @@ func (c *askStatus) do(o *owner) {
 		st.Spaces = append(st.Spaces, s)
 	}
 	c.reply <- st
+}
+
+// memberStatus compares what a member has with mine.
+func (o *owner) memberStatus(id memo.SpaceID, p PeerID, up bool, has, mine memo.Vector) MemberStatus {
+	m := MemberStatus{Peer: p, Connected: up, Ahead: lead(has, mine), Lacks: lead(mine, has)}
+	since := o.lagging.of(lagKey{id, p}, o.n.opts.Now(), m.Ahead > 0, m.Lacks > 0)
+	m.AheadSince, m.LacksSince = since.ahead, since.lacks
+	return m
 }
 
 // layerStatus describes the layer of a space, of which mine is here.

@@ -154,7 +154,7 @@ func (s *Server) Ask(ctx context.Context, p gossip.Peer, addrs []string, request
 func (s *Server) exchange(ctx context.Context, id peer.ID, request []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	st, err := s.host.NewStream(network.WithNoDial(ctx, "join"), id, joinProtocol)
+	st, err := s.host.NewStream(overAny(ctx, "join"), id, joinProtocol)
 	if err != nil {
 		return nil, fmt.Errorf("open stream: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -123,7 +124,10 @@ func (s *Server) connect(p gossip.Peer, k *kept) error {
 
 // whileSettled returns when p is neither connected nor blocked, and whether it
 // was blocked in between, so that waiting before the next attempt makes no sense.
+// Where a relay connects us, a direct connection is tried now and then.
 func (s *Server) whileSettled(p gossip.Peer, k *kept) (cut bool) {
+	again := time.NewTicker(straightenEvery)
+	defer again.Stop()
 	for s.ctx.Err() == nil {
 		blocked := s.gater.Blocked(p)
 		cut = cut || blocked
@@ -133,8 +137,13 @@ func (s *Server) whileSettled(p gossip.Peer, k *kept) (cut bool) {
 		select {
 		case <-s.ctx.Done():
 		case <-k.wake:
+			continue
+		case <-again.C:
 		case <-k.redial:
 			cut = true
+		}
+		if err := s.straighten(k.id); err != nil && s.ctx.Err() == nil {
+			s.log.Debug("still connected through a relay", "peer", p, "err", err)
 		}
 	}
 	return cut
@@ -156,12 +165,16 @@ func (s *Server) pause(k *kept, d time.Duration) bool {
 // dial connects to a peer at the addresses known of it. When to try is decided
 // here, so libp2p's own pauses between attempts are lifted.
 func (s *Server) dial(ctx context.Context, id peer.ID) error {
+	s.clearBackoff(id)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return s.host.Connect(network.WithAllowLimitedConn(ctx, "dial"), peer.AddrInfo{ID: id})
+}
+
+func (s *Server) clearBackoff(id peer.ID) {
 	if sw, ok := s.host.Network().(*swarm.Swarm); ok {
 		sw.Backoff().Clear(id)
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	return s.host.Connect(ctx, peer.AddrInfo{ID: id})
 }
 
 // learn remembers addresses of a peer.

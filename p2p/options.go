@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
+	"github.com/libp2p/go-libp2p"
 	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
@@ -38,15 +42,31 @@ var ErrOptions = errors.New("bad p2p options")
 // Options says how to take part in the network. The zero value is usable.
 type Options struct {
 	// Listen holds the multiaddrs to listen on; all of them must work. Nil means
-	// any free port of every IPv4 interface, over QUIC and TCP where they work.
+	// any free port of every IPv4 interface, over QUIC and TCP where they work. With
+	// none, others reach this peer through relays only.
 	Listen []string
 	// LAN announces this peer on its local network by mDNS, and finds kept peers
 	// that announce themselves.
 	LAN bool
+	// Relay offers this peer to others as a relay, within the limits of a relay.
+	Relay bool
+	// NoNAT turns AutoNAT and hole punching off, for networks without NAT. They are
+	// off as well where only loopback is listened on.
+	NoNAT bool
 	// NoGossip turns topics off: everything travels by recon.
 	NoGossip bool
+	// Host holds further options of the libp2p host, which come after our own: the
+	// seam through which tests put a server on a simulated network.
+	Host []libp2p.Option
 	// Logger receives what an operator may want to know; nil discards it.
 	Logger *slog.Logger
+
+	bounds *bounds // nil: the constants; tests set smaller ones
+}
+
+// bounds holds the limits that tests reach sooner than the constants allow.
+type bounds struct {
+	linger time.Duration // relayLinger
 }
 
 // defaultListen is used when Options.Listen is nil.
@@ -62,9 +82,20 @@ func (o Options) Validate() error {
 	return nil
 }
 
+// traverses reports whether this peer may have to find a way through a NAT.
+func (o Options) traverses() bool {
+	return !o.NoNAT && (o.Listen == nil || slices.ContainsFunc(o.Listen, func(text string) bool {
+		a, err := multiaddr.NewMultiaddr(text)
+		return err == nil && !manet.IsIPLoopback(a)
+	}))
+}
+
 func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.bounds == nil {
+		o.bounds = &bounds{linger: relayLinger}
 	}
 	return o
 }

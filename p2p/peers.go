@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/multiformats/go-multiaddr"
@@ -32,8 +31,8 @@ func (s *Server) Addrs() []string {
 	addrs = append(addrs, s.host.Addrs()...)
 	var texts []string
 	for _, a := range addrs {
-		if manet.IsIP6LinkLocal(a) {
-			continue // means something on its own link only
+		if manet.IsIP6LinkLocal(a) || a.Equal(anyCircuit) {
+			continue // means something on its own link only, or nothing without a relay
 		}
 		if text := peerAddr(a, s.host.ID()); !slices.Contains(texts, text) {
 			texts = append(texts, text)
@@ -41,6 +40,9 @@ func (s *Server) Addrs() []string {
 	}
 	return texts
 }
+
+// anyCircuit is where libp2p listens for what relays bring.
+var anyCircuit = multiaddr.StringCast("/p2p-circuit")
 
 func peerAddr(a multiaddr.Multiaddr, id peer.ID) string { return a.String() + "/p2p/" + id.String() }
 
@@ -52,18 +54,53 @@ func (s *Server) Peers() []gossip.PeerInfo {
 		if err != nil || !s.connected(id) {
 			continue
 		}
-		direct := false
-		info := gossip.PeerInfo{Peer: p, RTT: s.host.Peerstore().LatencyEWMA(id)}
-		for _, c := range s.host.Network().ConnsToPeer(id) {
-			info.Addrs = append(info.Addrs, c.RemoteMultiaddr().String())
-			direct = direct || !isRelayed(c.RemoteMultiaddr())
-		}
-		info.Relayed = !direct
-		slices.Sort(info.Addrs)
-		all = append(all, info)
+		all = append(all, s.describe(id, p))
 	}
 	slices.SortFunc(all, func(a, b gossip.PeerInfo) int { return a.Peer.Compare(b.Peer) })
 	return all
+}
+
+func (s *Server) describe(id peer.ID, p gossip.Peer) gossip.PeerInfo {
+	info := gossip.PeerInfo{
+		Peer: p, RTT: s.host.Peerstore().LatencyEWMA(id), Relayed: s.relayedOnly(id),
+		Pinned: s.keeper.keeps(id), Score: s.blame.score(id),
+	}
+	for _, c := range s.host.Network().ConnsToPeer(id) {
+		info.Addrs = append(info.Addrs, c.RemoteMultiaddr().String())
+		info.Transports = append(info.Transports, transportOf(c.RemoteMultiaddr()))
+		if at := c.Stat().Opened; info.Since.IsZero() || at.Before(info.Since) {
+			info.Since = at
+		}
+	}
+	slices.Sort(info.Addrs)
+	slices.Sort(info.Transports)
+	info.Transports = slices.Compact(info.Transports)
+	return info
+}
+
+// transportOf names how an address is reached; through a relay, how the relay is.
+func transportOf(a multiaddr.Multiaddr) string {
+	name := "other"
+	for _, c := range a {
+		switch c.Protocol().Code {
+		case multiaddr.P_CIRCUIT:
+			return name
+		case multiaddr.P_QUIC_V1:
+			name = "quic"
+		case multiaddr.P_TCP:
+			name = "tcp"
+		case multiaddr.P_WS:
+			if name == "tls" {
+				return "wss"
+			}
+			name = "ws"
+		case multiaddr.P_TLS:
+			name = "tls"
+		case multiaddr.P_WSS:
+			name = "wss"
+		}
+	}
+	return name
 }
 
 // isRelayed reports whether a connection at addr runs through a third peer.
@@ -92,7 +129,7 @@ func (s *Server) measure() {
 func (s *Server) ping(id peer.ID) {
 	ctx, cancel := context.WithTimeout(s.ctx, pingTimeout)
 	defer cancel()
-	if r, ok := <-ping.Ping(network.WithNoDial(ctx, "ping"), s.host, id); ok && r.Error != nil {
+	if r, ok := <-ping.Ping(overAny(ctx, "ping"), s.host, id); ok && r.Error != nil {
 		s.log.Debug("cannot measure a round trip", "peer", id, "err", r.Error)
 	}
 }

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"context"
 	"slices"
 	"sync"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 
 	"lightcone/p2p/gossip"
 )
@@ -129,6 +131,9 @@ func (s *Server) watch(sub event.Subscription) {
 
 // identified notes a peer that speaks recon.
 func (s *Server) identified(id peer.ID, speaks []protocolID) {
+	if slices.Contains(speaks, proto.ProtoIDv2Hop) {
+		poke(s.relays.news)
+	}
 	if !slices.Contains(speaks, reconProtocol) || !s.connected(id) {
 		return
 	}
@@ -140,17 +145,30 @@ func (s *Server) identified(id peer.ID, speaks []protocolID) {
 }
 
 func (s *Server) connectedness(ev event.EvtPeerConnectednessChanged) {
-	if ev.Connectedness != network.Connected {
+	switch {
+	case ev.Connectedness == network.NotConnected:
 		s.presence.set(ev.Peer, false)
 		s.forget(ev.Peer)
-	} else if !s.gater.allows(ev.Peer) { // it slipped in while Block was at work
+		s.relays.lost(ev.Peer)
+	case !s.gater.allows(ev.Peer): // it slipped in while Block was at work
 		s.tasks.spawn(func() { s.host.Network().ClosePeer(ev.Peer) })
+	case ev.Connectedness == network.Connected: // perhaps besides one through a relay
+		s.tasks.spawn(func() { s.unrelay(ev.Peer) })
 	}
 	s.keeper.wake(ev.Peer)
 }
 
-func (s *Server) connected(id peer.ID) bool {
-	return s.host.Network().Connectedness(id) == network.Connected
+// connected reports whether there is a connection, be it through a relay.
+func (s *Server) connected(id peer.ID) bool { return isConnected(s.host.Network().Connectedness(id)) }
+
+func isConnected(c network.Connectedness) bool {
+	return c == network.Connected || c == network.Limited
+}
+
+// overAny returns a context for opening streams on whatever connection there is, be
+// it through a relay, and without dialling.
+func overAny(ctx context.Context, why string) context.Context {
+	return network.WithAllowLimitedConn(network.WithNoDial(ctx, why), why)
 }
 
 // poke leaves a token in a channel of capacity one.

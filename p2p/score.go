@@ -76,7 +76,10 @@ func (b *blame) score(id peer.ID) float64 {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return blameScore * b.peers[p].now(time.Now())
+	if m, blamed := b.peers[p]; blamed {
+		return blameScore * m.now(time.Now())
+	}
+	return 0
 }
 
 // withScores turns peer scoring on for the topics of a space. In that of roots, where

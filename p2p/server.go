@@ -28,6 +28,9 @@ type Server struct {
 	close  func() error
 
 	lan      io.Closer // nil when Options.LAN is off
+	relay    io.Closer // nil when Options.Relay is off
+	relays   relays
+	bounds   bounds
 	gater    *Gater
 	presence presence
 	sessions sessions
@@ -48,9 +51,10 @@ func Serve(ctx context.Context, core Core, o Options) (*Server, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	s := &Server{core: core, log: o.Logger, gater: &Gater{}}
+	s := &Server{core: core, log: o.Logger, gater: &Gater{}, bounds: *o.bounds}
 	var err error
-	if s.host, err = newHost(core.Key(), s.gater, &s.traffic, o); err != nil {
+	s.relays.init()
+	if s.host, err = s.newHost(core.Key(), o); err != nil {
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -72,6 +76,14 @@ func Serve(ctx context.Context, core Core, o Options) (*Server, error) {
 	s.tasks.spawn(func() { s.watch(watch) })
 	s.tasks.spawn(s.tell)
 	s.tasks.spawn(s.measure)
+	s.tasks.spawn(s.reserve)
+	if o.Relay {
+		service, err := s.serveRelay()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("offer to relay: %w", err), s.Close())
+		}
+		s.relay = service
+	}
 	if o.LAN {
 		if err := s.announceLAN(); err != nil { // a convenience: tickets and known addresses still work
 			s.log.Warn("peers of the local network are not found by themselves", "err", err)
@@ -89,8 +101,10 @@ func (s *Server) shut() error {
 	s.detach()
 	s.tasks.stop()
 	var err error
-	if s.lan != nil {
-		err = s.lan.Close()
+	for _, service := range []io.Closer{s.lan, s.relay} {
+		if service != nil {
+			err = errors.Join(err, service.Close())
+		}
 	}
 	err = errors.Join(err, s.host.Close())
 	s.tasks.wait()

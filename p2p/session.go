@@ -119,8 +119,9 @@ func (s *Server) deliver(x *session, st network.Stream) error {
 // read waits for a frame as long as anything moves, and reads it.
 func (x *session) read(st network.Stream, r *bufio.Reader) ([]byte, error) {
 	for {
+		deadline := time.Now().Add(idleTimeout)
 		if !x.out.finished() {
-			if err := st.SetReadDeadline(time.Now().Add(idleTimeout)); err != nil {
+			if err := st.SetReadDeadline(deadline); err != nil {
 				return nil, err
 			}
 		}
@@ -131,7 +132,10 @@ func (x *session) read(st network.Stream, r *bufio.Reader) ([]byte, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil, err
 		}
-		if x.out.finished() || time.Since(time.Unix(0, x.wrote.Load())) > idleTimeout {
+		// One that comes too early is an old one: a stream that we opened and whose
+		// protocol was not agreed on by then remembers it, and reads no more.
+		stuck := time.Now().Before(deadline)
+		if stuck || x.out.finished() || time.Since(time.Unix(0, x.wrote.Load())) > idleTimeout {
 			return nil, ErrIdle
 		}
 	}

@@ -115,7 +115,7 @@ func (s *Server) openSession(o gossip.Open) {
 	s.sessions.add(x)
 	s.tasks.spawn(func() {
 		s.run(x, func(ctx context.Context) (network.Stream, error) {
-			return s.host.NewStream(network.WithNoDial(ctx, "recon"), toID(o.Peer), reconProtocol)
+			return s.host.NewStream(overAny(ctx, "recon"), toID(o.Peer), reconProtocol)
 		})
 	})
 }

@@ -117,7 +117,7 @@ func (v *view) NewStream(ctx context.Context, id peer.ID, protocols ...protocolI
 	if !v.admitted(id) {
 		return nil, network.ErrNoConn
 	}
-	return v.Host.NewStream(network.WithNoDial(ctx, "gossip"), id, protocols...)
+	return v.Host.NewStream(overAny(ctx, "gossip"), id, protocols...)
 }
 
 type viewNetwork struct {
@@ -131,5 +131,8 @@ func (n viewNetwork) Connectedness(id peer.ID) network.Connectedness {
 	if !n.view.admitted(id) {
 		return network.NotConnected
 	}
-	return n.Network.Connectedness(id)
+	if c := n.Network.Connectedness(id); c != network.Limited {
+		return c
+	}
+	return network.Connected // a relay in between is no affair of gossipsub's
 }

@@ -153,8 +153,7 @@ func (s *Store) tookAdoption(a Adopted, heads []SealedMark, at walfs.Placed) {
 		}
 		s.set(authorKey(prefixVector, sp.id, h.Author), encodeMark(joined))
 		sp.sealed.Set(joined)
-		all, _ := sp.all.Get(h.Author)
-		sp.all.Set(all.Join(joined))
+		sp.all.Add(joined)
 		sp.moved = true
 	}
 	sp.changed = true

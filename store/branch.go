@@ -265,8 +265,7 @@ func (s *Store) mark(sp *space, author memo.Author) {
 	m.Forked = true
 	sp.sealed.Set(m)
 	s.set(authorKey(prefixVector, sp.id, author), encodeMark(m))
-	all, _ := sp.all.Get(author)
-	sp.all.Set(all.Join(m))
+	sp.all.Add(m)
 	sp.changed, sp.moved = true, true
 }
 

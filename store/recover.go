@@ -189,8 +189,7 @@ func (s *Store) loadTails(sp *space) error {
 				break // another branch goes on there
 			}
 			t.memos, t.bytes = append(t.memos, m), t.bytes+size
-			mark, _ := sp.all.Get(author)
-			sp.all.Set(mark.Join(memo.Mark{Head: m.Head(), Time: m.Time}))
+			sp.all.Add(memo.Mark{Head: m.Head(), Time: m.Time})
 		}
 		sp.tails[author] = t
 	}

@@ -81,7 +81,7 @@ func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 	}
 	t.memos = append(t.memos, m)
 	t.bytes += encoded
-	sp.all.Set(memo.Mark{Head: m.Head(), Time: m.Time})
+	sp.all.Add(memo.Mark{Head: m.Head(), Time: m.Time})
 	sp.changed = true
 }
 
@@ -103,20 +103,23 @@ func (s *Store) tookGenesis(sp *space, m *memo.Memo) {
 // what waited for them.
 func (s *Store) attached(sp *space, memos []*memo.Memo, where runPlace) error {
 	last := memos[len(memos)-1]
-	mark := memo.Mark{Head: last.Head(), Time: last.Time}
+	head := memo.Mark{Head: last.Head(), Time: last.Time}
 	had, _ := sp.sealed.Get(last.Author)
-	if err := s.fileRun(sp, mark, had, where); err != nil {
+	if err := s.fileRun(sp, head, had, where); err != nil {
 		return s.breakDown(err)
+	}
+	joined := had
+	for _, m := range memos {
+		joined = joined.Join(memo.Mark{Head: m.Head(), Time: m.Time})
 	}
 	if t := sp.tails[last.Author]; t != nil && len(t.memos) == 0 {
 		delete(sp.tails, last.Author)
 		s.del(authorKey(prefixOpen, sp.id, last.Author))
 	}
-	if joined := had.Join(mark); joined != had {
+	if joined != had {
 		s.set(authorKey(prefixVector, sp.id, last.Author), encodeMark(joined))
 		sp.sealed.Set(joined)
-		all, _ := sp.all.Get(last.Author)
-		sp.all.Set(all.Join(joined))
+		sp.all.Add(joined)
 		sp.moved = true
 	}
 	sp.changed = true

@@ -31,6 +31,7 @@ type spaceView struct {
 	forks       map[memo.Author]Fork
 	proofs      map[accusation]memo.Mark
 	root        func() (memo.ID, error) // computed once, on demand
+	tree        func() (merge.BlockGetter, error)
 }
 
 // freeze makes the spaceView of sp as it is now. old is the one before, or nil;
@@ -38,10 +39,15 @@ type spaceView struct {
 func (sp *space) freeze(old *spaceView) *spaceView {
 	v := &spaceView{genesis: sp.genesis, sealed: sp.sealed.Clone(), all: sp.all.Clone(), forks: sp.forks, proofs: sp.proofs}
 	if old != nil && !sp.moved {
-		v.root = old.root
+		v.root, v.tree = old.root, old.tree
 	} else {
 		params, sealed := sp.params(), v.sealed
 		v.root = sync.OnceValues(func() (memo.ID, error) { return merge.BuildVector(params, sealed, nil) })
+		v.tree = sync.OnceValues(func() (merge.BlockGetter, error) {
+			blocks := vectorBlocks{}
+			_, err := merge.BuildVector(params, sealed, blocks)
+			return blocks, err
+		})
 	}
 	sp.changed, sp.moved = false, false
 	return v
@@ -63,7 +69,11 @@ func (v *View) space(id memo.SpaceID) *spaceView {
 	if sv := v.spaces[id]; sv != nil {
 		return sv
 	}
-	return &spaceView{root: func() (memo.ID, error) { return memo.ID{}, fmt.Errorf("%w: %s", ErrUnknownSpace, id) }}
+	err := fmt.Errorf("%w: %s", ErrUnknownSpace, id)
+	return &spaceView{
+		root: func() (memo.ID, error) { return memo.ID{}, err },
+		tree: func() (merge.BlockGetter, error) { return nil, err },
+	}
 }
 
 // Vector returns the attached cut of a space: sealed memos only, fit to be

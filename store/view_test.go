@@ -124,6 +124,20 @@ func TestVecRootIsTheVectorsTree(t *testing.T) {
 	if err != nil || got != want || got == empty {
 		t.Fatalf("vecRoot %s, want %s, empty %s, %v", got, want, empty, err)
 	}
+	tree, err := s.View().VecTree(w.space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marks, err := merge.ReadVector(merge.DefaultParams(w.space), tree, got)
+	if err != nil || marks.Len() != w.vector().Len() || !marks.CoversAll(w.vector()) {
+		t.Fatalf("the tree under vecRoot holds %d authors, want %d: %v", marks.Len(), w.vector().Len(), err)
+	}
+	if _, err := tree.Block(memo.ID{9}); !errors.Is(err, merge.ErrNoBlock) {
+		t.Errorf("a block of no tree: %v", err)
+	}
+	if _, err := s.View().VecTree(memo.SpaceID{}); !errors.Is(err, ErrUnknownSpace) {
+		t.Errorf("a space nobody added: %v", err)
+	}
 }
 
 func TestWhatAViewDoesNotHold(t *testing.T) {

@@ -110,8 +110,8 @@ type demo struct {
 	opts  demoOptions
 	set   demoSet
 
-	nodes  []*demoNode // A, B, C, and more that only hold
-	token  string      // of B's edit while C was cut off
+	nodes  []*process // A, B, C, and more that only hold
+	token  string     // of B's edit while C was cut off
 	report demoReport
 }
 

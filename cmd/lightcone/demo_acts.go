@@ -46,7 +46,7 @@ func (d *demo) split() error {
 	return nil
 }
 
-func (n *demoNode) put(ctx context.Context, topic, row string, fields map[string]string) (api.Receipt, error) {
+func (n *process) put(ctx context.Context, topic, row string, fields map[string]string) (api.Receipt, error) {
 	f := api.Fields{}
 	for name, text := range fields {
 		v, err := memo.Text(text)
@@ -189,7 +189,7 @@ func (d *demo) count(n int) string {
 }
 
 // writeUntilKilled returns the rows that b acknowledged before it was killed.
-func (d *demo) writeUntilKilled(b *demoNode) (acked []string) {
+func (d *demo) writeUntilKilled(b *process) (acked []string) {
 	var mu sync.Mutex
 	enough := make(chan struct{})
 	var wg sync.WaitGroup
@@ -267,7 +267,7 @@ func (d *demo) corrupt() error {
 }
 
 // spaceID returns the id of the shared space.
-func (n *demoNode) spaceID(ctx context.Context) (memo.SpaceID, error) {
+func (n *process) spaceID(ctx context.Context) (memo.SpaceID, error) {
 	list, err := n.Spaces(ctx)
 	if err != nil {
 		return memo.SpaceID{}, err

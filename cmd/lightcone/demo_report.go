@@ -81,7 +81,7 @@ func (d *demo) inspect() error {
 	return nil
 }
 
-func (d *demo) summary(n *demoNode) (demoSummary, error) {
+func (d *demo) summary(n *process) (demoSummary, error) {
 	s := demoSummary{Name: n.name}
 	if d.opts.keep {
 		s.Dir = n.dir

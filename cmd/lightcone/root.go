@@ -41,7 +41,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newPeersCommand(), a.newTicketCommand(), a.newJoinCommand(), a.newCompactCommand(),
 		a.newPutCommand(), a.newIncrCommand(), a.newSetCommand(), a.newGetCommand(), a.newDelCommand(), a.newScanCommand(), a.newWatchCommand(),
 		a.newHistoryCommand(), a.newWhyCommand(),
-		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(), a.newWalCommand(),
+		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(), a.newWalCommand(), a.newSwarmCommand(),
 		a.newVersionCommand(),
 	)
 	return root

@@ -27,23 +27,33 @@ var layers = map[string][]string{
 	// FS down.
 	"node":     {"memo", "merge", "context", "beacon", "walfs", "store", "projection", "p2p/gossip"},
 	"node/api": {"memo", "merge", "context", "node"},
-	// cmd/lightcone sees projection for the demo's check that tampering shows, and
-	// walfs for `lightcone wal`, which looks at files that no node can open.
-	"cmd/lightcone": {"memo", "merge", "context", "walfs", "projection", "p2p/gossip", "p2p", "node", "node/api"},
+	// cmd/lightcone sees projection for the demo's check that tampering shows,
+	// walfs for `lightcone wal`, which looks at files that no node can open, and
+	// internal/netlab for the network of `lightcone swarm`.
+	"cmd/lightcone": {
+		"memo", "merge", "context", "walfs", "projection", "p2p/gossip", "p2p", "node", "node/api", "internal/netlab",
+	},
 	"simulations": {
 		"memo", "merge", "context", "beacon", "walfs", "store", "projection",
 		"p2p/gossip", "node", "simulations/calib",
 	},
-	// simulations/calib compares the model of the network with real hosts.
-	"simulations/calib": {"memo", "merge", "context", "p2p/gossip", "p2p", "node"},
+	// simulations/calib compares the model of the network with real hosts, which
+	// internal/vnet runs in virtual time.
+	"simulations/calib": {"memo", "merge", "context", "p2p/gossip", "p2p", "node", "internal/vnet"},
 
 	// Helpers that tests import.
 	"memo/memotest":   {"memo"},
 	"merge/mergetest": {"memo", "memo/memotest", "merge"},
 	"walfs/walfstest": {"walfs"},
 
+	// Tests only: real replicas on real libp2p on a simulated network, in virtual
+	// time. It makes the sockets that p2p's hosts open, so it sees libp2p.
+	"internal/vnet": {"p2p", "node"},
 	// Tests only: the seeds' figures as scenarios over the real rooms.
 	"internal/figures": {},
+
+	// A network of Linux namespaces on one machine; it knows no other room.
+	"internal/netlab": {},
 
 	"internal/tidy":       {},
 	"internal/tidy/skips": {},
@@ -55,7 +65,7 @@ var owners = []struct {
 	library string // the import path that starts all of its packages
 	rooms   []string
 }{
-	{"github.com/libp2p", []string{"p2p", "simulations/calib"}},
+	{"github.com/libp2p", []string{"p2p", "internal/vnet", "simulations/calib"}},
 	{"github.com/google/flatbuffers", []string{"walfs"}},
 	{"github.com/cockroachdb/pebble", []string{"store"}},
 	{"go.etcd.io/bbolt", []string{"projection"}},

@@ -59,7 +59,7 @@ var laws = []struct {
 }, {
 	name:  "a library outside its room",
 	files: map[string]string{"memo/memo.go": "package memo\n\nimport _ \"github.com/libp2p/go-libp2p/core/peer\"\n"},
-	want:  []string{"memo/memo.go:3: memo must not import github.com/libp2p/go-libp2p/core/peer: it belongs to p2p and simulations/calib alone"},
+	want:  []string{"memo/memo.go:3: memo must not import github.com/libp2p/go-libp2p/core/peer: it belongs to p2p and internal/vnet and simulations/calib alone"},
 }, {
 	name:  "files in a pure room",
 	files: map[string]string{"memo/memo.go": "package memo\n\nimport \"os\"\n\nvar _ = os.Args\n"},

@@ -85,7 +85,7 @@ func (s *sketch) make(n, prev *node) (err error) {
 	if n.memo, err = memo.New(m); err != nil {
 		return err
 	}
-	n.cut.Set(memo.Mark{Head: n.memo.Head(), Time: m.Time})
+	n.cut.Add(memo.Mark{Head: n.memo.Head(), Time: m.Time})
 	return nil
 }
 

@@ -35,10 +35,17 @@ type Client struct {
 	http       *http.Client
 }
 
+// DialFunc opens a connection, as net.Dialer.DialContext does.
+type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
 // NewClient returns a client of the API at a base address.
 func NewClient(base, token string) *Client {
+	return newClient(base, token, (&net.Dialer{Timeout: pingTimeout}).DialContext)
+}
+
+func newClient(base, token string, dial DialFunc) *Client {
 	t := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: pingTimeout}).DialContext,
+		DialContext:         dial,
 		MaxIdleConnsPerHost: 16, // more than a program has requests under way
 		IdleConnTimeout:     idleTimeout / 2,
 	}
@@ -48,6 +55,12 @@ func NewClient(base, token string) *Client {
 // Dial finds the node that runs on dir and makes sure that it answers; if none
 // does, ErrNoNode.
 func Dial(ctx context.Context, dir string) (*Client, error) {
+	return DialBy(ctx, dir, (&net.Dialer{Timeout: pingTimeout}).DialContext)
+}
+
+// DialBy is Dial for a node whose loopback interface is not this process's, as in
+// another network namespace: dial reaches it.
+func DialBy(ctx context.Context, dir string, dial DialFunc) (*Client, error) {
 	ctrl, err := readControl(filepath.Join(dir, controlFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoNode
@@ -55,7 +68,7 @@ func Dial(ctx context.Context, dir string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := NewClient(ctrl.URL, ctrl.Token)
+	c := newClient(ctrl.URL, ctrl.Token, dial)
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	var h Health

@@ -18,6 +18,8 @@ const (
 	MaxWait = 5 * time.Minute
 	// maxAuthors bounds the authors that a context lists.
 	maxAuthors = 1024
+	// maxVector bounds the authors that a vector lists.
+	maxVector = 1 << 16
 	// MaxBlocked bounds the peers named by one request to block.
 	MaxBlocked = 1024
 	// maxHeader bounds a request's line and headers in bytes; a context token and

@@ -67,6 +67,7 @@ func handler(closing context.Context, n *node.Node, o Options) (http.Handler, er
 	s.registerSpaces(api)
 	s.registerUpdate(api)
 	s.registerReads(api)
+	s.registerVector(api)
 	s.registerHistory(api)
 	s.registerWatch(api)
 	s.registerPeers(api)

@@ -33,10 +33,14 @@ type Status struct {
 
 // PeerStatus is a connected peer.
 type PeerStatus struct {
-	ID      string   `json:"id"`
-	Addrs   []string `json:"addrs"`
-	RTT     float64  `json:"rttMs" doc:"Round trip in milliseconds, 0 when not measured"`
-	Relayed bool     `json:"relayed"`
+	ID         string    `json:"id"`
+	Addrs      []string  `json:"addrs" doc:"Where the other ends of the connections are"`
+	Transports []string  `json:"transports" doc:"Of the connections: quic, tcp, ws, wss; of the first leg where a relay is in between"`
+	RTT        float64   `json:"rttMs" doc:"Round trip in milliseconds, a moving average; 0 when not measured"`
+	Relayed    bool      `json:"relayed" doc:"All connections run through relays"`
+	Since      time.Time `json:"since" doc:"When the oldest of the connections was made"`
+	Pinned     bool      `json:"pinned" doc:"Kept connected: named by an operator, or who issued our ticket"`
+	Score      float64   `json:"score" doc:"0 or less: what the peer was blamed for, half forgotten every few minutes"`
 }
 
 // SpaceStatus is a space with its peers.
@@ -64,6 +68,9 @@ type MemberStatus struct {
 	Connected bool   `json:"connected"`
 	Ahead     uint64 `json:"ahead" doc:"Memos the peer is known to have that are not here"`
 	Lacks     uint64 `json:"lacks" doc:"Memos here that the peer is not known to have"`
+
+	AheadSince *time.Time `json:"aheadSince,omitempty" doc:"Since when there are such memos, absent while there are none"`
+	LacksSince *time.Time `json:"lacksSince,omitempty" doc:"Since when there are such memos, absent while there are none"`
 }
 
 // Traffic counts bytes on the wire since the start.
@@ -160,7 +167,8 @@ func statusOf(st node.Status) Status {
 	}
 	for _, p := range st.Peers {
 		out.Peers = append(out.Peers, PeerStatus{
-			ID: p.Peer.String(), Addrs: orEmpty(p.Addrs), RTT: float64(p.RTT) / float64(time.Millisecond), Relayed: p.Relayed,
+			ID: p.Peer.String(), Addrs: orEmpty(p.Addrs), Transports: orEmpty(p.Transports),
+			RTT: float64(p.RTT) / float64(time.Millisecond), Relayed: p.Relayed, Since: p.Since, Pinned: p.Pinned, Score: p.Score,
 		})
 	}
 	for _, sp := range st.Spaces {
@@ -168,6 +176,7 @@ func statusOf(st node.Status) Status {
 		for _, m := range sp.Members {
 			one.Members = append(one.Members, MemberStatus{
 				Peer: m.Peer.String(), Connected: m.Connected, Ahead: m.Ahead, Lacks: m.Lacks,
+				AheadSince: orAbsent(m.AheadSince), LacksSince: orAbsent(m.LacksSince),
 			})
 		}
 		if l := sp.Layer; l != nil {
@@ -190,4 +199,12 @@ func orEmpty(list []string) []string {
 		return []string{}
 	}
 	return list
+}
+
+// orAbsent makes JSON leave a zero time out.
+func orAbsent(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightcone/memo"
+	"lightcone/merge"
 )
 
 // Timing and limits of the protocol.
@@ -64,9 +65,11 @@ type Core struct {
 	sessions map[SessionID]*session
 	ended    map[SessionID]bool // accepted, ended by us, and not yet reported Closed
 	nextID   SessionID
-	look     bool   // a session may be due
-	jobs     []*job // roots to fetch, in the order in which they were asked for
-	going    bool   // one of them may go on
+	served   SessionID // whose turn to send it was last
+	nothing  memo.ID   // vecRoot of an empty vector
+	look     bool      // a session may be due
+	jobs     []*job    // roots to fetch, in the order in which they were asked for
+	going    bool      // one of them may go on
 	stats    Stats
 }
 
@@ -120,8 +123,12 @@ type member struct {
 
 // New returns a Core without spaces or peers.
 func New(cfg Config) *Core {
+	nothing, err := merge.BuildVector(merge.DefaultParams(memo.SpaceID{}), memo.Vector{}, nil) // whatever the space
+	if err != nil {
+		panic(err)
+	}
 	return &Core{
-		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, binary.BigEndian.Uint64(cfg.Self[:8]))),
+		cfg: cfg, nothing: nothing, rng: rand.New(rand.NewPCG(cfg.Seed, binary.BigEndian.Uint64(cfg.Self[:8]))),
 		spaces: map[memo.SpaceID]*space{}, up: map[Peer]bool{},
 		sessions: map[SessionID]*session{}, ended: map[SessionID]bool{},
 	}
@@ -181,6 +188,9 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		delete(c.up, in.Peer)
 	case Tick:
 		c.tick(now, e)
+		c.serve(now, e)
+	case Turn:
+		c.serve(now, e)
 	case *Frame:
 		c.frame(now, in, e)
 	case Closed:
@@ -214,6 +224,9 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.goOn(now, e)
 	}
 	c.fetched(e)
+	for _, s := range c.sessions {
+		e.Again = e.Again || s.more
+	}
 }
 
 func (c *Core) sortedSessions() []SessionID {

@@ -29,7 +29,13 @@
 //	                               ◄──  RUNS  what A lacks, under A's credit
 //	CREDIT / DONE                  ◄─►  CREDIT / DONE
 //
-// Equal vectors cost one round trip. A session that breaks leaves what it
+// Equal vectors cost one round trip. Of more than treeFrom authors B gives the root of
+// its vector's tree instead of a list (VECNODES); A asks (VECWANT) level by level for
+// the nodes that its own tree does not have, and so learns what differs at the cost of
+// what differs. Where that would cost more than the list it asks for the list.
+//
+// What is served is read in small steps, a Turn each, so that requests from others come
+// between. A session that breaks leaves what it
 // brought; the next one starts from there. With gossip off, everything still
 // arrives: peers that come up and the anti-entropy timer start sessions.
 //
@@ -105,7 +111,7 @@
 //
 // # Where this departs from the design, for now
 //
-// VEC lists every author (no tree diff). Forks are reported and not exchanged (no
+// Forks are reported and not exchanged (no
 // RANGES): what continues a branch not held here is passed over. Recon itself brings
 // memos alone: state is fetched where the owner asks for it. Everything offered is
 // heard.

@@ -67,6 +67,8 @@ func TestItemsPerFrame(t *testing.T) {
 		"VEC":       {vecChunk, func(n int) message { return &vec{Type: typeVec, Heads: heads[:n]} }},
 		"WANT":      {wantChunk, func(n int) message { return &want{Type: typeWant, IDs: make([]memo.ID, n)} }},
 		"BLOCKS":    {wantChunk, func(n int) message { return &blocks{Type: typeBlocks, Blocks: make([]*memo.Bytes, n)} }},
+		"VECNODES":  {nodesChunk, func(n int) message { return &vecNodes{Type: typeVecNodes, Nodes: make([]memo.Bytes, n)} }},
+		"VECWANT":   {nodesChunk, func(n int) message { return &vecWant{Type: typeVecWant, IDs: make([]memo.ID, n)} }},
 		"WANTSEALS": {sealChunk, func(n int) message { return &wantSeals{Type: typeWantSeals, Heads: heads[:n]} }},
 		"SEALS":     {sealChunk, func(n int) message { return &seals{Type: typeSeals, Seals: make([]*sealedHead, n)} }},
 	} {

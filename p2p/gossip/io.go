@@ -61,6 +61,9 @@ type (
 		Peer  Peer
 	}
 
+	// Turn reports that the inputs which waited had their turn, as Effects.Again asks.
+	Turn struct{}
+
 	// Attached reports what became of delivered runs, or of runs this replica
 	// wrote itself (From zero, Session zero). It follows every Deliver.
 	Attached struct {
@@ -141,6 +144,7 @@ const (
 func (PeerUp) input()     {}
 func (PeerDown) input()   {}
 func (Tick) input()       {}
+func (Turn) input()       {}
 func (*Frame) input()     {}
 func (Closed) input()     {}
 func (*Heard) input()     {}
@@ -167,6 +171,10 @@ type Effects struct {
 	Fold    []Fold
 	Ahead   []Ahead
 	Heard   []Announced
+
+	// Again asks for a Turn once the inputs that wait now had theirs: a session has
+	// more to send than one Step may read from Holdings.
+	Again bool
 }
 
 type (
@@ -302,6 +310,8 @@ type Holdings interface {
 	Vector(space memo.SpaceID) memo.Vector
 	// VecRoot returns the digest of the vector's search tree.
 	VecRoot(space memo.SpaceID) (memo.ID, error)
+	// VecTree returns the blocks of that tree.
+	VecTree(space memo.SpaceID) (merge.BlockGetter, error)
 	// NextRun finds the run that holds the author's first memo after seq. order
 	// is its place in attach order: a run's causes have smaller ones. last is the
 	// seq of its head. Where that memo is covered and not held, ok is false and order

@@ -208,6 +208,10 @@ func (w *world) blocksText(m message) string {
 		if m.Fresh {
 			b.WriteString(" fresh")
 		}
+	case *hashedNodes:
+		fmt.Fprintf(&b, "VECNODES %d", len(m.nodes))
+	case *vecWant:
+		fmt.Fprintf(&b, "VECWANT %d", len(m.IDs))
 	case *want:
 		fmt.Fprintf(&b, "WANT %d blocks, first %x", len(m.IDs), m.IDs[0][:2])
 	case *hashed:

@@ -35,10 +35,14 @@ type Network interface {
 
 // PeerInfo describes a connected peer.
 type PeerInfo struct {
-	Peer    Peer
-	Addrs   []string      // remote addresses of the open connections
-	RTT     time.Duration // zero when not measured yet
-	Relayed bool
+	Peer       Peer
+	Addrs      []string      // remote addresses of the open connections
+	Transports []string      // of these: quic, tcp, ws, wss; sorted, each once
+	RTT        time.Duration // a moving average; zero when not measured yet
+	Relayed    bool          // all of these run through relays
+	Since      time.Time     // when the oldest of them was made
+	Pinned     bool          // see Network.Keep
+	Score      float64       // what the peer was blamed for, 0 or less
 }
 
 // Traffic counts bytes on the wire and messages that were dropped here.

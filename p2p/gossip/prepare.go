@@ -49,6 +49,8 @@ func (f *Frame) prepare() error {
 		m, err = hashBlocks(raw)
 	case *seals:
 		m, err = verifySeals(raw)
+	case *vecNodes:
+		m, err = hashNodes(raw)
 	}
 	f.msg = m
 	return err

@@ -14,6 +14,7 @@ import (
 const (
 	sessionIdle   = 30 * time.Second
 	sessionLife   = 10 * time.Minute // the next session goes on
+	serveStep     = 64 << 10         // bytes of runs read in one Step, so that other inputs come between
 	sessionCredit = 1 << 20          // bytes of runs a peer may send ahead of our attaching
 	sessionBytes  = 64 << 20         // bytes of runs one way; the next session goes on
 	sessionWaste  = 4 << 20          // bytes of runs in a row that brought nothing new
@@ -50,14 +51,19 @@ type session struct {
 	doneSent  bool
 	doneCame  bool
 
-	theirs map[memo.Author]uint64 // what their VEC lists; nil once streaming
-	listed int                    // entries of their VEC so far
-	last   memo.Author            // of these, the last: they ascend
+	their   memo.ID                // vecRoot of their HELLO
+	theirs  map[memo.Author]uint64 // what their VEC lists; nil once streaming
+	listed  int                    // entries of their VEC so far
+	last    memo.Author            // of these, the last: they ascend
+	partial bool                   // theirs has what differs, and nothing else
+	offer   *offer                 // set where we gave a tree in the place of a VEC
+	walked  *walked                // set where they did
 
 	queue  runQueue // what they lack, next run of each author
 	until  uint64   // order of the first state that stands for what they lack
 	refuse bool     // they take no runs in this session
 	credit int      // bytes we may still send; one run may go beyond
+	more   bool     // there is more to send at once than was read in one Step
 	sent   int      // bytes of runs
 	lent   int      // of these, not credited again
 
@@ -155,6 +161,10 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 		err = c.onHello(now, s, m, e)
 	case *vec:
 		err = c.onVec(s, m, e)
+	case *hashedNodes:
+		err = c.onVecNodes(s, m, e)
+	case *vecWant:
+		err = c.onVecWant(s, m, e)
 	case *verified:
 		err = c.onRuns(s, m, e)
 	case *credit:
@@ -190,7 +200,7 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 		c.stats.Refused++
 		return err
 	}
-	s.replied, s.refuse, s.credit = true, m.Credit == 0, int(min(m.Credit, maxCredit))
+	s.replied, s.refuse, s.credit, s.their = true, m.Credit == 0, int(min(m.Credit, maxCredit)), m.VecRoot
 	if s.opened {
 		c.prove(now, s, e)
 		s.equal = s.root == m.VecRoot
@@ -243,10 +253,10 @@ func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) erro
 		s.pulls = true
 	}
 	c.sayHello(s, e)
-	if !s.equal {
-		c.sayVec(s, s.cut, e)
+	if s.equal {
+		return nil
 	}
-	return nil
+	return c.offerVec(s, m.VecRoot, e)
 }
 
 // opened reports whether a session of ours with p in sp is under way.

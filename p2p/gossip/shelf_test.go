@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lightcone/memo"
+	"lightcone/merge"
 )
 
 // shelf is a replica's memory for tests: Holdings and attach, nothing on disk.
@@ -42,7 +43,14 @@ func newShelf(space memo.SpaceID) *shelf {
 func (s *shelf) Vector(memo.SpaceID) memo.Vector { return s.vec.Clone() }
 
 func (s *shelf) VecRoot(memo.SpaceID) (memo.ID, error) {
-	if s.root == nil {
+	if s.root == nil && s.vec.Len() > treeFrom {
+		id, err := merge.BuildVector(merge.DefaultParams(s.space), s.vec, nil)
+		if err != nil {
+			return id, err
+		}
+		s.root = &id
+	}
+	if s.root == nil { // no tree of a small one is exchanged
 		h := sha256.New()
 		for m := range s.vec.All() {
 			h.Write(m.Author[:])
@@ -52,6 +60,12 @@ func (s *shelf) VecRoot(memo.SpaceID) (memo.ID, error) {
 		s.root = &id
 	}
 	return *s.root, nil
+}
+
+func (s *shelf) VecTree(id memo.SpaceID) (merge.BlockGetter, error) {
+	tree := newShelf(id)
+	_, err := merge.BuildVector(merge.DefaultParams(id), s.vec, tree)
+	return getterOf(tree), err
 }
 
 func (s *shelf) find(a memo.Author, seq uint64) (shelved, bool) {

@@ -3,6 +3,7 @@ package gossip
 import (
 	"container/heap"
 	"fmt"
+	"slices"
 	"time"
 
 	"lightcone/memo"
@@ -27,17 +28,14 @@ func (c *Core) sayVec(s *session, heads memo.Vector, e *Effects) {
 // onVec collects the peer's heads. When they are complete, the opener answers
 // with its own entries that differ, and both sides know what to send.
 func (c *Core) onVec(s *session, m *vec, e *Effects) error {
-	if !s.replied || s.equal || s.streaming {
+	if !s.replied || s.equal || s.streaming || s.walked != nil && s.walked.walk != nil {
 		return fmt.Errorf("%w: unexpected VEC", ErrWire)
 	}
-	mine := c.cfg.Holdings.Vector(s.space.id)
 	for _, h := range m.Heads {
 		if err := s.list(h); err != nil {
 			return err
 		}
-		if own, ok := mine.Get(h.Author); ok && own.Seq == h.Seq && own.ID != h.ID {
-			c.stats.Forks++
-		}
+		c.learn(s, memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID})
 	}
 	if m.More {
 		if len(m.Heads) == 0 {
@@ -45,9 +43,26 @@ func (c *Core) onVec(s *session, m *vec, e *Effects) error {
 		}
 		return nil
 	}
+	return c.vectorsKnown(s, c.cfg.Holdings.Vector(s.space.id), e)
+}
+
+// learn takes one head of theirs; seq 0 says that they hold nothing of the author.
+func (c *Core) learn(s *session, h memo.Head) {
+	if s.theirs[h.Author] = h.Seq; h.Seq == 0 {
+		return
+	}
+	s.member.note(h)
+	if own, ok := c.cfg.Holdings.Vector(s.space.id).Get(h.Author); ok && own.Seq == h.Seq && own.ID != h.ID {
+		c.stats.Forks++
+	}
+}
+
+// vectorsKnown goes on when it is known in what the vectors differ; mine is what the
+// opener answers and sends from.
+func (c *Core) vectorsKnown(s *session, mine memo.Vector, e *Effects) error {
 	if s.opened {
 		s.cut = mine
-		c.sayVec(s, differing(mine, s.theirs), e)
+		c.sayVec(s, differing(mine, s.theirs, s.partial), e)
 	}
 	if n := lead(s.theirs, mine); n > 0 {
 		e.Ahead = append(e.Ahead, Ahead{Space: s.space.id, Peer: s.peer, Memos: n})
@@ -66,10 +81,7 @@ func (s *session) list(h vecHead) error {
 	case (h.Seq == 0) != h.ID.IsZero() || h.Seq == 0 && s.opened:
 		return fmt.Errorf("%w: VEC with seq %d of an author", ErrWire, h.Seq)
 	}
-	s.theirs[h.Author], s.last = h.Seq, h.Author
-	if h.Seq > 0 {
-		s.member.note(memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID})
-	}
+	s.last = h.Author
 	return nil
 }
 
@@ -84,23 +96,29 @@ func lead(theirs map[memo.Author]uint64, mine memo.Vector) (n uint64) {
 }
 
 // differing holds our entry for each author whose seq differs from theirs; seq 0
-// stands for an author we hold nothing of.
-func differing(mine memo.Vector, theirs map[memo.Author]uint64) (out memo.Vector) {
-	for m := range mine.All() {
-		if seq, ok := theirs[m.Author]; !ok || seq != m.Seq {
-			out.Set(m)
+// stands for an author we hold nothing of. With partial, theirs names all that differ.
+func differing(mine memo.Vector, theirs map[memo.Author]uint64, partial bool) (out memo.Vector) {
+	if !partial {
+		for m := range mine.All() {
+			if _, ok := theirs[m.Author]; !ok {
+				out.Set(m)
+			}
 		}
 	}
-	for a := range theirs { // into a sorted vector: the order does not show
-		if _, ok := mine.Get(a); !ok {
-			out.Set(memo.Mark{Head: memo.Head{Author: a}})
+	for a, seq := range theirs { // into a sorted vector: the order does not show
+		m, ok := mine.Get(a)
+		if !ok {
+			m.Author = a
+		}
+		if m.Seq != seq {
+			out.Set(m)
 		}
 	}
 	return out
 }
 
 // startStreaming fills the queue with the next run of every author the peer
-// lacks something of. An accepted session compares with what it listed: authors
+// lacks something of. An accepted session compares with what it offered: authors
 // the opener did not name are equal.
 func (c *Core) startStreaming(s *session, e *Effects) error {
 	theirs := s.theirs
@@ -110,7 +128,7 @@ func (c *Core) startStreaming(s *session, e *Effects) error {
 	}
 	for m := range s.cut.All() {
 		after, named := theirs[m.Author]
-		if !named && !s.opened {
+		if !named && (s.partial || !s.opened) {
 			continue
 		}
 		if err := c.enqueue(s, m.Author, after); err != nil {
@@ -153,7 +171,11 @@ func (c *Core) pump(s *session, e *Effects) error {
 			out, size = &runs{Type: typeRuns}, 0
 		}
 	}
-	for len(s.queue) > 0 && s.credit > size && s.sent+size < sessionBytes {
+	for read := 0; ; {
+		may := len(s.queue) > 0 && s.credit > size && s.sent+size < sessionBytes
+		if s.more = may && read >= serveStep; !may || s.more {
+			break
+		}
 		q := heap.Pop(&s.queue).(queuedRun)
 		if q.order >= s.until {
 			s.queue = nil // as for those behind it, causes may not be held
@@ -166,7 +188,7 @@ func (c *Core) pump(s *session, e *Effects) error {
 		if size+len(raw) > runsFrame {
 			flush()
 		}
-		out.Runs, size = append(out.Runs, memo.Bytes(raw)), size+len(raw)
+		out.Runs, size, read = append(out.Runs, memo.Bytes(raw)), size+len(raw), read+len(raw)
 		c.stats.RunsSent++
 		if err := c.enqueue(s, q.author, q.last); err != nil {
 			return err
@@ -178,6 +200,26 @@ func (c *Core) pump(s *session, e *Effects) error {
 		s.send(e, &done{Type: typeDone})
 	}
 	return nil
+}
+
+// serve goes on with the next session, in turn, that had more to send than one Step
+// may read: requests that came meanwhile were answered before.
+func (c *Core) serve(now time.Time, e *Effects) {
+	ids := c.sortedSessions()
+	at, _ := slices.BinarySearch(ids, c.served+1)
+	for i := range ids {
+		s := c.sessions[ids[(at+i)%len(ids)]]
+		if !s.more {
+			continue
+		}
+		c.served = s.id
+		if err := c.pump(s, e); err != nil {
+			c.abort(now, s, err, false, e)
+			return
+		}
+		c.maybeFinish(now, s, e)
+		return
+	}
 }
 
 // onRuns hands the runs to the owner; their bytes count against the credit we

@@ -159,6 +159,10 @@ func frameOf(data []byte) (m message, list []byte, limit uint64) {
 		return new(blocks), rest, wantChunk
 	case typeWantSeals:
 		return new(wantSeals), rest, sealChunk
+	case typeVecNodes:
+		return new(vecNodes), rest, nodesChunk
+	case typeVecWant:
+		return new(vecWant), rest, nodesChunk
 	case typeSeals:
 		return new(seals), rest[min(spaceItem, len(rest)):], sealChunk
 	}

@@ -90,6 +90,9 @@ var goldenFrames = []struct {
 		}},
 		"83" + "0a" + hex3255 + "82" + "84" + hex32a + "19012c" + hex3211 + "5840" + strings.Repeat("99", 64) + "f6",
 	},
+	{"VECNODES", &vecNodes{Type: typeVecNodes, Nodes: []memo.Bytes{"ab", "c"}}, "82" + "0b" + "82" + "426162" + "4163"},
+	{"VECWANT", &vecWant{Type: typeVecWant, IDs: []memo.ID{testID}}, "82" + "0c" + "81" + hex3211},
+	{"VECWANT of a list", &vecWant{Type: typeVecWant}, "82" + "0c" + "80"},
 }
 
 var testBlock = memo.Bytes("blk")
@@ -104,7 +107,7 @@ func TestGoldenFrames(t *testing.T) {
 		}
 		back, err := decode(data)
 		if diff := cmp.Diff(c.frame, back, sameNil, cmpopts.IgnoreUnexported(hello{}, vec{}, vecHead{}, runs{}, credit{}, done{},
-			fetch{}, want{}, blocks{}, wantSeals{}, seals{}, sealedHead{})); err != nil || diff != "" {
+			fetch{}, want{}, blocks{}, wantSeals{}, seals{}, sealedHead{}, vecNodes{}, vecWant{})); err != nil || diff != "" {
 			t.Errorf("%s comes back as %v: %s", c.name, err, diff)
 		}
 	}
@@ -185,7 +188,7 @@ func TestFramesAreStrict(t *testing.T) {
 		"a1" + "05" + "00",                        // a map
 		"82" + "03" + "81" + "7b7fffffffffffffff", // a huge length
 		"82" + "03" + "9affffffff",
-		"82" + "0b" + "80", // a type that is none
+		"82" + "17" + "80", // a type that is none
 		"82" + "08" + "81" + "f4",
 		"82" + "07" + "81" + "f6",
 		"82" + "09" + "81" + "f6",

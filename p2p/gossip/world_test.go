@@ -59,6 +59,7 @@ type replica struct {
 	admitted map[Peer]bool
 	seen     map[string]time.Duration // message ids, when they came first
 	eff      Effects
+	turning  bool          // it asked for a Turn
 	busy     time.Duration // deliveries attach in order: not before
 	opened   int           // streams
 	ended    time.Duration // when its last own session did
@@ -307,6 +308,10 @@ func (r *replica) step(in Input) {
 	}
 	for _, a := range out.Heard {
 		r.told(a)
+	}
+	if out.Again && !r.turning {
+		r.turning = true
+		r.w.at(r.w.now, func() { r.turning = false; r.step(Turn{}) })
 	}
 	for _, o := range out.Open {
 		r.open(o)
