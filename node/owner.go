@@ -35,6 +35,7 @@ type owner struct {
 	todo    []gossip.Input         // what the protocol is told once it did its step
 	turn    chan struct{}          // holds one while the protocol asks for a turn
 
+	proving  map[accused]time.Time      // when to prove that an author forked
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	lagging  lagging
 }
@@ -56,7 +57,7 @@ type call interface{ do(o *owner) }
 func newOwner(n *Node, st *state) *owner {
 	o := &owner{
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, past: map[memo.SpaceID]*memo.Vector{}, open: map[*Space]*openRun{},
-		turn: make(chan struct{}, 1), synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, adopting: map[memo.SpaceID]*adopting{},
+		turn: make(chan struct{}, 1), synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, proving: map[accused]time.Time{}, adopting: map[memo.SpaceID]*adopting{},
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
@@ -250,6 +251,7 @@ func (o *owner) tick() {
 	o.attachDue(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
+	o.tickForks(now)
 	o.tickLags(now)
 	o.drainTodo()
 	if o.n.net.Load() != nil {

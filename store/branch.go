@@ -38,8 +38,8 @@ type Fork struct {
 	Bytes  uint64 // and their size
 }
 
-// full reports whether no more branches are kept.
-func (f Fork) full() bool { return f.Runs >= MaxBranchRuns || f.Bytes >= MaxBranchBytes }
+// Full reports whether no more branches are kept.
+func (f Fork) Full() bool { return f.Runs >= MaxBranchRuns || f.Bytes >= MaxBranchBytes }
 
 func (f Fork) encode() []byte {
 	var b []byte
@@ -130,7 +130,7 @@ func (s *Store) judgeBranch(sp *space, first *memo.Memo) (verdict, memo.Head, er
 			return orFailed(waiting, err), prev, err
 		}
 	}
-	if !sp.follows(first) && sp.forks[first.Author].full() {
+	if !sp.follows(first) && sp.forks[first.Author].Full() {
 		return beyond, memo.Head{}, nil
 	}
 	return attachable, memo.Head{}, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -187,14 +188,33 @@ func (v *View) RunByID(space memo.SpaceID, id memo.ID) ([]byte, error) {
 }
 
 // Holds reports whether the memo of a head is held, on whatever branch: by its
-// digest. A head of a state is.
+// digest. Where a state stands for the memos of that place it is taken for one.
 func (v *View) Holds(space memo.SpaceID, h memo.Head) (bool, error) {
 	id, ok, err := v.ID(space, h.Author, h.Seq)
+	if errors.Is(err, ErrNoBody) {
+		return true, nil
+	}
 	if err != nil || !ok || id == h.ID {
 		return ok && id == h.ID, err
 	}
 	_, ok, err = v.branchPlace(space, h)
 	return ok, err
+}
+
+// BranchIDs returns the digests of the memos that came to a place of an author's
+// chain after the first.
+func (v *View) BranchIDs(space memo.SpaceID, author memo.Author, seq uint64) (ids []memo.ID, err error) {
+	for it, err := range scan(v.kv, seqKey(prefixBranch, space, author, seq)) {
+		if err != nil {
+			return nil, err
+		}
+		p, err := decodePlace(it.Value)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, p.id)
+	}
+	return ids, nil
 }
 
 // Proof returns a memo that proves that an author forked, the one that is earliest
