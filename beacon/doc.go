@@ -1,17 +1,40 @@
 // Package beacon gives meaning to pings, the sparse logical time of a space.
 //
-// It is empty today: this room arrives with a later release, and nothing
-// imports it yet. Until then a ping is only a kind of memo that other versions
-// know; causality rests on the links between memos alone, and so it stays.
+// Every author is a beacon: now and then it writes a ping, a memo that changes
+// nothing, claims what its author had attached, and refers to pings of others. All
+// pings of a space together are few, whatever the number of peers; yet they tell
+// who knew of whom, how far everybody is, and what is everywhere by now.
 //
-// # What it will own
+// # Clocks
 //
-//   - Clocks: for each ping, how far every other beacon's pings are reachable.
-//   - Readings: the few maximal pings a memo can reach, derived and never sent.
-//   - HappensBefore over a one-method DAG: yes, no, or unknown; never wrong
-//     about authors that do not fork.
-//   - The emission controller, which holds a space near its target of pings per
-//     second, and the cardinality sketch of authors that it rests on.
+// Pings is the index of one space, fed with each memo as it attaches. For each place
+// of a chain at which that changes it keeps a Clock: beacon → the latest ping in the
+// past, over predecessors, causes and refs. The counter of a beacon is the ping's own
+// seq, so claiming a great one takes as many memos. A ref counts when its ping is held,
+// not before: until then, and for what was written before the index began or was
+// forgotten, a clock says up to which time it may lack pings (Clock.Since).
+//
+// A Reading is the few pings of a clock that are in no other's past. It is never sent
+// in a memo: everybody derives it.
+//
+// # Before
+//
+// HappensBefore decides by chains, times and clocks, and else by a bounded walk, which
+// clocks shorten, over links that a one-method DAG gives. It may not know, it is never
+// wrong about authors who keep to the rules. A forked author is exempt from shortcuts.
+//
+// # Emission
+//
+// An Emitter decides, once a second, whether its beacon pings: with a chance that
+// starts at ρτ/N̂ and follows the measured rate of pings. N̂ comes from Authors, a sketch
+// of who wrote in the last day. Only news make a beacon ping, memos that are no pings;
+// without them it pings once in IdleFloor at most.
+//
+// # Claims
+//
+// From the claims of the latest pings follow the stability cut, what everybody on the
+// roster has (Stability), late memos, which are older than that (Late), and P̂, the
+// number of peers behind a cut (Behind).
 //
 // # What it must not know
 //

@@ -28,6 +28,7 @@ import (
 //	a space author seq           adopted head: LSN u, time u, digest, who vouches, seal
 //	f                            the floor: LSN u, segment u, offset u
 //	p number                     encoded run that waits, numbered in order of arrival
+//	i space author               the author's latest ping, encoded
 //	t row LSN index              segment u, offset u: this memo of that record edits the row
 //	b space digest               a derived block
 //	w space digest               number of the write that brought it last u
@@ -55,6 +56,7 @@ const (
 	prefixAdopted = 'a'
 	floorKey      = "f"
 	prefixPending = 'p'
+	prefixPing    = 'i'
 	prefixTouched = 't'
 	prefixBlock   = 'b'
 	prefixStamp   = 'w'

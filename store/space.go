@@ -55,6 +55,7 @@ func (s *Store) tookRun(r *memo.Run, bytes int, at walfs.Placed) error {
 		}
 		if fresh { // else given back: its place stays where the log has it first
 			s.touched(m, i, at)
+			s.pinged(m)
 		}
 	}
 	s.tookGenesis(sp, r.Memos[0])
@@ -72,6 +73,7 @@ func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 	sp := s.space(m.SpaceID())
 	s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, 0, m.ID()}.encode())
 	s.touched(m, 0, at)
+	s.pinged(m)
 	s.tookGenesis(sp, m)
 	t := sp.tails[m.Author]
 	if t == nil {

@@ -40,6 +40,7 @@ type importer struct {
 	after  under                    // what the rows are written after
 	token  causal.Token             // covers all that is committed
 	bar    *progressbar.ProgressBar // nil: none
+	most   int                      // rows of an update
 
 	batch   *batch
 	pending []*batch // under way, oldest first
@@ -65,7 +66,7 @@ type batch struct {
 
 func newImporter(ctx context.Context, c *api.Client, space, topic string, bar *progressbar.ProgressBar) *importer {
 	return &importer{
-		ctx: ctx, client: c, space: space, topic: topic, bar: bar, batch: newBatch(),
+		ctx: ctx, client: c, space: space, topic: topic, bar: bar, most: importRowsPerUpdate, batch: newBatch(),
 		seed: maphash.MakeSeed(), seen: map[uint64]struct{}{},
 	}
 }
@@ -115,7 +116,7 @@ func (w *importer) add(row importRow) error {
 	b, topic := w.batch, cmp.Or(row.topic, w.topic)
 	key := topic + "\x00" + row.key // no topic holds this byte
 	_, again := b.keys[key]
-	if again || len(b.edits) == importRowsPerUpdate || b.size+row.size > maxBatch || b.fields+len(row.fields) > memo.MaxDeltas {
+	if again || len(b.edits) == w.most || b.size+row.size > maxBatch || b.fields+len(row.fields) > memo.MaxDeltas {
 		if err := w.flush(); err != nil {
 			return err
 		}

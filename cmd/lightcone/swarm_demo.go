@@ -37,8 +37,11 @@ func (a *app) newSwarmDemoCommand() *cobra.Command {
 			if err := o.check(minSwarmDemo); err != nil {
 				return err
 			}
-			if o.writes < 1 || o.kills < 0 || o.kills >= o.nodes {
-				return usagef("--writes %d --kill %d; write something, and leave a node alive", o.writes, o.kills)
+			if o.writes < 1 || o.batch < 1 || o.batch > importRowsPerUpdate {
+				return usagef("--writes %d --batch %d; write something, at most %d rows a memo", o.writes, o.batch, importRowsPerUpdate)
+			}
+			if o.kills < 0 || o.kills >= o.nodes {
+				return usagef("--kill %d of %d nodes; leave one alive", o.kills, o.nodes)
 			}
 			return a.swarmDemo(cmd.Context(), o)
 		},
@@ -46,6 +49,8 @@ func (a *app) newSwarmDemoCommand() *cobra.Command {
 	o.addTo(cmd)
 	f := cmd.Flags()
 	f.IntVar(&o.writes, "writes", 10_000, "rows on each side of the partition; a tenth of it in the later acts")
+	f.IntVar(&o.batch, "batch", importRowsPerUpdate, "rows a memo")
+	f.DurationVar(&o.parted, "parted", 0, "how long the partition lasts at least; after 30 s all connections across it are given up")
 	f.StringVar(&o.loss, "loss", "0.3", "share of packets lost in the second act")
 	f.StringVar(&o.rate, "rate", "off", "what each node may send and get, in all acts")
 	f.IntVar(&o.kills, "kill", 3, "how many nodes are killed in the third act")
@@ -54,7 +59,8 @@ func (a *app) newSwarmDemoCommand() *cobra.Command {
 
 type swarmDemoOptions struct {
 	swarmOptions
-	writes, kills int
+	writes, batch, kills int
+	parted               time.Duration
 }
 
 // swarmReport is what the demo measured, in seconds from the end of the writes, or
@@ -65,6 +71,7 @@ type swarmReport struct {
 	Writes    int     `json:"writes"`           // rows on each side
 	Rate      float64 `json:"rowsPerSecond"`    // written, on both sides together
 	Parted    bool    `json:"parted"`           // the sides differed before the partition ended
+	PartedFor float64 `json:"partedSeconds"`    // how long it lasted, from the first write
 	Heal      float64 `json:"healSeconds"`      // after the partition
 	Loss      float64 `json:"loss"`             // share
 	LossEqual float64 `json:"lossEqualSeconds"` // after the writes under loss; -1: not run
@@ -151,10 +158,16 @@ func (d *swarmDemo) part() error {
 		}
 		d.tell("  nodes %d-%d equal %.2f s after the last write", side[0].number, side[len(side)-1].number, took.Seconds())
 	}
+	select {
+	case <-time.After(d.opts.parted - time.Since(begun)):
+	case <-d.ctx.Done():
+		return d.ctx.Err()
+	}
 	equal, err := sameDigest(d.ctx, d.all)
 	if err != nil {
 		return err
 	}
+	d.report.PartedFor = time.Since(begun).Seconds()
 	if d.report.Parted = !equal; equal {
 		return errors.New("the sides are equal before the partition ended: it did not part them")
 	}
@@ -166,7 +179,7 @@ func (d *swarmDemo) part() error {
 		return err
 	}
 	d.report.Heal = time.Since(begun).Seconds()
-	d.tell("  healed: all %d equal %.2f s after the partition ended", len(d.all), d.report.Heal)
+	d.tell("  healed: all %d equal %.2f s after the partition ended, which lasted %.0f s", len(d.all), d.report.Heal, d.report.PartedFor)
 	return nil
 }
 
@@ -240,6 +253,7 @@ func (d *swarmDemo) write(rows int, at ...*process) error {
 	d.rows += rows
 	return each(at, func(p *process) error {
 		w := newImporter(d.ctx, p.Client, p.space, "rows", nil)
+		w.most = d.opts.batch
 		err := w.run(&madeRows{name: p.name, at: from, last: from + rows})
 		if err != nil {
 			return w.failure(err)

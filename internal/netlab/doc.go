@@ -22,7 +22,8 @@
 //
 // Partitions and loss are nftables rules on the switch: a frame from one group to
 // another is dropped, and of all others a random share, in each direction, ARP
-// included. Nobody is told, as with a cable that is cut. The rate is a token
+// included. Nobody is told, as with a cable that is cut. What a host sends in one
+// piece is split into packets first. The rate is a token
 // bucket (tc tbf) at both ends of each cable, so it holds for what a host sends
 // and for what it gets. Rules hold until others are applied.
 //

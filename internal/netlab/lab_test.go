@@ -2,7 +2,9 @@ package netlab
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -17,12 +19,8 @@ const patience = 30 * time.Second
 // newLab makes a lab that is gone, without a trace, when the test ends.
 func newLab(t *testing.T, hosts int) Lab {
 	t.Helper()
-	err := Usable(t.Context())
-	if errors.Is(err, ErrRights) && os.Geteuid() != 0 {
-		t.Skip("not root: it makes network namespaces")
-	}
-	if err != nil {
-		t.Fatal(err)
+	if err := Usable(t.Context()); err != nil {
+		t.Skip(err)
 	}
 	lab := Lab{ID: NewID(), Hosts: hosts}
 	t.Cleanup(func() {
@@ -167,6 +165,55 @@ func TestLoss(t *testing.T) {
 	// Ten standard deviations: √(2000 · 0.3 · 0.7) is 20.
 	if want := sent * 7 / 10; came < want-200 || came > want+200 {
 		t.Errorf("%d of %d datagrams came, want %d or so", came, sent, want)
+	}
+}
+
+// A stream crosses the network in packets, not in the pieces that it is written in:
+// a loss is a loss of one.
+func TestPackets(t *testing.T) {
+	lab := newLab(t, 2)
+	passes(t, socket(t, lab, 1), socket(t, lab, 2))
+	var l net.Listener
+	err := lab.Enter(2, func() (err error) {
+		l, err = net.Listen("tcp4", lab.Addr(2)+":8")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := lab.Dial(1)(t.Context(), "tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 1 << 20
+	sent := make(chan error, 1)
+	go func() {
+		_, err := c.Write(make([]byte, size))
+		sent <- errors.Join(err, c.Close())
+	}()
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	if n, err := io.Copy(io.Discard, far); n != size || err != nil || <-sent != nil {
+		t.Fatalf("%d bytes came, %v", n, err)
+	}
+	out, err := run(t.Context(), "", "ip", "-netns", lab.Namespace(0), "-json", "-stats", "link", "show", "dev", port(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var links []struct {
+		Stats struct {
+			TX struct{ Bytes, Packets int }
+		} `json:"stats64"`
+	}
+	if err := json.Unmarshal([]byte(out), &links); err != nil || len(links) != 1 {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if tx := links[0].Stats.TX; tx.Packets < size/1500 {
+		t.Errorf("%d bytes came in %d packets", tx.Bytes, tx.Packets)
 	}
 }
 

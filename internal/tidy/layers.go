@@ -68,6 +68,7 @@ var owners = []struct {
 	{"github.com/libp2p", []string{"p2p", "internal/vnet", "simulations/calib"}},
 	{"github.com/google/flatbuffers", []string{"walfs"}},
 	{"github.com/cockroachdb/pebble", []string{"store"}},
+	{"github.com/axiomhq", []string{"beacon"}},
 	{"go.etcd.io/bbolt", []string{"projection"}},
 	{"github.com/danielgtaylor/huma", []string{"node/api"}},
 	{"github.com/spf13", []string{"cmd/lightcone"}},

@@ -14,6 +14,9 @@ import (
 type Options struct {
 	Node   node.Options
 	Server p2p.Options
+	// Core, unless nil, returns what stands between the node and its server: how a
+	// peer gets to say what no honest one does.
+	Core func(*node.Node) p2p.Core
 }
 
 // Replica is a real node on real libp2p, on a simulated network.
@@ -34,7 +37,11 @@ func (n *Network) Open(host int, dir string, o Options) (*Replica, error) {
 	}
 	options, listen, closed := n.host(host)
 	o.Server.Host, o.Server.Listen = append(o.Server.Host, options...), []string{listen}
-	server, err := p2p.Serve(context.Background(), replica, o.Server)
+	core := p2p.Core(replica)
+	if o.Core != nil {
+		core = o.Core(replica)
+	}
+	server, err := p2p.Serve(context.Background(), core, o.Server)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("host %d: %w", host, err), closed(), replica.Close())
 	}

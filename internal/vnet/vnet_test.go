@@ -2,6 +2,7 @@ package vnet_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -27,14 +28,19 @@ type swarm struct {
 	rows  map[string]string // row → name
 }
 
-// inVirtualTime runs f in a bubble, on k replicas that share a space.
-func inVirtualTime(t *testing.T, k int, link vnet.Link, f func(w *swarm)) {
+// inVirtualTime runs f in a bubble, on k replicas that share a space. The last one
+// may have options of its own.
+func inVirtualTime(t *testing.T, k int, link vnet.Link, f func(w *swarm), last ...vnet.Options) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &swarm{T: t, net: vnet.New(link, 7), dir: t.TempDir(), hosts: make([]*vnet.Replica, k), rows: map[string]string{}}
 		defer w.close()
 		for i := range w.hosts {
-			w.open(i, vnet.Options{})
+			var o vnet.Options
+			if i == k-1 && len(last) > 0 {
+				o = last[0]
+			}
+			w.open(i, o)
 		}
 		w.share()
 		f(w)
@@ -52,15 +58,22 @@ func (w *swarm) open(host int, o vnet.Options) {
 }
 
 func (w *swarm) close() {
-	for _, r := range w.hosts {
-		if r == nil {
-			continue
-		}
-		if err := r.Close(); err != nil {
-			w.Error(err)
-		}
+	for i := range w.hosts {
+		w.stop(i)
 	}
 	w.net.Close()
+}
+
+// stop ends a replica; its directory stays.
+func (w *swarm) stop(host int) {
+	w.Helper()
+	r := w.hosts[host]
+	if w.hosts[host] = nil; r == nil {
+		return
+	}
+	if err := r.Close(); err != nil {
+		w.Error(err)
+	}
 }
 
 // share makes a space at the first replica and lets the others join.
@@ -75,12 +88,12 @@ func (w *swarm) share() {
 	}
 }
 
-// write has every replica write for a while, 5 rows a second.
-func (w *swarm) write(what string, d time.Duration) {
+// write has the hosts write for a while, 5 rows a second each.
+func (w *swarm) write(what string, hosts []int, d time.Duration) {
 	w.Helper()
 	const every = 200 * time.Millisecond
 	for n := range int(d / every) {
-		for i := range w.hosts {
+		for _, i := range hosts {
 			w.put(i, fmt.Sprintf("%s-%d-%d", what, i, n), fmt.Sprint(n))
 		}
 		time.Sleep(every)
@@ -99,22 +112,39 @@ func (w *swarm) put(host int, row, name string) {
 	w.rows[row] = name
 }
 
-// level reports whether all replicas hold equally many memos.
-func (w *swarm) level() bool {
-	for _, r := range w.hosts {
-		if r.Spaces()[0].Memos != w.hosts[0].Spaces()[0].Memos {
+// all is the hosts that run.
+func (w *swarm) all() (hosts []int) {
+	for i, r := range w.hosts {
+		if r != nil {
+			hosts = append(hosts, i)
+		}
+	}
+	return hosts
+}
+
+// level reports whether those hosts hold equally many memos, and at least so many.
+func (w *swarm) level(memos int, hosts []int) bool {
+	first := w.hosts[hosts[0]].Spaces()[0].Memos
+	for _, i := range hosts {
+		if w.hosts[i].Spaces()[0].Memos != first {
 			return false
 		}
 	}
-	return true
+	return first >= uint64(memos)
 }
 
 // settle waits until all replicas hold the same, and fails unless that happens within
 // so much virtual time and they all have what was written, and one root.
 func (w *swarm) settle(within time.Duration) {
 	w.Helper()
+	w.settleAt(w.all(), w.rows, within)
+}
+
+// settleAt is settle for some of the hosts, and some of the rows.
+func (w *swarm) settleAt(hosts []int, rows map[string]string, within time.Duration) {
+	w.Helper()
 	began := time.Now()
-	for w.hosts[0].Spaces()[0].Memos < uint64(len(w.rows)) || !w.level() {
+	for !w.level(len(rows)+1, hosts) { // the genesis is one more
 		if time.Since(began) > within {
 			w.dump()
 			w.Fatalf("not settled within %v", within)
@@ -122,16 +152,16 @@ func (w *swarm) settle(within time.Duration) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	w.Logf("settled after %v", time.Since(began))
-	want, err := w.hosts[0].Space.Digest(w.Context())
+	want, err := w.hosts[hosts[0]].Space.Digest(w.Context())
 	if err != nil {
 		w.Fatal(err)
 	}
-	for i, r := range w.hosts {
-		digest, err := r.Space.Digest(w.Context())
+	for _, i := range hosts {
+		digest, err := w.hosts[i].Space.Digest(w.Context())
 		if err != nil || digest != want {
-			w.Errorf("host %d has digest %x, host 0 has %x; %v", i, digest, want, err)
+			w.Errorf("host %d has digest %x, host %d has %x; %v", i, digest, hosts[0], want, err)
 		}
-		if diff := cmp.Diff(w.rows, rowsOf(w.T, r)); diff != "" {
+		if diff := cmp.Diff(rows, rowsOf(w.T, w.hosts[i])); diff != "" {
 			w.Errorf("host %d has other rows than were written (-want +got):\n%s", i, diff)
 		}
 	}
@@ -153,7 +183,8 @@ func rowsOf(t *testing.T, r *vnet.Replica) map[string]string {
 func (w *swarm) dump() {
 	for i, r := range w.hosts {
 		st, err := r.Status(w.Context())
-		w.Logf("host %d: %+v; %v", i, st, err)
+		w.Logf("host %d: %d memos, %d pending, %d delayed, %d peers, %d refused, %d invalid, %+v; %v", i,
+			r.Spaces()[0].Memos, st.Pending, st.Delayed, len(st.Peers), st.Refused, st.Invalid, st.Protocol, err)
 	}
 }
 
@@ -162,28 +193,38 @@ func halves(k int) func(from, to int) bool {
 	return func(from, to int) bool { return (from < k) != (to < k) }
 }
 
+// The partitions of TestPartitionHeals. With many hosts it is run by name:
+//
+//	go test ./internal/vnet -run TestPartitionHeals -v -timeout 30m -partition 100
+var partitioned = flag.Int("partition", 0, "hosts of TestPartitionHeals, in place of 3, 5 and 10")
+
 func TestPartitionHeals(t *testing.T) {
-	for _, c := range []struct {
+	type partition struct {
 		hosts int
 		apart time.Duration
-	}{
+	}
+	cases := []partition{
 		{3, 5 * time.Second},
 		{3, time.Minute}, // connections break
 		{5, 20 * time.Second},
 		{10, 5 * time.Second},
 		{10, time.Minute},
-	} {
+	}
+	if *partitioned > 0 {
+		cases = []partition{{*partitioned, time.Minute}}
+	}
+	for _, c := range cases {
 		t.Run(fmt.Sprintf("%d hosts apart for %v", c.hosts, c.apart), func(t *testing.T) {
 			inVirtualTime(t, c.hosts, vnet.Link{Latency: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.2}, func(w *swarm) {
-				w.write("together", 2*time.Second)
+				w.write("together", w.all(), 2*time.Second)
 				w.net.Cut(halves(c.hosts / 2))
-				w.write("apart", 3*time.Second)
+				w.write("apart", w.all(), 3*time.Second)
 				time.Sleep(c.apart - 3*time.Second)
 				if far := fmt.Sprintf("apart-%d-0", c.hosts-1); rowsOf(t, w.hosts[0])[far] != "" {
 					t.Errorf("host 0 has row %s: the partition parted nobody", far)
 				}
 				w.net.Cut(nil)
-				w.write("again", time.Second)
+				w.write("again", w.all(), time.Second)
 				w.settle(time.Minute)
 			})
 		})

@@ -51,9 +51,11 @@ func (s *sketch) make(n, prev *node) (err error) {
 	}
 	m := memo.Memo{Author: memo.Author(n.key().Public().(ed25519.PublicKey)), Seq: 1, Body: memo.Join{}}
 	var times []memo.Time
+	ping, isPing := n.body.(*memo.Ping)
 	for _, c := range n.causes {
-		n.cut.Join(c.cut)
-		times = append(times, c.memo.Time)
+		if times = append(times, c.memo.Time); !isPing || c.by() == n.by() || c == genesis {
+			n.cut.Join(c.cut)
+		}
 	}
 	switch {
 	case n == genesis:
@@ -78,6 +80,9 @@ func (s *sketch) make(n, prev *node) (err error) {
 		m.Time = *n.at
 	}
 	m.Deps = n.deps()
+	if isPing {
+		m.Deps, ping.Refs = refs(m.Deps, genesis.memo)
+	}
 	if prev == nil && n != genesis && !slices.Contains(m.Deps, genesis.memo.Head()) {
 		return fmt.Errorf("the first memo by %s depends on the genesis, hence on no later one by %s; "+
 			"draw one between that gathers them", n.by(), genesis.by())
@@ -107,6 +112,19 @@ func (n *node) deps() (heads []memo.Head) {
 	}
 	memo.SortDeps(heads)
 	return heads
+}
+
+// refs takes apart what a ping is caused by: the genesis, on which only a first memo
+// depends, and the pings that it refers to.
+func refs(causes []memo.Head, genesis *memo.Memo) (deps, refs []memo.Head) {
+	for _, h := range causes {
+		if genesis != nil && h == genesis.Head() {
+			deps = append(deps, h)
+		} else {
+			refs = append(refs, h)
+		}
+	}
+	return deps, refs
 }
 
 // key is the one key of the author's name.

@@ -45,7 +45,8 @@
 //	!             is the row's tombstone
 //
 // A value is an integer, true, false, null, "a quoted text" or else a text without
-// blanks. A memo without such a line says nothing but its causes: a memo.Join.
+// blanks. A memo without such a line says nothing but its causes: a memo.Join. "NAME:
+// ping" makes it a memo.Ping, whose arrows from other authors are its refs.
 //
 // Draw ends the test on a bad drawing and names the line; Parse returns an error.
 // Methods that take names panic on one that is not drawn.

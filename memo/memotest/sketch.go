@@ -157,6 +157,10 @@ func (s *sketch) define(tok, ms, edit string) error {
 	case n.body != nil || n == s.nodes[0]:
 		return fmt.Errorf("%s has a body already; the first name is the genesis", name)
 	}
+	if strings.TrimSpace(edit) == "ping" {
+		n.body = &memo.Ping{}
+		return nil
+	}
 	n.body, err = parseEdit(edit)
 	return err
 }
