@@ -1,8 +1,11 @@
 package node
 
 import (
+	"errors"
+
 	"lightcone/memo"
 	"lightcone/merge"
+	"lightcone/p2p/gossip"
 	"lightcone/store"
 )
 
@@ -25,6 +28,29 @@ func (h holdings) NextRun(s memo.SpaceID, a memo.Author, after uint64) (order, l
 func (h holdings) Run(s memo.SpaceID, a memo.Author, last uint64) ([]byte, error) {
 	return h.now().Run(s, a, last)
 }
+
+func (h holdings) ID(s memo.SpaceID, a memo.Author, seq uint64) (memo.ID, bool, error) {
+	id, ok, err := h.now().ID(s, a, seq)
+	if errors.Is(err, store.ErrNoBody) { // a state stands for it
+		return memo.ID{}, false, nil
+	}
+	return id, ok, err
+}
+
+func (h holdings) Forked(s memo.SpaceID) []memo.Author { return h.now().Forked(s) }
+
+func (h holdings) BranchRuns(s memo.SpaceID, a memo.Author) ([]gossip.BranchRun, error) {
+	runs, err := h.now().BranchRuns(s, a)
+	out := make([]gossip.BranchRun, len(runs))
+	for i, r := range runs {
+		out[i] = gossip.BranchRun(r)
+	}
+	return out, err
+}
+
+func (h holdings) RunByID(s memo.SpaceID, id memo.ID) ([]byte, error) { return h.now().RunByID(s, id) }
+
+func (h holdings) Holds(s memo.SpaceID, head memo.Head) (bool, error) { return h.now().Holds(s, head) }
 
 func (h holdings) Params(s memo.SpaceID) (merge.Params, bool) {
 	_, held := h.now().Genesis(s)

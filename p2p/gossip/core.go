@@ -98,6 +98,8 @@ type space struct {
 	order   []Peer // keys of members, ascending
 	nextAE  time.Time
 	roots   roots
+
+	suspects []suspect // ascending by author
 }
 
 // member is a peer that takes part in a space, connected or not.
@@ -113,6 +115,7 @@ type member struct {
 	orphan   memo.Head // a run it relayed whose causes were missing; seq 0: none
 	orphanAt time.Time
 	hinted   time.Time // when a hint last asked for recon
+	again    time.Time // when a fork last did, or will
 	failures int       // sessions that failed in a row
 
 	announces Pace          // of the announcements it signed

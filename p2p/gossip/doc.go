@@ -47,6 +47,26 @@
 // meanwhile, and when two peers open at once, its HELLO grants a credit of zero:
 // it serves and takes nothing.
 //
+// # Forks
+//
+// Of an author who forked all branches are exchanged. HELLO carries a digest of what is
+// held of those known to have forked; where it differs, A and B compare, author by
+// author, the sets of runs from the fork on, by ranges ordered by (time, digest): equal
+// fingerprints end a range, others split it in sixteen, and few runs are listed. The
+// fingerprints are keyed by both nonces and the secret, so that nobody writes runs that
+// make two sets look alike. What a side lacks it asks for by digest:
+//
+//	RANGES fingerprints            ──►
+//	                               ◄──  RANGES fingerprints, lists        in turns,
+//	RANGES fingerprints, lists     ──►                                    until one is empty
+//	                               ◄──  NEED  digests; none: no more
+//	BRANCHES runs in that order    ──►
+//
+// Where each side holds one branch neither knows of a fork, and such sets do not exist.
+// It shows as two heads of one place, or as a run that does not continue the chain. The
+// opener of the next session looks for the last common place by digests (PROBE, PROBED),
+// says it (PARTED), and both send what they have behind it.
+//
 // # Roots
 //
 // A root that the owner folds (Folded) is announced on a topic of its own: signed
@@ -111,8 +131,7 @@
 //
 // # Where this departs from the design, for now
 //
-// Forks are reported and not exchanged (no
-// RANGES): what continues a branch not held here is passed over. Recon itself brings
+// Recon itself brings
 // memos alone: state is fetched where the owner asks for it. Everything offered is
 // heard.
 package gossip

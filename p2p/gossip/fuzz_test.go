@@ -69,6 +69,11 @@ func TestItemsPerFrame(t *testing.T) {
 		"BLOCKS":    {wantChunk, func(n int) message { return &blocks{Type: typeBlocks, Blocks: make([]*memo.Bytes, n)} }},
 		"VECNODES":  {nodesChunk, func(n int) message { return &vecNodes{Type: typeVecNodes, Nodes: make([]memo.Bytes, n)} }},
 		"VECWANT":   {nodesChunk, func(n int) message { return &vecWant{Type: typeVecWant, IDs: make([]memo.ID, n)} }},
+		"RANGES":    {rangesChunk, func(n int) message { return &ranges{Type: typeRanges, Ranges: make([]runRange, n)} }},
+		"NEED":      {needChunk, func(n int) message { return &need{Type: typeNeed, IDs: make([]memo.ID, n)} }},
+		"BRANCHES":  {branchesChunk, func(n int) message { return &branches{Type: typeBranches, Runs: make([]*memo.Bytes, n)} }},
+		"PROBE":     {probeFan, func(n int) message { return &probe{Type: typeProbe, Seqs: make([]uint64, n)} }},
+		"PROBED":    {probeFan, func(n int) message { return &probed{Type: typeProbed, IDs: make([]memo.ID, n)} }},
 		"WANTSEALS": {sealChunk, func(n int) message { return &wantSeals{Type: typeWantSeals, Heads: heads[:n]} }},
 		"SEALS":     {sealChunk, func(n int) message { return &seals{Type: typeSeals, Seals: make([]*sealedHead, n)} }},
 	} {

@@ -208,6 +208,34 @@ func (w *world) blocksText(m message) string {
 		if m.Fresh {
 			b.WriteString(" fresh")
 		}
+	case *ranges:
+		fmt.Fprintf(&b, "RANGES %s", w.name(m.Author))
+		for _, r := range m.Ranges {
+			switch r.Kind {
+			case rangePrint:
+				fmt.Fprintf(&b, " print of %d", r.Print.Count)
+			case rangeList:
+				fmt.Fprintf(&b, " list of %d", len(r.listed()))
+			case rangeMore:
+				fmt.Fprintf(&b, " %d more", len(r.listed()))
+			}
+		}
+		if m.More {
+			b.WriteString(" …")
+		}
+	case *need:
+		fmt.Fprintf(&b, "NEED %d", len(m.IDs))
+	case *verifiedBranches:
+		b.WriteString("BRANCHES " + w.spans(m.runs))
+	case *probe:
+		fmt.Fprintf(&b, "PROBE %s at %v", w.name(m.Author), m.Seqs)
+	case *probed:
+		b.WriteString("PROBED")
+		for _, id := range m.IDs {
+			fmt.Fprintf(&b, " %x", id[:2])
+		}
+	case *parted:
+		fmt.Fprintf(&b, "PARTED %s behind %d", w.name(m.Author), m.After)
 	case *hashedNodes:
 		fmt.Fprintf(&b, "VECNODES %d", len(m.nodes))
 	case *vecWant:

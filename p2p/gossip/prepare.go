@@ -51,6 +51,10 @@ func (f *Frame) prepare() error {
 		m, err = verifySeals(raw)
 	case *vecNodes:
 		m, err = hashNodes(raw)
+	case *ranges:
+		err = raw.check()
+	case *branches:
+		m, err = verifyBranches(raw)
 	}
 	f.msg = m
 	return err

@@ -44,6 +44,8 @@ type session struct {
 	opened bool      // we opened it
 
 	root      memo.ID     // vecRoot we said in our HELLO
+	forkRoot  *memo.Link  // and what we hold of forked authors; nil: there are none
+	nonce     uint64      // and our part of the key of fingerprints
 	cut       memo.Vector // what we hold as far as this session says and sends
 	replied   bool        // their HELLO came
 	equal     bool        // and there is nothing to exchange
@@ -51,13 +53,22 @@ type session struct {
 	doneSent  bool
 	doneCame  bool
 
-	their   memo.ID                // vecRoot of their HELLO
-	theirs  map[memo.Author]uint64 // what their VEC lists; nil once streaming
-	listed  int                    // entries of their VEC so far
-	last    memo.Author            // of these, the last: they ascend
-	partial bool                   // theirs has what differs, and nothing else
-	offer   *offer                 // set where we gave a tree in the place of a VEC
-	walked  *walked                // set where they did
+	their      memo.ID    // vecRoot of their HELLO
+	theirForks *memo.Link // root of their HELLO
+	theirNonce uint64
+	theirs     map[memo.Author]memo.Head // what their VEC lists; nil once streaming
+	listed     int                       // entries of their VEC so far
+	last       memo.Author               // of these, the last: they ascend
+	partial    bool                      // theirs has what differs, and nothing else
+	known      bool                      // theirs is complete
+	offer      *offer                    // set where we gave a tree in the place of a VEC
+	walked     *walked                   // set where they did
+
+	forks    *forks                 // set where branches of forked authors are compared
+	partings []parting              // that are being looked into; they delay our VEC
+	probes   int                    // of theirs
+	parted   map[memo.Author]uint64 // up to where we both hold one chain; nil: nobody's
+	again    bool                   // a fork showed: the next session looks into it
 
 	queue  runQueue // what they lack, next run of each author
 	until  uint64   // order of the first state that stands for what they lack
@@ -82,14 +93,15 @@ type session struct {
 // open starts a session of ours.
 func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 	root, err := c.cfg.Holdings.VecRoot(sp.id)
-	if err != nil {
+	forkRoot, errForks := c.forkRoot(sp.id)
+	if err != nil || errForks != nil {
 		m.due = now.Add(retryMax)
 		return
 	}
 	m.due, m.urgent, m.hint = time.Time{}, false, 0
 	c.nextID += 2
 	s := newSession(c.nextID, p, now)
-	s.space, s.member, s.opened, s.root = sp, m, true, root
+	s.space, s.member, s.opened, s.root, s.forkRoot = sp, m, true, root, forkRoot
 	s.cut = c.cfg.Holdings.Vector(sp.id)
 	c.sessions[s.id] = s
 	c.stats.Sessions++
@@ -101,7 +113,7 @@ func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 func newSession(id SessionID, p Peer, now time.Time) *session {
 	return &session{
 		id: id, peer: p, begun: now, active: now, fed: now,
-		until: math.MaxUint64, theirs: map[memo.Author]uint64{}, came: map[memo.Author]uint64{}, forked: map[memo.Author]bool{},
+		until: math.MaxUint64, theirs: map[memo.Author]memo.Head{}, came: map[memo.Author]uint64{}, forked: map[memo.Author]bool{},
 	}
 }
 
@@ -130,10 +142,11 @@ func (c *Core) sayHello(s *session, e *Effects) {
 	if s.pulls {
 		s.window = sessionCredit
 	}
+	s.nonce = c.rng.Uint64()
 	s.send(e, &hello{
 		Type: typeHello, Version: wireVersion, Space: s.space.id,
-		Proof:   proof(s.space.secret, s.space.id, c.cfg.Self, s.peer),
-		VecRoot: s.root, Nonce: c.rng.Uint64(), Credit: uint64(s.window),
+		Proof: proof(s.space.secret, s.space.id, c.cfg.Self, s.peer),
+		Root:  s.forkRoot, VecRoot: s.root, Nonce: s.nonce, Credit: uint64(s.window),
 	})
 }
 
@@ -161,6 +174,18 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 		err = c.onHello(now, s, m, e)
 	case *vec:
 		err = c.onVec(s, m, e)
+	case *ranges:
+		err = c.onRanges(s, m, e)
+	case *need:
+		err = c.onNeed(s, m, e)
+	case *verifiedBranches:
+		err = c.onBranches(s, m, e)
+	case *probe:
+		err = c.onProbe(s, m, e)
+	case *probed:
+		err = c.onProbed(s, m, e)
+	case *parted:
+		err = c.onParted(s, m)
 	case *hashedNodes:
 		err = c.onVecNodes(s, m, e)
 	case *vecWant:
@@ -200,10 +225,12 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 		c.stats.Refused++
 		return err
 	}
-	s.replied, s.refuse, s.credit, s.their = true, m.Credit == 0, int(min(m.Credit, maxCredit)), m.VecRoot
+	s.replied, s.refuse, s.credit = true, m.Credit == 0, int(min(m.Credit, maxCredit))
+	s.their, s.theirForks, s.theirNonce = m.VecRoot, m.Root, m.Nonce
 	if s.opened {
 		c.prove(now, s, e)
-		s.equal = s.root == m.VecRoot
+		s.partial = s.root == m.VecRoot
+		s.equal = s.partial && sameLink(s.forkRoot, m.Root)
 	} else if err := c.answerHello(now, s, m, e); err != nil {
 		return err
 	}
@@ -234,10 +261,13 @@ func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) erro
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLocal, err)
 	}
+	if s.forkRoot, err = c.forkRoot(sp.id); err != nil {
+		return err
+	}
 	crossed := c.opened(s.peer, sp) // both opened at once: each pulls in its own session
 	s.space, s.root, s.cut = sp, root, c.cfg.Holdings.Vector(sp.id)
 	c.prove(now, s, e)
-	s.equal = root == m.VecRoot
+	s.equal = root == m.VecRoot && sameLink(s.forkRoot, m.Root)
 	known := s.member
 	known.hint = 0
 	if !known.urgent {
@@ -361,5 +391,18 @@ func (c *Core) settle(now time.Time, s *session, err error, e *Effects) {
 		c.wantRecon(m, now)
 	default:
 		m.pause, m.failures = time.Time{}, 0
+		if s.again {
+			c.lookAgain(now, m)
+		}
 	}
+}
+
+// lookAgain plans a session for a fork that showed, hintPause behind the last such one.
+func (c *Core) lookAgain(now time.Time, m *member) {
+	at := now
+	if next := m.again.Add(hintPause); next.After(now) {
+		at = next
+	}
+	m.again = at
+	c.wantRecon(m, at)
 }

@@ -26,6 +26,7 @@ type shelf struct {
 	pending []*memo.Run
 	memos   int
 	library
+	grove
 	state uint64 // order of the state that stands for runs that were dropped
 }
 
@@ -37,7 +38,7 @@ type shelved struct {
 var errNoRun = errors.New("no such run")
 
 func newShelf(space memo.SpaceID) *shelf {
-	return &shelf{space: space, runs: map[memo.Author][]shelved{}, library: library{of: space, blocks: map[memo.ID][]byte{}}}
+	return &shelf{space: space, runs: map[memo.Author][]shelved{}, library: library{of: space, blocks: map[memo.ID][]byte{}}, grove: newGrove()}
 }
 
 func (s *shelf) Vector(memo.SpaceID) memo.Vector { return s.vec.Clone() }
@@ -70,13 +71,10 @@ func (s *shelf) VecTree(id memo.SpaceID) (merge.BlockGetter, error) {
 
 func (s *shelf) find(a memo.Author, seq uint64) (shelved, bool) {
 	i, _ := slices.BinarySearchFunc(s.runs[a], seq, func(r shelved, seq uint64) int {
-		switch {
-		case r.last < seq:
+		if r.last < seq {
 			return -1
-		case r.first > seq:
-			return 1
 		}
-		return 0
+		return 1
 	})
 	if i == len(s.runs[a]) {
 		return shelved{}, false
@@ -110,21 +108,16 @@ const (
 	attachable = iota
 	covered
 	waiting
-	refused
 )
 
 func (s *shelf) judge(r *memo.Run) int {
-	own, _ := s.vec.Get(r.Author())
 	first := r.Memos[0]
+	own, _ := s.vec.Get(r.Author())
 	switch {
-	case r.Head().Seq <= own.Seq:
+	case s.has[r.Head().ID]:
 		return covered
-	case first.Seq <= own.Seq:
-		return refused
-	case first.Seq > own.Seq+1:
+	case first.Seq > 1 && !s.has[first.Prev] && own.ID != first.Prev:
 		return waiting
-	case first.Prev != own.ID:
-		return refused
 	}
 	for _, m := range r.Memos {
 		for _, d := range m.Deps {
@@ -147,8 +140,6 @@ func (s *shelf) attach(d Deliver) *Attached {
 		case waiting:
 			out.Orphans = true
 			s.pending = append(s.pending, r)
-		case refused:
-			out.Bad = fmt.Errorf("run up to %s does not continue its chain", r.Head())
 		}
 	}
 	return out
@@ -176,12 +167,13 @@ func (s *shelf) put(r *memo.Run) {
 		panic(err)
 	}
 	s.order++
-	s.memos += len(r.Memos)
-	s.runs[r.Author()] = append(s.runs[r.Author()], shelved{
-		order: s.order, first: r.FirstSeq(), last: r.Head().Seq, raw: raw,
-	})
-	last := r.Memos[len(r.Memos)-1]
-	s.vec.Set(memo.Mark{Head: r.Head(), Time: last.Time})
+	s.memos += s.file(r, raw)
+	if own, _ := s.vec.Get(r.Author()); r.Head().Seq > own.Seq {
+		s.runs[r.Author()] = append(s.runs[r.Author()], shelved{
+			order: s.order, first: r.FirstSeq(), last: r.Head().Seq, raw: raw,
+		})
+	}
+	s.vec.Add(memo.Mark{Head: r.Head(), Time: r.Memos[len(r.Memos)-1].Time})
 	s.root = nil
 }
 

@@ -28,7 +28,7 @@ func (c *Core) sayVec(s *session, heads memo.Vector, e *Effects) {
 // onVec collects the peer's heads. When they are complete, the opener answers
 // with its own entries that differ, and both sides know what to send.
 func (c *Core) onVec(s *session, m *vec, e *Effects) error {
-	if !s.replied || s.equal || s.streaming || s.walked != nil && s.walked.walk != nil {
+	if !s.replied || s.equal || s.known || s.walked != nil && s.walked.walk != nil {
 		return fmt.Errorf("%w: unexpected VEC", ErrWire)
 	}
 	for _, h := range m.Heads {
@@ -48,25 +48,36 @@ func (c *Core) onVec(s *session, m *vec, e *Effects) error {
 
 // learn takes one head of theirs; seq 0 says that they hold nothing of the author.
 func (c *Core) learn(s *session, h memo.Head) {
-	if s.theirs[h.Author] = h.Seq; h.Seq == 0 {
+	if s.theirs[h.Author] = h; h.Seq == 0 {
 		return
 	}
 	s.member.note(h)
 	if own, ok := c.cfg.Holdings.Vector(s.space.id).Get(h.Author); ok && own.Seq == h.Seq && own.ID != h.ID {
 		c.stats.Forks++
+		c.suspectFork(s, h.Author, false)
 	}
 }
 
 // vectorsKnown goes on when it is known in what the vectors differ; mine is what the
 // opener answers and sends from.
 func (c *Core) vectorsKnown(s *session, mine memo.Vector, e *Effects) error {
-	if s.opened {
-		s.cut = mine
-		c.sayVec(s, differing(mine, s.theirs, s.partial), e)
+	if s.known = true; !s.opened {
+		return c.startStreaming(s, e)
 	}
-	if n := lead(s.theirs, mine); n > 0 {
-		e.Ahead = append(e.Ahead, Ahead{Space: s.space.id, Peer: s.peer, Memos: n})
+	s.cut = mine
+	c.beginPartings(s)
+	if !c.probeOn(s, e) {
+		return nil
 	}
+	return c.answerVec(s, e)
+}
+
+// answerVec says the opener's entries that differ; from then on runs flow.
+func (c *Core) answerVec(s *session, e *Effects) error {
+	if err := c.beginForks(s, e); err != nil {
+		return err
+	}
+	c.sayVec(s, differing(s.cut, s.theirs, s.partial), e)
 	return c.startStreaming(s, e)
 }
 
@@ -86,18 +97,18 @@ func (s *session) list(h vecHead) error {
 }
 
 // lead counts the memos that they have and we have not.
-func lead(theirs map[memo.Author]uint64, mine memo.Vector) (n uint64) {
-	for a, seq := range theirs { // a sum: the order does not show
-		if own, _ := mine.Get(a); seq > own.Seq {
-			n += seq - own.Seq
+func lead(theirs map[memo.Author]memo.Head, mine memo.Vector) (n uint64) {
+	for a, h := range theirs { // a sum: the order does not show
+		if own, _ := mine.Get(a); h.Seq > own.Seq {
+			n += h.Seq - own.Seq
 		}
 	}
 	return n
 }
 
-// differing holds our entry for each author whose seq differs from theirs; seq 0
+// differing holds our entry for each author whose head differs from theirs; seq 0
 // stands for an author we hold nothing of. With partial, theirs names all that differ.
-func differing(mine memo.Vector, theirs map[memo.Author]uint64, partial bool) (out memo.Vector) {
+func differing(mine memo.Vector, theirs map[memo.Author]memo.Head, partial bool) (out memo.Vector) {
 	if !partial {
 		for m := range mine.All() {
 			if _, ok := theirs[m.Author]; !ok {
@@ -105,12 +116,12 @@ func differing(mine memo.Vector, theirs map[memo.Author]uint64, partial bool) (o
 			}
 		}
 	}
-	for a, seq := range theirs { // into a sorted vector: the order does not show
+	for a, h := range theirs { // into a sorted vector: the order does not show
 		m, ok := mine.Get(a)
 		if !ok {
 			m.Author = a
 		}
-		if m.Seq != seq {
+		if m.Head != h {
 			out.Set(m)
 		}
 	}
@@ -122,14 +133,21 @@ func differing(mine memo.Vector, theirs map[memo.Author]uint64, partial bool) (o
 // the opener did not name are equal.
 func (c *Core) startStreaming(s *session, e *Effects) error {
 	theirs := s.theirs
+	if n := lead(theirs, c.cfg.Holdings.Vector(s.space.id)); n > 0 {
+		e.Ahead = append(e.Ahead, Ahead{Space: s.space.id, Peer: s.peer, Memos: n})
+	}
 	s.streaming, s.theirs = true, nil
 	if s.refuse {
 		return c.pump(s, e)
 	}
 	for m := range s.cut.All() {
-		after, named := theirs[m.Author]
+		their, named := theirs[m.Author]
 		if !named && (s.partial || !s.opened) {
 			continue
+		}
+		after := their.Seq
+		if common, ok := s.parted[m.Author]; ok {
+			after = common
 		}
 		if err := c.enqueue(s, m.Author, after); err != nil {
 			return err
@@ -171,7 +189,8 @@ func (c *Core) pump(s *session, e *Effects) error {
 			out, size = &runs{Type: typeRuns}, 0
 		}
 	}
-	for read := 0; ; {
+	read := 0
+	for {
 		may := len(s.queue) > 0 && s.credit > size && s.sent+size < sessionBytes
 		if s.more = may && read >= serveStep; !may || s.more {
 			break
@@ -195,7 +214,12 @@ func (c *Core) pump(s *session, e *Effects) error {
 		}
 	}
 	flush()
-	if !s.doneSent && (len(s.queue) == 0 || s.sent >= sessionBytes) {
+	if len(s.queue) == 0 {
+		if err := c.pumpBranches(s, read, e); err != nil {
+			return err
+		}
+	}
+	if !s.doneSent && (len(s.queue) == 0 && s.forks.settled() || s.sent >= sessionBytes) {
 		s.doneSent = true
 		s.send(e, &done{Type: typeDone})
 	}
@@ -228,10 +252,9 @@ func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
 	if !s.streaming || s.doneCame || len(m.runs) == 0 {
 		return fmt.Errorf("%w: unexpected RUNS", ErrWire)
 	}
-	if s.window <= 0 || s.window-m.bytes <= -memo.MaxForkProofRun || s.got+m.bytes >= sessionBytes+memo.MaxForkProofRun {
-		return fmt.Errorf("%w: more bytes than granted", ErrWire)
+	if err := s.charge(m.bytes); err != nil {
+		return err
 	}
-	s.window, s.got, s.waiting = s.window-m.bytes, s.got+m.bytes, s.waiting+m.bytes
 	mine := c.cfg.Holdings.Vector(s.space.id)
 	var take []*memo.Run
 	for _, r := range m.runs {
@@ -239,14 +262,15 @@ func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
 		if r.Space != s.space.id {
 			return fmt.Errorf("%w: a run of another space", ErrWire)
 		}
-		if s.cut.Covers(h.Author, h.Seq) || h.Seq <= s.came[h.Author] {
+		if s.cut.Covers(h.Author, h.Seq) && !s.parts(h.Author) || h.Seq <= s.came[h.Author] {
 			return fmt.Errorf("%w: a run that was not asked for, or sent twice", ErrWire)
 		}
 		s.came[h.Author] = h.Seq
 		s.member.note(h)
-		if s.forked[h.Author] || contradicts(mine, r) {
+		if !s.parts(h.Author) && (s.forked[h.Author] || contradicts(mine, r)) {
 			s.forked[h.Author] = true
 			c.stats.Forks++
+			c.suspectFork(s, h.Author, false)
 			continue
 		}
 		take = append(take, r)
@@ -254,6 +278,15 @@ func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
 	e.Deliver = append(e.Deliver, Deliver{
 		Space: s.space.id, From: s.peer, Session: s.id, Runs: take, Bytes: m.bytes,
 	})
+	return nil
+}
+
+// charge counts bytes of runs that came against what we granted.
+func (s *session) charge(bytes int) error {
+	if s.window <= 0 || s.window-bytes <= -memo.MaxForkProofRun || s.got+bytes >= sessionBytes+memo.MaxForkProofRun {
+		return fmt.Errorf("%w: more bytes than granted", ErrWire)
+	}
+	s.window, s.got, s.waiting = s.window-bytes, s.got+bytes, s.waiting+bytes
 	return nil
 }
 
@@ -277,6 +310,11 @@ func (c *Core) credited(now time.Time, s *session, in *Attached, e *Effects) {
 	s.active = now
 	s.waiting -= in.Bytes
 	s.useless += in.Bytes
+	if in.Orphans && s.forks != nil {
+		for _, a := range s.forks.brought {
+			c.suspectFork(s, a, true)
+		}
+	}
 	if in.Fresh > 0 {
 		s.fed, s.useless = now, 0
 		s.fresh += in.Fresh

@@ -55,6 +55,10 @@ func (w *walked) Block(id memo.ID) ([]byte, error) {
 // offerVec says what the accepting side of a session holds. A peer that holds nothing
 // would read all of a tree.
 func (c *Core) offerVec(s *session, theirs memo.ID, e *Effects) error {
+	if theirs == s.root { // forks alone differ
+		c.sayVec(s, memo.Vector{}, e)
+		return nil
+	}
 	if s.cut.Len() <= treeFrom || theirs == c.nothing {
 		c.sayVec(s, s.cut, e)
 		return nil
@@ -94,7 +98,7 @@ func (s *session) sayNodes(ids []memo.ID, e *Effects) error {
 
 // onVecWant gives nodes, or lists the vector after all.
 func (c *Core) onVecWant(s *session, m *vecWant, e *Effects) error {
-	if s.offer == nil || s.streaming || s.equal {
+	if s.offer == nil || s.known || s.equal {
 		return fmt.Errorf("%w: unexpected VECWANT", ErrWire)
 	}
 	if len(m.IDs) > 0 {
@@ -107,7 +111,7 @@ func (c *Core) onVecWant(s *session, m *vecWant, e *Effects) error {
 
 // onVecNodes takes the root of their tree, or nodes that were asked for.
 func (c *Core) onVecNodes(s *session, m *hashedNodes, e *Effects) error {
-	if !s.opened || !s.replied || s.equal || s.streaming || s.listed > 0 || len(m.nodes) == 0 {
+	if !s.opened || !s.replied || s.equal || s.known || s.listed > 0 || len(m.nodes) == 0 {
 		return fmt.Errorf("%w: unexpected VECNODES", ErrWire)
 	}
 	w := s.walked

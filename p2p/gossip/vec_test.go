@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,12 +10,34 @@ import (
 	"lightcone/merge"
 )
 
+// crowds are those that were made: keys and seals take long.
+var crowds = map[crowdOf]madeCrowd{}
+
+type crowdOf struct {
+	genesis memo.ID
+	seed    uint64
+	n       int
+}
+
+type madeCrowd struct {
+	authors []author
+	runs    []*memo.Run
+}
+
 // crowd makes one run of each of n authors, the same ones for a seed.
 func crowd(genesis memo.Head, seed uint64, n int) (as []*author, runs []*memo.Run) {
-	for _, a := range authors(seed, n) {
-		as, runs = append(as, a), append(runs, a.write(memo.SpaceID(genesis.ID), time.Second, []memo.Head{genesis}, 1, 10))
+	made, ok := crowds[crowdOf{genesis.ID, seed, n}]
+	if !ok {
+		for _, a := range authors(seed, n) {
+			made.runs = append(made.runs, a.write(memo.SpaceID(genesis.ID), time.Second, []memo.Head{genesis}, 1, 10))
+			made.authors = append(made.authors, *a)
+		}
+		crowds[crowdOf{genesis.ID, seed, n}] = made
 	}
-	return as, runs
+	for _, a := range made.authors {
+		as = append(as, &a)
+	}
+	return as, slices.Clone(made.runs)
 }
 
 func (s *shelf) putAll(runs []*memo.Run) {

@@ -53,8 +53,8 @@ const (
 
 type message interface{ message() }
 
-// hello opens a session, both ways. Root is reserved for the folded state; this
-// version sends null.
+// hello opens a session, both ways. Root is the digest of what is held of forked
+// authors, null where nobody is known to have forked.
 type hello struct {
 	_       struct{} `cbor:",toarray"`
 	Type    uint64
@@ -163,6 +163,18 @@ func frameOf(data []byte) (m message, list []byte, limit uint64) {
 		return new(vecNodes), rest, nodesChunk
 	case typeVecWant:
 		return new(vecWant), rest, nodesChunk
+	case typeRanges:
+		return new(ranges), rest[min(authorItem, len(rest)):], rangesChunk
+	case typeNeed:
+		return new(need), rest, needChunk
+	case typeBranches:
+		return new(branches), rest, branchesChunk
+	case typeProbe:
+		return new(probe), rest[min(authorItem, len(rest)):], probeFan
+	case typeProbed:
+		return new(probed), rest, probeFan
+	case typeParted:
+		return new(parted), nil, 0
 	case typeSeals:
 		return new(seals), rest[min(spaceItem, len(rest)):], sealChunk
 	}

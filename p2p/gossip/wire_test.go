@@ -90,6 +90,22 @@ var goldenFrames = []struct {
 		}},
 		"83" + "0a" + hex3255 + "82" + "84" + hex32a + "19012c" + hex3211 + "5840" + strings.Repeat("99", 64) + "f6",
 	},
+	{
+		"RANGES",
+		&ranges{Type: typeRanges, Author: testAuthor, More: true, Ranges: []runRange{
+			{From: bound{Time: 300, Front: "ab"}, To: beyondAll, Kind: rangePrint, Print: print{Count: 2, High: 3, Low: 65536}},
+			{Kind: rangeMore, Heads: packHeads([]rangeHead{{Seq: 7, ID: testID}})},
+		}},
+		"84" + "0d" + hex32a + "82" +
+			"85" + "82" + "19012c" + "426162" + "82" + "1b8000000000000000" + "40" + "00" + "83" + "02" + "03" + "1a00010000" + "40" +
+			"85" + "82" + "00" + "40" + "82" + "00" + "40" + "02" + "83" + "00" + "00" + "00" + "5828" + "0000000000000007" + hex3211[4:] + "f5",
+	},
+	{"RANGES without any", &ranges{Type: typeRanges, Author: testAuthor}, "84" + "0d" + hex32a + "80" + "f4"},
+	{"NEED", &need{Type: typeNeed, IDs: []memo.ID{testID}}, "82" + "0e" + "81" + hex3211},
+	{"BRANCHES", &branches{Type: typeBranches, Runs: []*memo.Bytes{&testBlock, nil}}, "82" + "0f" + "82" + "43626c6b" + "f6"},
+	{"PROBE", &probe{Type: typeProbe, Author: testAuthor, Seqs: []uint64{1, 300}}, "83" + "10" + hex32a + "82" + "01" + "19012c"},
+	{"PROBED", &probed{Type: typeProbed, IDs: []memo.ID{testID}}, "82" + "11" + "81" + hex3211},
+	{"PARTED", &parted{Type: typeParted, Author: testAuthor, After: 300}, "83" + "12" + hex32a + "19012c"},
 	{"VECNODES", &vecNodes{Type: typeVecNodes, Nodes: []memo.Bytes{"ab", "c"}}, "82" + "0b" + "82" + "426162" + "4163"},
 	{"VECWANT", &vecWant{Type: typeVecWant, IDs: []memo.ID{testID}}, "82" + "0c" + "81" + hex3211},
 	{"VECWANT of a list", &vecWant{Type: typeVecWant}, "82" + "0c" + "80"},
@@ -107,7 +123,8 @@ func TestGoldenFrames(t *testing.T) {
 		}
 		back, err := decode(data)
 		if diff := cmp.Diff(c.frame, back, sameNil, cmpopts.IgnoreUnexported(hello{}, vec{}, vecHead{}, runs{}, credit{}, done{},
-			fetch{}, want{}, blocks{}, wantSeals{}, seals{}, sealedHead{}, vecNodes{}, vecWant{})); err != nil || diff != "" {
+			fetch{}, want{}, blocks{}, wantSeals{}, seals{}, sealedHead{}, vecNodes{}, vecWant{},
+			ranges{}, runRange{}, bound{}, print{}, need{}, branches{}, probe{}, probed{}, parted{})); err != nil || diff != "" {
 			t.Errorf("%s comes back as %v: %s", c.name, err, diff)
 		}
 	}

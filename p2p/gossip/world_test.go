@@ -269,7 +269,7 @@ func (r *replica) tick() {
 func (r *replica) write(n, size int) {
 	var deps []memo.Head
 	for m := range r.shelf.vec.All() {
-		if m.Author != r.id && (r.head.Seq == 0 && m.Author == r.w.replicas[0].id || r.w.rng.IntN(3) == 0) {
+		if m.Author != r.id && (r.head.Seq == 0 && m.Author == r.w.replicas[0].id || r.w.rng.IntN(3) == 0) && len(deps) < memo.MaxDeps {
 			deps = append(deps, m.Head)
 		}
 	}
