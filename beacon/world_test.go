@@ -166,6 +166,17 @@ func (p *peer) restart() {
 	p.pings = beacon.NewPings(p.heads, latest)
 }
 
+// adopt has a peer take the state of another: its memos are covered and not held.
+func (p *peer) adopt(from *peer) {
+	for m := range from.heads.All() {
+		if !p.heads.Covers(m.Author, m.Seq) {
+			p.heads.Set(m)
+			p.time = max(p.time, m.Time)
+			p.pings.Skip(m)
+		}
+	}
+}
+
 // live has the peers of w do something, some times.
 func (w *world) live(steps int) {
 	for range steps {
@@ -173,8 +184,10 @@ func (w *world) live(steps int) {
 		switch what := w.draw(50, "what"); {
 		case what < 20:
 			w.write(p)
-		case what < 49:
+		case what < 48:
 			w.sync(p, from)
+		case what < 49:
+			w.peers[0].adopt(from)
 		default:
 			w.peers[0].restart()
 		}

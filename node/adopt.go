@@ -344,6 +344,7 @@ func (o *owner) adoptState(st *foreignState) error {
 	for _, h := range st.heads {
 		o.clocks[st.space.id] = max(o.clocks[st.space.id], h.Time)
 	}
+	o.skipped(st.space.id, st.heads)
 	if !errors.Is(err, store.ErrBroken) {
 		applied := o.n.proj.Apply(out.LSN, []projection.Change{{Space: st.space.id, Rows: st.rows}})
 		if applied == nil {

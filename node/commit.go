@@ -207,7 +207,7 @@ func (o *owner) attachedAll(s *Space, causes []memo.Head) error {
 	for _, h := range causes {
 		if have, _ := all.Get(h.Author); h.Seq > have.Seq {
 			behind.Missing = append(behind.Missing, h)
-			behind.Lag.Memos += h.Seq - have.Seq
+			behind.Lag.miss(h.Seq-have.Seq, have, o.n.opts.Now())
 		}
 	}
 	if len(behind.Missing) > 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"lightcone/memo"
 	"lightcone/projection"
@@ -117,7 +118,11 @@ type BehindError struct {
 
 // Lag says how far behind a view is.
 type Lag struct {
-	Memos uint64 // at least so many memos are missing
+	Memos   uint64 // at least so many memos are missing
+	Beacons int    // of so many beacons, that is authors
+	// Time is an estimate from above: since the last memo that is here of the beacon
+	// whose last one is the oldest, of those. 0: nothing of any of them is here.
+	Time time.Duration
 }
 
 func (e *BehindError) Error() string {

@@ -269,7 +269,7 @@ func (f *Feed) turn(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-v.changed:
+		case <-v.edited: // pings touch no row
 		case <-ctx.Done():
 		case <-n.quit:
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"lightcone/memo"
 	"lightcone/merge"
@@ -156,6 +157,9 @@ func (o *owner) unkept(space memo.SpaceID, err error) {
 
 // fetched answers those who wait for what came.
 func (o *owner) fetched(f gossip.Fetched) {
+	if o.claimFetched(f) && !slices.ContainsFunc(o.waiting, func(c *askFetch) bool { return c.awaits(f) }) {
+		return // it is kept while it is of use
+	}
 	if f.Err == nil {
 		pin := store.Pin{Root: f.Root, Until: o.n.opts.Now().Add(o.n.opts.Retention), Foreign: true}
 		if err := o.n.store.Blocks(f.Space).Pin(pin); err != nil {

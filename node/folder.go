@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lightcone/memo"
@@ -45,8 +46,9 @@ type folder struct {
 	audits  chan audit
 	states  chan *foreignState
 	done    chan struct{}
-	seen    map[memo.SpaceID]uint64 // memos at the last look
+	seen    map[memo.SpaceID]uint64 // memos at the last look, but pings
 	written int                     // blocks since the last collection
+	others  atomic.Int64            // that others wrote since
 	kept    int                     // blocks it left
 
 	keeping sync.RWMutex // read-held by others who write a root, until it is pinned
@@ -60,7 +62,7 @@ type folded struct {
 	id     memo.ID // of the encoded root
 	root   merge.Root
 	vector memo.Vector // what it covers; not to be changed
-	memos  uint64      // their number
+	memos  uint64      // their number, but for pings since the node started
 	lsn    uint64      // the record of the log up to which it has everything
 }
 
@@ -143,7 +145,7 @@ func (f *folder) run() {
 func (f *folder) look() {
 	for _, s := range f.n.allSpaces() {
 		v := f.n.view.Load()
-		memos := v.info(s).Memos
+		memos := v.settled(s)
 		before, known := f.seen[s.id]
 		f.seen[s.id] = memos
 		last, _ := f.base(s, v)
@@ -165,7 +167,7 @@ func (f *folder) fold(s *Space) (folded, error) {
 		return folded{}, fmt.Errorf("fold: %w", err)
 	}
 	defer m.Close()
-	next := folded{vector: m.view.store.Vector(s.id), memos: m.view.info(s).Memos, lsn: m.view.lsn}
+	next := folded{vector: m.view.store.Vector(s.id), memos: m.view.settled(s), lsn: m.view.lsn}
 	if last, ok := f.base(s, m.view); ok && last.shows(s, m.view.store) {
 		next.id, next.root = last.id, last.root
 	} else if err := f.write(s, m, last, ok, &next); err != nil {
@@ -440,6 +442,7 @@ func (f *folder) closing() bool {
 // collect deletes the blocks that no pinned root needs, once as many were written
 // as are needed.
 func (f *folder) collect() {
+	f.written += int(f.others.Swap(0))
 	if f.written < max(collectAfter, f.kept) || f.closing() {
 		return
 	}

@@ -106,7 +106,7 @@ type seen struct {
 func (v *vouched) get(own merge.Row, topic, row string) (seen, error) {
 	said, err := v.row(topic, row)
 	if errors.Is(err, context.DeadlineExceeded) {
-		behind := v.layer.behind(v.space.id, v.own.view)
+		behind := v.layer.behind(v.space.id, v.own.view, v.space.node.opts.Now())
 		if v.strict {
 			return seen{}, behind
 		}
@@ -215,13 +215,13 @@ func (s *Space) layerGone(ctx context.Context, id memo.ID) error {
 }
 
 // behind says what is missing in a view while what l holds does not come.
-func (l *layer) behind(space memo.SpaceID, v *view) *BehindError {
+func (l *layer) behind(space memo.SpaceID, v *view, now time.Time) *BehindError {
 	e := &BehindError{Holders: []PeerID{l.peer}, Lag: Lag{Memos: l.lead}}
 	if !l.sealed {
 		return e
 	}
 	mine := v.store.All(space)
-	e.Lag.Memos = lead(l.vector, mine)
+	e.Lag = lagBehind(l.vector, mine, now)
 	for m := range l.vector.All() {
 		if len(e.Missing) < maxNamedMissing && !mine.Covers(m.Author, m.Seq) {
 			e.Missing = append(e.Missing, m.Head)
@@ -287,7 +287,7 @@ func (x *Session) beginVouched(ctx, wait context.Context) (*source, *BehindError
 	case l.ready:
 		src.vouched = newVouched(x.space, l, m, wait, strict)
 	case behind == nil:
-		if behind = l.behind(x.space.id, m.view); strict {
+		if behind = l.behind(x.space.id, m.view, x.space.node.opts.Now()); strict {
 			m.Close()
 			return nil, nil, behind
 		}

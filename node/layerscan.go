@@ -38,9 +38,9 @@ func (src *source) scan(s *Space, q projection.Range, see func(causal.Context)) 
 			return out
 		case !errors.Is(err, context.DeadlineExceeded):
 		case v.strict:
-			err = v.layer.behind(s.id, v.own.view)
+			err = v.layer.behind(s.id, v.own.view, s.node.opts.Now())
 		default:
-			out.behind, err = v.layer.behind(s.id, v.own.view), nil
+			out.behind, err = v.layer.behind(s.id, v.own.view, s.node.opts.Now()), nil
 		}
 		if err != nil {
 			out.rows = func(yield func(scanned, error) bool) { yield(scanned{}, err) }

@@ -213,6 +213,9 @@ func (c *enterSpace) do(o *owner) {
 		name = "joined"
 	}
 	s, err := o.adopt(c.ticket.Space, name, c.Secret, c.Peers)
+	if err == nil {
+		o.pin(c.ticket.Space, c.ticket.Issuer, c.ticket.Addrs)
+	}
 	c.reply <- spaceReply{s, err}
 }
 

@@ -58,6 +58,9 @@ type Options struct {
 	// Retention is how long a root that a token names can be read at least; 0 is
 	// DefaultRetention.
 	Retention time.Duration
+	// Silent keeps this node from writing pings. It knows those of others; its own
+	// memos are in nobody's stability cut, for it claims nothing.
+	Silent bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what nobody is waiting to be told; nil discards it.

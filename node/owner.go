@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -37,6 +38,7 @@ type owner struct {
 
 	proving  map[accused]time.Time      // when to prove that an author forked
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
+	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
 }
 
@@ -57,7 +59,8 @@ type call interface{ do(o *owner) }
 func newOwner(n *Node, st *state) *owner {
 	o := &owner{
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, past: map[memo.SpaceID]*memo.Vector{}, open: map[*Space]*openRun{},
-		turn: make(chan struct{}, 1), synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, proving: map[accused]time.Time{}, adopting: map[memo.SpaceID]*adopting{},
+		turn: make(chan struct{}, 1), synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, proving: map[accused]time.Time{},
+		adopting: map[memo.SpaceID]*adopting{}, beacons: map[memo.SpaceID]*beacons{},
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
@@ -172,6 +175,10 @@ func (o *owner) register(id memo.SpaceID, s *spaceState) *Space {
 	}
 	o.core.AddSpace(id, gossip.Secret(s.Secret))
 	space := o.n.addSpace(id, s.Name)
+	o.watchBeacons(space)
+	o.n.mu.Lock()
+	space.rendezvous = gossip.Secret(s.Secret).Rendezvous(id)
+	o.n.mu.Unlock()
 	if net := o.n.net.Load(); net != nil {
 		o.connect(net, id, s)
 	}
@@ -188,8 +195,11 @@ func (o *owner) connect(net *network, id memo.SpaceID, s *spaceState) {
 			continue
 		}
 		o.core.Know(now, id, p)
-		if len(k.Addrs) > 0 {
+		switch {
+		case k.Pinned:
 			net.Keep(p, k.Addrs)
+		case len(k.Addrs) > 0:
+			net.Suggest(id, p, k.Addrs)
 		}
 	}
 }
@@ -252,6 +262,7 @@ func (o *owner) tick() {
 	o.tickLayers(now)
 	o.tickAdopt(now)
 	o.tickForks(now)
+	o.tickBeacons(now)
 	o.tickLags(now)
 	o.drainTodo()
 	if o.n.net.Load() != nil {
@@ -260,11 +271,37 @@ func (o *owner) tick() {
 }
 
 // publish makes a new moment visible to readers and wakes those who wait.
-func (o *owner) publish(lsn uint64) {
+func (o *owner) publish(lsn uint64) { o.publishAfter(lsn, nil) }
+
+// publishAfter is publish for a moment that placed led to. Where that is pings alone
+// those who wait for rows sleep on.
+func (o *owner) publishAfter(lsn uint64, placed []store.Placed) {
 	old := o.n.view.Load()
-	o.n.view.Store(&view{store: o.n.store.View(), lsn: lsn, changed: make(chan struct{})})
+	next := &view{store: o.n.store.View(), lsn: lsn, changed: make(chan struct{}), edited: make(chan struct{})}
+	quiet := len(placed) > 0
+	if old != nil {
+		next.pings = old.pings
+	}
+	for _, p := range placed {
+		if p.Memo.Kind() != memo.KindPing {
+			quiet = false
+			continue
+		}
+		next.pings = maps.Clone(next.pings)
+		if next.pings == nil {
+			next.pings = map[memo.SpaceID]uint64{}
+		}
+		next.pings[p.Memo.Space]++
+	}
+	if quiet && old != nil {
+		next.edited = old.edited
+	}
+	o.n.view.Store(next)
 	if old != nil {
 		close(old.changed)
+		if !quiet {
+			close(old.edited)
+		}
 	}
 }
 
@@ -275,6 +312,7 @@ func (o *owner) project(placed []store.Placed) error {
 
 // projectFrom is project where everything up to lsn is projected and not published.
 func (o *owner) projectFrom(lsn uint64, placed []store.Placed) error {
+	before := o.n.view.Load()
 	if len(placed) > 0 {
 		memos := make([]*memo.Memo, len(placed))
 		for i, p := range placed {
@@ -290,7 +328,8 @@ func (o *owner) projectFrom(lsn uint64, placed []store.Placed) error {
 			return fmt.Errorf("project: %w", err)
 		}
 	}
-	o.publish(lsn)
+	o.publishAfter(lsn, placed)
+	o.attachedMemos(placed, before)
 	return nil
 }
 

@@ -84,6 +84,17 @@ func (n *Node) Admitted(id memo.SpaceID, p gossip.Peer) bool {
 	return s != nil && s.admitted[p]
 }
 
+// Rendezvous returns what the members of a space are found by. It serves the driver
+// and may be called from any goroutine.
+func (n *Node) Rendezvous(id memo.SpaceID) (gossip.Rendezvous, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s := n.spaces[id]; s != nil {
+		return s.rendezvous, true
+	}
+	return gossip.Rendezvous{}, false
+}
+
 func (n *Node) admit(id memo.SpaceID, p PeerID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -215,6 +226,15 @@ func (o *owner) admitted(a gossip.Admit) {
 	}
 	if s.know(a.Peer, addrs) {
 		o.save()
+	}
+}
+
+// pin stays connected with a peer of a space, now and after a restart.
+func (o *owner) pin(id memo.SpaceID, p PeerID, addrs []string) {
+	o.state.find(id.String()).pin(p)
+	o.save()
+	if net := o.n.net.Load(); net != nil {
+		net.Keep(p, addrs)
 	}
 }
 

@@ -9,19 +9,21 @@ import (
 	causal "lightcone/context"
 	"lightcone/memo"
 	"lightcone/merge"
+	"lightcone/p2p/gossip"
 )
 
 // Space is a database within a node: topics of rows of fields, replicated among
 // those who share it. The verbs on Space work in a fresh session each; make a
 // Session for guarantees that span several of them.
 type Space struct {
-	node     *Node
-	id       memo.SpaceID
-	name     string
-	admitted map[PeerID]bool // guarded by node.mu; at most maxAdmitted
-	layer    atomic.Pointer[layer]
-	kept     keptRoot  // guarded by node.mu
-	rooted   sync.Once // the last root of an earlier run of the node was looked for
+	node       *Node
+	id         memo.SpaceID
+	name       string
+	admitted   map[PeerID]bool   // guarded by node.mu; at most maxAdmitted
+	rendezvous gossip.Rendezvous // guarded by node.mu
+	layer      atomic.Pointer[layer]
+	kept       keptRoot  // guarded by node.mu
+	rooted     sync.Once // the last root of an earlier run of the node was looked for
 }
 
 // maxAdmitted bounds the peers of a space that may take part in its topic as soon

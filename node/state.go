@@ -103,8 +103,9 @@ type spaceState struct {
 }
 
 type knownPeer struct {
-	ID    string   `json:"id"`
-	Addrs []string `json:"addrs,omitempty"`
+	ID     string   `json:"id"`
+	Addrs  []string `json:"addrs,omitempty"`
+	Pinned bool     `json:"pinned,omitempty"` // it issued our ticket: stay connected
 }
 
 // ticketState counts who used a ticket that this node issued.
@@ -186,4 +187,11 @@ func (s *spaceState) know(p PeerID, addrs []string) bool {
 	}
 	s.Peers = append(s.Peers, &knownPeer{ID: id, Addrs: addrs})
 	return true
+}
+
+// pin makes a known peer one to stay connected with.
+func (s *spaceState) pin(p PeerID) {
+	for _, k := range s.Peers {
+		k.Pinned = k.Pinned || k.ID == p.String()
+	}
 }

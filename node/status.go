@@ -108,6 +108,10 @@ func (v *view) info(s *Space) SpaceInfo {
 // Vector returns what is attached here: the newest memo of each author.
 func (s *Space) Vector() memo.Vector { return s.node.view.Load().store.Vector(s.id) }
 
+// settled counts the memos of a space without the pings since the node started: a
+// space in which just those attach is at rest.
+func (v *view) settled(s *Space) uint64 { return v.info(s).Memos - v.pings[s.id] }
+
 // Status reports the node's state.
 func (n *Node) Status(ctx context.Context) (Status, error) {
 	c := &askStatus{reply: make(chan Status, 1)}
@@ -238,6 +242,7 @@ func (x *Session) fill(ctx context.Context, e *BehindError) error {
 	x.mu.Unlock()
 	if h, err := await(ctx, x.space.node, c, c.reply); err == nil {
 		e.Missing, e.Holders = h.missing, h.peers
+		e.Lag.Beacons, e.Lag.Time = h.lag.Beacons, h.lag.Time
 	}
 	return e
 }
@@ -254,6 +259,7 @@ type askHolders struct {
 type holders struct {
 	missing []memo.Head
 	peers   []PeerID
+	lag     Lag
 }
 
 // do names the peers that said they have a missing memo, that wrote it, or that
@@ -275,5 +281,12 @@ func (c *askHolders) do(o *owner) {
 			out.peers = append(out.peers, p)
 		}
 	})
+	mine, seen := o.n.view.Load().store.All(c.space), map[PeerID]bool{}
+	for _, h := range out.missing {
+		if have, _ := mine.Get(h.Author); !seen[h.Author] {
+			seen[h.Author] = true
+			out.lag.miss(h.Seq-min(h.Seq, have.Seq), have, o.n.opts.Now())
+		}
+	}
 	c.reply <- out
 }

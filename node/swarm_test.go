@@ -33,6 +33,13 @@ func startReplica(t testing.TB, dir string, o p2p.Options) *replica {
 
 func startReplicaWith(t testing.TB, dir string, no node.Options, o p2p.Options) *replica {
 	t.Helper()
+	no.Silent = true // memos are counted; beacons have their own tests
+	return serve(t, dir, no, o)
+}
+
+// serve opens a replica as it is asked for.
+func serve(t testing.TB, dir string, no node.Options, o p2p.Options) *replica {
+	t.Helper()
 	n, err := node.Open(dir, no)
 	if err != nil {
 		t.Fatal(err)

@@ -14,11 +14,13 @@ import (
 )
 
 // view is one moment of a replica: everything attached and projected up to lsn.
-// It is immutable; changed is closed when a newer one is there.
+// It is immutable; changed is closed when a newer one is there, edited when one is
+// that more than pings led to.
 type view struct {
-	store   *store.View
-	lsn     uint64
-	changed chan struct{}
+	store           *store.View
+	lsn             uint64
+	changed, edited chan struct{}
+	pings           map[memo.SpaceID]uint64 // that attached since the node started
 }
 
 // cut returns what the view covers of a space, own unsealed memos included.

@@ -136,7 +136,7 @@ func TestMessagesAreNamedByContent(t *testing.T) {
 
 // Recon starts with a new link of the topic of memos.
 func TestLinksOfRootsAreNotTold(t *testing.T) {
-	m := meshTracer{&tally{}, newInbox(), "memos"}
+	m := meshTracer{&tally{}, newInbox(), "memos", nil}
 	if m.Graft("x", "roots"); len(m.links.take()) != 0 {
 		t.Error("a link of the topic of roots is told")
 	}

@@ -21,6 +21,7 @@ const patience = 20 * time.Second
 var (
 	overQUIC = []string{"/ip4/127.0.0.1/udp/0/quic-v1"}
 	overTCP  = []string{"/ip4/127.0.0.1/tcp/0"}
+	overWS   = []string{"/ip4/127.0.0.1/tcp/0/ws"}
 )
 
 // testCore records what happens and lets a test decide the rest.
@@ -33,6 +34,7 @@ type testCore struct {
 	changed  chan struct{} // closed and replaced with every input
 	admitted map[memo.SpaceID]map[gossip.Peer]bool
 	spaces   []memo.SpaceID
+	secret   gossip.Secret
 	busy     chan struct{}                             // while not closed, frames wait in Input
 	refuse   func(gossip.Input) error                  // nil takes everything
 	answer   func(gossip.Peer, []byte) ([]byte, error) // nil refuses
@@ -82,6 +84,11 @@ func (c *testCore) Admitted(space memo.SpaceID, p gossip.Peer) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.admitted[space][p]
+}
+
+// Rendezvous derives what a space is found by from the secret.
+func (c *testCore) Rendezvous(space memo.SpaceID) (gossip.Rendezvous, bool) {
+	return c.secret.Rendezvous(space), slices.Contains(c.spaces, space)
 }
 
 // admit makes Admitted true from now on, without telling the server.
@@ -206,6 +213,18 @@ func start(t *testing.T, c *testCore, o Options) node {
 		}
 	})
 	return node{testCore: c, Server: s, id: gossip.Peer(c.key.Public().(ed25519.PublicKey))}
+}
+
+// serving returns a core of a space.
+func serving(n byte) *testCore {
+	c := newCore(n)
+	c.spaces = []memo.SpaceID{space}
+	return c
+}
+
+func (c *testCore) awaitMet(t *testing.T, p gossip.Peer) {
+	t.Helper()
+	c.await(t, "meeting", func(in []gossip.Input) bool { return count(in, gossip.Met{Space: space, Peer: p}) > 0 })
 }
 
 func startN(t *testing.T, n int, o Options) []node {

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/control"
@@ -13,12 +14,26 @@ import (
 )
 
 // Gater decides who may be connected: libp2p asks it before dialling and as soon
-// as the identity of an incoming connection is proven. It refuses blocked peers
-// and peers without an ed25519 identity. Existing connections are not its affair.
+// as the identity of an incoming connection is proven. It refuses blocked peers,
+// peers that misbehaved until that is half forgotten, and peers without an ed25519
+// identity. Of those who dial us it lets in who is kept, members as long as their
+// net does not take too much, and few strangers. Existing connections are not its
+// affair.
 type Gater struct {
 	mu    sync.RWMutex
 	all   bool
 	peers map[gossip.Peer]bool
+
+	blame *blame // nil: nobody is blamed
+	crowd crowd
+	home  doorman // nil: whoever is allowed may enter
+}
+
+// doorman is what the gater has to know of who stands at the door.
+type doorman interface {
+	awaited(id peer.ID) bool  // kept: it may always enter
+	isMember(id peer.ID) bool // proved to know a space's secret
+	gone(id peer.ID) bool     // not connected
 }
 
 var _ connmgr.ConnectionGater = (*Gater)(nil)
@@ -52,7 +67,7 @@ func (g *Gater) Blocked(p gossip.Peer) bool {
 
 func (g *Gater) allows(id peer.ID) bool {
 	p, err := toPeer(id)
-	return err == nil && !g.Blocked(p)
+	return err == nil && !g.Blocked(p) && (g.blame == nil || !g.blame.banned(p))
 }
 
 // InterceptPeerDial is asked before a peer is dialled.
@@ -71,5 +86,12 @@ func (g *Gater) InterceptSecured(_ network.Direction, id peer.ID, _ network.Conn
 
 // InterceptUpgraded is asked last, before a connection is used.
 func (g *Gater) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
-	return g.allows(c.RemotePeer()), 0
+	id := c.RemotePeer()
+	switch {
+	case !g.allows(id):
+		return false, 0
+	case c.Stat().Direction == network.DirOutbound || g.home == nil || g.home.awaited(id):
+		return true, 0
+	}
+	return g.crowd.enter(id, netOf(c.RemoteMultiaddr()), g.home.isMember(id), time.Now(), g.home.gone), 0
 }

@@ -33,8 +33,7 @@ var silence = sync.OnceFunc(func() {
 	}
 })
 
-// newHost returns a libp2p host that listens on the addresses of o: on all of
-// them, or on what is possible when they are the default ones.
+// newHost returns a libp2p host that does not listen yet.
 func (s *Server) newHost(key ed25519.PrivateKey, o Options) (host.Host, error) {
 	silence()
 	identity, err := crypto.UnmarshalEd25519PrivateKey(key)
@@ -73,13 +72,11 @@ func (s *Server) newHost(key ed25519.PrivateKey, o Options) (host.Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start libp2p: %w", err)
 	}
-	if err := listen(h, o); err != nil {
-		h.Close()
-		return nil, err
-	}
 	return h, nil
 }
 
+// listen listens on the addresses of o: on all of them, or on what is possible when
+// they are the default ones.
 func listen(h host.Host, o Options) error {
 	wanted := o.Listen
 	if wanted == nil {

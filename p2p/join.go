@@ -5,15 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
-	"golang.org/x/time/rate"
 
 	"lightcone/p2p/gossip"
 )
@@ -24,14 +20,13 @@ const joinProtocol protocolID = "/lightcone/join/1"
 
 // Limits of join requests.
 const (
-	// maxJoin bounds a request and an answer, in bytes.
-	maxJoin = 16 << 10
+	// maxJoin bounds a request and an answer, maxRefusal the words of a refusal, in
+	// bytes: a stranger that asks in vain gets little for its trouble.
+	maxJoin, maxRefusal = 16 << 10, 256
 	// joinTimeout bounds a request and its answer, not the connecting.
 	joinTimeout = 10 * time.Second
 	// joinEvery and joinBurst bound the requests of one peer.
 	joinEvery, joinBurst = time.Second, 5
-	// maxJoiners bounds the peers remembered for that; above it nobody new is served.
-	maxJoiners = 4096
 )
 
 // The status of an answer.
@@ -47,41 +42,6 @@ var (
 	ErrBlocked = errors.New("peer is blocked here, unblock it first")
 )
 
-// joins limits the rate of requests, by peer.
-type joins struct {
-	mu    sync.Mutex
-	peers map[peer.ID]*rate.Limiter
-}
-
-func (j *joins) allow(id peer.ID) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.peers == nil {
-		j.peers = map[peer.ID]*rate.Limiter{}
-	}
-	l := j.peers[id]
-	if l == nil {
-		if len(j.peers) >= maxJoiners {
-			j.dropIdle()
-		}
-		if len(j.peers) >= maxJoiners {
-			return false
-		}
-		l = rate.NewLimiter(rate.Every(joinEvery), joinBurst)
-		j.peers[id] = l
-	}
-	return l.Allow()
-}
-
-// dropIdle forgets the peers that may ask as often as new ones.
-func (j *joins) dropIdle() {
-	for id, l := range j.peers {
-		if l.Tokens() >= joinBurst {
-			delete(j.peers, id)
-		}
-	}
-}
-
 // acceptJoin answers one request.
 func (s *Server) acceptJoin(st network.Stream) {
 	if err := s.answerJoin(st); err != nil {
@@ -96,6 +56,7 @@ func (s *Server) answerJoin(st network.Stream) error {
 	if err := st.SetDeadline(time.Now().Add(joinTimeout)); err != nil {
 		return err
 	}
+	allowed := s.joins.allow(st.Conn().RemotePeer())
 	from, err := toPeer(st.Conn().RemotePeer())
 	if err != nil {
 		return err
@@ -108,13 +69,13 @@ func (s *Server) answerJoin(st network.Stream) error {
 	defer cancel()
 	var answer []byte
 	err = ErrTooMany
-	if s.joins.allow(st.Conn().RemotePeer()) {
+	if allowed {
 		answer, err = s.core.Answer(ctx, from, request)
 	}
 	reply := append([]byte{joinOK}, answer...)
 	if err != nil {
 		text := err.Error()
-		reply = append([]byte{joinFailed}, text[:min(len(text), maxJoin-1)]...)
+		reply = append([]byte{joinFailed}, text[:min(len(text), maxRefusal)]...)
 	}
 	w := bufio.NewWriter(st)
 	if err := writeFrame(w, reply, maxJoin); err != nil {
@@ -140,7 +101,9 @@ func (s *Server) Ask(ctx context.Context, p gossip.Peer, addrs []string, request
 	if err := s.dial(ctx, toID(p)); err != nil {
 		return nil, fmt.Errorf("cannot reach %s at %v: %w", p, addrs, err)
 	}
-	reply, err := s.exchange(ctx, toID(p), request)
+	ctx, cancel = context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	reply, err := s.request(ctx, toID(p), joinProtocol, request, maxJoin)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("ask %s: %w", p, err)
@@ -148,31 +111,4 @@ func (s *Server) Ask(ctx context.Context, p gossip.Peer, addrs []string, request
 		return nil, &gossip.RemoteError{Text: strings.ToValidUTF8(string(reply[1:]), "?")}
 	}
 	return reply[1:], nil
-}
-
-// exchange sends one frame and returns the one that comes back, never empty.
-func (s *Server) exchange(ctx context.Context, id peer.ID, request []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
-	defer cancel()
-	st, err := s.host.NewStream(overAny(ctx, "join"), id, joinProtocol)
-	if err != nil {
-		return nil, fmt.Errorf("open stream: %w", err)
-	}
-	defer st.Close()
-	defer context.AfterFunc(ctx, func() { st.Reset() })()
-	w := bufio.NewWriter(st)
-	if err := writeFrame(w, request, maxJoin); err != nil {
-		return nil, fmt.Errorf("write request: %w", err)
-	}
-	if err := w.Flush(); err != nil {
-		return nil, fmt.Errorf("write request: %w", err)
-	}
-	reply, err := readFrame(bufio.NewReader(st), maxJoin)
-	if err != nil {
-		return nil, fmt.Errorf("read answer: %w", errors.Join(noEOF(err), ctx.Err()))
-	}
-	if len(reply) == 0 {
-		return nil, fmt.Errorf("read answer: %w", io.ErrUnexpectedEOF)
-	}
-	return reply, nil
 }

@@ -88,13 +88,13 @@ func TestAskEndsWithItsContext(t *testing.T) {
 }
 
 func TestJoinersAreBounded(t *testing.T) {
-	var j joins
-	for n := range maxJoiners {
+	j := quota{every: joinEvery, burst: joinBurst}
+	for n := range maxAskers {
 		if !j.allow(toID(gossip.Peer{byte(n), byte(n >> 8)})) {
 			t.Fatalf("peer %d is refused", n)
 		}
 	}
-	if j.allow("one more") || len(j.peers) != maxJoiners {
+	if j.allow("one more") || len(j.peers) != maxAskers {
 		t.Fatalf("remembers %d", len(j.peers))
 	}
 	long := time.Now().Add(-time.Hour)
@@ -104,7 +104,7 @@ func TestJoinersAreBounded(t *testing.T) {
 		j.peers[id] = l
 		break
 	}
-	if !j.allow("one more") || len(j.peers) != maxJoiners {
+	if !j.allow("one more") || len(j.peers) != maxAskers {
 		t.Fatalf("a place is free, and %d are remembered", len(j.peers))
 	}
 }

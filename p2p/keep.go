@@ -19,8 +19,10 @@ import (
 // How connections are kept.
 const (
 	// keepMin and keepMax bound the pause between two attempts. It doubles from
-	// one to the other and is cut by a random part of up to a half.
-	keepMin, keepMax = 250 * time.Millisecond, 15 * time.Second
+	// one to the other and is cut by a random part of up to a half. keepMax is below
+	// the 10 s within which two peers that were parted are to be equal again: at
+	// worst neither tries until its pause is over.
+	keepMin, keepMax = 250 * time.Millisecond, 8 * time.Second
 	// keepStable is how long a connection must have lasted for the pause to start
 	// over: one that the other side cuts at once counts as a failed attempt.
 	keepStable = 5 * time.Second
@@ -162,6 +164,9 @@ func (s *Server) pause(k *kept, d time.Duration) bool {
 	return false
 }
 
+// awaited reports whether a peer may always enter.
+func (s *Server) awaited(id peer.ID) bool { return s.keeper.keeps(id) }
+
 // dial connects to a peer at the addresses known of it. When to try is decided
 // here, so libp2p's own pauses between attempts are lifted.
 func (s *Server) dial(ctx context.Context, id peer.ID) error {
@@ -218,6 +223,7 @@ func (s *Server) Block(peers ...gossip.Peer) {
 // Block disconnected, are dialled at once.
 func (s *Server) Unblock() {
 	s.gater.Unblock()
+	s.candidates.retry()
 	s.keeper.mu.Lock()
 	defer s.keeper.mu.Unlock()
 	for id, k := range s.keeper.kept {

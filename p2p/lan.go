@@ -30,7 +30,7 @@ func (s *Server) announceLAN() error {
 }
 
 // lanNotices takes announcements. Anybody on a network can make one, so only
-// peers that are to be kept anyway are dialled: it is how those are found whose
+// peers that we want to be connected with anyway are dialled: it is how those are found whose
 // addresses have changed. A peer is announced once, so the addresses of others
 // are remembered for when they are to be kept.
 type lanNotices struct {
@@ -40,9 +40,11 @@ type lanNotices struct {
 
 // HandlePeerFound implements mdns.Notifee.
 func (l lanNotices) HandlePeerFound(info peer.AddrInfo) {
-	if kept := l.s.keeper.keeps(info.ID); kept || l.found.Add(1) <= maxFound {
+	known := l.s.keeper.keeps(info.ID) || l.s.candidates.has(info.ID)
+	if known || l.found.Add(1) <= maxFound {
 		l.s.host.Peerstore().AddAddrs(info.ID, info.Addrs, lanTTL)
 		l.s.keeper.redial(info.ID)
+		l.s.candidates.retry(info.ID)
 		l.s.log.Debug("found on the local network", "peer", info.ID, "addrs", info.Addrs)
 	}
 }

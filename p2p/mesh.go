@@ -66,7 +66,11 @@ type meshTracer struct {
 	*tally
 	links *inbox
 	memos string
+	broke func(peer.ID) // a stream to a peer was given up
 }
+
+// OnClosedOutboundStream implements pubsub.RawTracer, in gossipsub's own loop.
+func (m meshTracer) OnClosedOutboundStream(id peer.ID) { m.broke(id) }
 
 // Graft implements pubsub.RawTracer, in gossipsub's own loop: it must not wait.
 func (m meshTracer) Graft(id peer.ID, topic string) {

@@ -34,6 +34,9 @@ type Core interface {
 	// Admitted reports whether p may take part in the topic of a space. It must
 	// not block.
 	Admitted(space memo.SpaceID, p gossip.Peer) bool
+	// Rendezvous returns what the members of a space are found by, false when the
+	// space is not here. It must not block.
+	Rendezvous(space memo.SpaceID) (gossip.Rendezvous, bool)
 }
 
 // ErrOptions reports options that cannot be served.
@@ -48,6 +51,15 @@ type Options struct {
 	// LAN announces this peer on its local network by mDNS, and finds kept peers
 	// that announce themselves.
 	LAN bool
+	// Peers holds multiaddrs, each ending in /p2p/ID, of peers to stay connected with.
+	// Spaces shared with them are found out.
+	Peers []string
+	// Bootstrap holds such multiaddrs of peers that take part in the rendezvous, by
+	// which members of a space find each other anywhere, and that may relay. This peer
+	// stays connected with them.
+	Bootstrap []string
+	// Rendezvous takes part in the rendezvous without such peers, to be one for others.
+	Rendezvous bool
 	// Relay offers this peer to others as a relay, within the limits of a relay.
 	Relay bool
 	// NoNAT turns AutoNAT and hole punching off, for networks without NAT. They are
@@ -67,6 +79,15 @@ type Options struct {
 // bounds holds the limits that tests reach sooner than the constants allow.
 type bounds struct {
 	linger time.Duration // relayLinger
+	hello  time.Duration // helloTimeout
+	crowd  crowdBounds
+}
+
+func defaultBounds() *bounds {
+	return &bounds{
+		linger: relayLinger, hello: helloTimeout,
+		crowd: crowdBounds{strangers: maxStrangers, netStrangers: maxNetStrangers, netMembers: maxNetMembers},
+	}
 }
 
 // defaultListen is used when Options.Listen is nil.
@@ -79,7 +100,11 @@ func (o Options) Validate() error {
 			return fmt.Errorf("%w: cannot listen on %q, want something like %s: %w", ErrOptions, a, defaultListen[0], err)
 		}
 	}
-	return nil
+	if _, err := parsePeers(o.Peers); err != nil {
+		return err
+	}
+	_, err := parsePeers(o.Bootstrap)
+	return err
 }
 
 // traverses reports whether this peer may have to find a way through a NAT.
@@ -95,7 +120,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.bounds == nil {
-		o.bounds = &bounds{linger: relayLinger}
+		o.bounds = defaultBounds()
 	}
 	return o
 }

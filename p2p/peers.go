@@ -29,16 +29,24 @@ func (s *Server) Addrs() []string {
 		s.log.Warn("cannot list the addresses of the interfaces", "err", err)
 	}
 	addrs = append(addrs, s.host.Addrs()...)
-	var texts []string
+	var all []string
 	for _, a := range addrs {
 		if manet.IsIP6LinkLocal(a) || a.Equal(anyCircuit) {
 			continue // means something on its own link only, or nothing without a relay
 		}
-		if text := peerAddr(a, s.host.ID()); !slices.Contains(texts, text) {
-			texts = append(texts, text)
+		if text := peerAddr(a, s.host.ID()); !slices.Contains(all, text) {
+			all = append(all, text)
 		}
 	}
-	return texts
+	return all
+}
+
+func texts(addrs []multiaddr.Multiaddr) []string {
+	out := make([]string, len(addrs))
+	for i, a := range addrs {
+		out[i] = a.String()
+	}
+	return out
 }
 
 // anyCircuit is where libp2p listens for what relays bring.
@@ -119,6 +127,7 @@ func (s *Server) measure() {
 			return
 		case <-again.C:
 		}
+		s.dismiss(time.Now())
 		for _, id := range s.host.Network().Peers() {
 			s.ping(id)
 		}

@@ -119,6 +119,7 @@ func (s *Server) watch(sub event.Subscription) {
 		case ev := <-sub.Out():
 			switch ev := ev.(type) {
 			case event.EvtPeerIdentificationCompleted:
+				s.keepRecord(ev.Peer, ev.SignedPeerRecord)
 				s.identified(ev.Peer, ev.Protocols)
 			case event.EvtPeerProtocolsUpdated:
 				s.identified(ev.Peer, ev.Added)
@@ -139,6 +140,13 @@ func (s *Server) identified(id peer.ID, speaks []protocolID) {
 	}
 	s.presence.set(id, true)
 	s.greet(id)
+	if s.keeper.keeps(id) && slices.Contains(speaks, meetProtocol) {
+		s.tasks.spawn(func() {
+			if err := s.introduce(id); err != nil {
+				s.log.Debug("a kept peer shares no space", "peer", id, "err", err)
+			}
+		})
+	}
 	if s.host.Peerstore().LatencyEWMA(id) == 0 {
 		s.tasks.spawn(func() { s.ping(id) })
 	}
@@ -150,6 +158,7 @@ func (s *Server) connectedness(ev event.EvtPeerConnectednessChanged) {
 		s.presence.set(ev.Peer, false)
 		s.forget(ev.Peer)
 		s.relays.lost(ev.Peer)
+		poke(s.candidates.news)
 	case !s.gater.allows(ev.Peer): // it slipped in while Block was at work
 		s.tasks.spawn(func() { s.host.Network().ClosePeer(ev.Peer) })
 	case ev.Connectedness == network.Connected: // perhaps besides one through a relay

@@ -3,8 +3,8 @@ package p2p
 import (
 	"strings"
 	"testing"
+	"time"
 
-	"lightcone/memo"
 	"lightcone/p2p/gossip"
 )
 
@@ -14,13 +14,9 @@ var nowhere = []string{}
 // sessions and topics work there, `peers` says relayed. Once B listens and A learns
 // where, the connection becomes direct, and nobody was down.
 func TestRelayedThenDirect(t *testing.T) {
-	serving := func(n byte) *testCore {
-		c := newCore(n)
-		c.spaces = []memo.SpaceID{space}
-		return c
-	}
 	r := start(t, newCore(1), Options{Relay: true})
-	o := Options{Listen: nowhere, bounds: &bounds{}}
+	o := Options{Listen: nowhere, bounds: defaultBounds()}
+	o.bounds.linger = 300 * time.Millisecond // 0 would cut b before it has the direct connection
 	a, b := start(t, serving(2), o), start(t, serving(3), o)
 	connect(t, b, r)
 	var through []string

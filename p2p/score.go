@@ -25,6 +25,11 @@ const (
 	// Below lazyScore a peer gets no gossip about messages, below publishScore none
 	// of our publications, below grayScore nothing it sends is looked at.
 	lazyScore, publishScore, grayScore = -30, -50, -80
+	// Who falls to banScore by blame alone is disconnected, and refused until the
+	// score is back at pardonScore.
+	banScore, pardonScore = grayScore, grayScore / 2
+	// banSlack is what may be forgotten between the first and the last blame of a ban.
+	banSlack = 1
 	// scoreRetention is how long gossipsub remembers who left.
 	scoreRetention = 10 * time.Minute
 )
@@ -38,13 +43,15 @@ type blame struct {
 type mark struct {
 	weight float64 // at the time of
 	at     time.Time
+	banned bool // until pardoned
 }
 
 func (m mark) now(t time.Time) float64 {
 	return m.weight * math.Exp2(-float64(t.Sub(m.at))/float64(blameHalfLife))
 }
 
-func (b *blame) add(p gossip.Peer) {
+// add blames a peer once more and reports whether it is banned from now on.
+func (b *blame) add(p gossip.Peer) (banned bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.peers == nil {
@@ -54,7 +61,23 @@ func (b *blame) add(p gossip.Peer) {
 	if _, known := b.peers[p]; !known && len(b.peers) >= maxBlamed {
 		b.forgetSmallest(t)
 	}
-	b.peers[p] = mark{weight: b.peers[p].now(t) + 1, at: t}
+	m := mark{weight: b.peers[p].now(t) + 1, at: t, banned: b.peers[p].banned}
+	banned = !m.banned && blameScore*m.weight <= banScore+banSlack
+	m.banned = m.banned || banned
+	b.peers[p] = m
+	return banned
+}
+
+// banned reports whether a peer is to be refused.
+func (b *blame) banned(p gossip.Peer) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.peers[p]
+	if m.banned && blameScore*m.now(time.Now()) > pardonScore {
+		m.banned = false
+		b.peers[p] = m
+	}
+	return m.banned
 }
 
 func (b *blame) forgetSmallest(t time.Time) {
@@ -122,4 +145,13 @@ func (b *blame) withScores(memos, roots string) pubsub.Option {
 		OpportunisticGraftThreshold: 1,
 	}
 	return pubsub.WithPeerScore(params, thresholds)
+}
+
+// blameFor lowers a peer's score and disconnects it when that is enough.
+func (s *Server) blameFor(p gossip.Peer, reason error) {
+	s.log.Info("blamed a peer", "peer", p, "err", reason)
+	if s.blame.add(p) {
+		s.log.Warn("disconnecting a peer that was blamed too often", "peer", p)
+		s.tasks.spawn(func() { s.host.Network().ClosePeer(toID(p)) })
+	}
 }

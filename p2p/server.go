@@ -29,15 +29,20 @@ type Server struct {
 
 	lan      io.Closer // nil when Options.LAN is off
 	relay    io.Closer // nil when Options.Relay is off
+	table    io.Closer // nil without the rendezvous
 	relays   relays
 	bounds   bounds
 	gater    *Gater
 	presence presence
 	sessions sessions
 	topics   topics
-	joins    joins
-	keeper   keeper
-	blame    blame
+	joins    quota
+	meetings quota
+
+	candidates candidates
+	keeper     keeper
+	blame      blame
+	proofs     proofs
 
 	traffic traffic
 }
@@ -52,16 +57,24 @@ func Serve(ctx context.Context, core Core, o Options) (*Server, error) {
 	}
 	o = o.withDefaults()
 	s := &Server{core: core, log: o.Logger, gater: &Gater{}, bounds: *o.bounds}
-	var err error
+	s.joins = quota{every: joinEvery, burst: joinBurst}
+	s.meetings = quota{every: meetEvery, burst: meetBurst}
+	s.candidates.init()
 	s.relays.init()
+	s.presence.init()
+	s.topics.init(!o.NoGossip)
+	s.gater.blame, s.gater.home, s.gater.crowd.most = &s.blame, s, s.bounds.crowd
+	var err error
 	if s.host, err = s.newHost(core.Key(), o); err != nil {
+		return nil, err
+	}
+	if err := listen(s.host, o); err != nil {
+		s.host.Close()
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.close = sync.OnceValue(s.shut)
 	s.detach = context.AfterFunc(ctx, func() { s.Close() })
-	s.topics.init(!o.NoGossip)
-	s.presence.init()
 	watch, err := s.subscribe()
 	if err != nil {
 		s.Close()
@@ -70,6 +83,7 @@ func Serve(ctx context.Context, core Core, o Options) (*Server, error) {
 	core.Attach(s)
 	s.host.SetStreamHandler(reconProtocol, s.tracked(s.acceptSession))
 	s.host.SetStreamHandler(joinProtocol, s.tracked(s.acceptJoin))
+	s.host.SetStreamHandler(meetProtocol, s.tracked(s.acceptMeeting))
 	if !o.NoGossip {
 		s.host.SetStreamHandlerMatch(gossipProtocol, isTopicProtocol, s.tracked(s.acceptGossip))
 	}
@@ -77,19 +91,46 @@ func Serve(ctx context.Context, core Core, o Options) (*Server, error) {
 	s.tasks.spawn(s.tell)
 	s.tasks.spawn(s.measure)
 	s.tasks.spawn(s.reserve)
+	s.tasks.spawn(s.acquaint)
+	if err := s.offer(o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// offer starts what the options ask for beyond the protocol.
+func (s *Server) offer(o Options) error {
 	if o.Relay {
 		service, err := s.serveRelay()
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("offer to relay: %w", err), s.Close())
+			return fmt.Errorf("offer to relay: %w", err)
 		}
 		s.relay = service
+	}
+	bootstrap, err := parsePeers(o.Bootstrap)
+	if err != nil {
+		return err
+	}
+	pinned, err := parsePeers(o.Peers)
+	if err != nil {
+		return err
+	}
+	if o.Rendezvous || len(bootstrap) > 0 {
+		if err := s.joinTable(bootstrap); err != nil {
+			return fmt.Errorf("take part in the rendezvous: %w", err)
+		}
+	}
+	for _, info := range append(pinned, bootstrap...) {
+		if p, err := toPeer(info.ID); err == nil {
+			s.Keep(p, texts(info.Addrs))
+		}
 	}
 	if o.LAN {
 		if err := s.announceLAN(); err != nil { // a convenience: tickets and known addresses still work
 			s.log.Warn("peers of the local network are not found by themselves", "err", err)
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // Close ends all connections and waits for what the server started. Sessions
@@ -101,7 +142,7 @@ func (s *Server) shut() error {
 	s.detach()
 	s.tasks.stop()
 	var err error
-	for _, service := range []io.Closer{s.lan, s.relay} {
+	for _, service := range []io.Closer{s.lan, s.relay, s.table} {
 		if service != nil {
 			err = errors.Join(err, service.Close())
 		}
@@ -113,6 +154,11 @@ func (s *Server) shut() error {
 
 // Do carries out effects, see gossip.Network.
 func (s *Server) Do(e *gossip.Effects) {
+	for _, o := range e.Admit { // first: what is sent to members may be more
+		s.prove(toID(o.Peer))
+		s.candidates.add(o.Space, toID(o.Peer), true)
+		s.admit(o.Space, toID(o.Peer))
+	}
 	for _, o := range e.Open {
 		s.openSession(o)
 	}
@@ -123,11 +169,7 @@ func (s *Server) Do(e *gossip.Effects) {
 		s.closeSession(o)
 	}
 	for _, o := range e.Blame {
-		s.log.Info("blamed a peer", "peer", o.Peer, "err", o.Err)
-		s.blame.add(o.Peer)
-	}
-	for _, o := range e.Admit {
-		s.admit(o.Space, toID(o.Peer))
+		s.blameFor(o.Peer, o.Err)
 	}
 	for _, o := range e.Publish {
 		s.publish(o)

@@ -30,6 +30,11 @@ const (
 	// maxQueuedFrames and maxQueuedBytes bound what waits to be sent. Credit keeps
 	// it far below, but for vectors of very many authors.
 	maxQueuedFrames, maxQueuedBytes = 4096, 32 << 20
+	// A stranger's stream gets helloTimeout to prove that it belongs to a space, each
+	// frame of it may have strangerFrame bytes, and it is sent no more than
+	// strangerReply bytes before.
+	helloTimeout                 = 10 * time.Second
+	strangerFrame, strangerReply = 1 << 10, 4 << 10
 	// streamBuffer is the size of the buffers in front of a stream, in bytes.
 	streamBuffer = 64 << 10
 )
@@ -43,10 +48,26 @@ type session struct {
 	ctx   context.Context
 	fail  context.CancelCauseFunc // resets the stream; the first reason counts
 	wrote atomic.Int64            // Unix nanoseconds of the last frame written
+
+	member func() bool // the peer proved to be one, or we opened the stream
+	proven atomic.Bool // member was true
+	begun  time.Time
+	hello  time.Duration // for a stranger to become a member
+}
+
+// trusted reports whether the peer may send and be sent all that members may.
+func (x *session) trusted() bool {
+	if !x.proven.Load() && x.member() {
+		x.proven.Store(true)
+	}
+	return x.proven.Load()
 }
 
 func newSession(ctx context.Context, p gossip.Peer) *session {
-	x := &session{peer: p, out: outbox{news: make(chan struct{}, 1)}}
+	x := &session{
+		peer: p, out: outbox{news: make(chan struct{}, 1)},
+		member: func() bool { return true }, begun: time.Now(), hello: helloTimeout,
+	}
 	x.ctx, x.fail = context.WithCancelCause(ctx)
 	return x
 }
@@ -109,7 +130,7 @@ func (s *Server) deliver(x *session, st network.Stream) error {
 		err = s.core.Input(s.ctx, &gossip.Frame{Session: x.id, Peer: x.peer, Data: data})
 		if err != nil {
 			if s.ctx.Err() == nil {
-				s.blame.add(x.peer)
+				s.blameFor(x.peer, err)
 			}
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
@@ -119,7 +140,10 @@ func (s *Server) deliver(x *session, st network.Stream) error {
 // read waits for a frame as long as anything moves, and reads it.
 func (x *session) read(st network.Stream, r *bufio.Reader) ([]byte, error) {
 	for {
-		deadline := time.Now().Add(idleTimeout)
+		deadline, limit := time.Now().Add(idleTimeout), gossip.MaxFrame
+		if !x.trusted() {
+			deadline, limit = x.begun.Add(x.hello), strangerFrame
+		}
 		if !x.out.finished() {
 			if err := st.SetReadDeadline(deadline); err != nil {
 				return nil, err
@@ -127,10 +151,13 @@ func (x *session) read(st network.Stream, r *bufio.Reader) ([]byte, error) {
 		}
 		_, err := r.Peek(1)
 		if err == nil {
-			return readFrame(r, gossip.MaxFrame)
+			return x.readFrame(st, r, limit)
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil, err
+		}
+		if !x.trusted() {
+			return nil, ErrStranger
 		}
 		// One that comes too early is an old one: a stream that we opened and whose
 		// protocol was not agreed on by then remembers it, and reads no more.
@@ -139,6 +166,18 @@ func (x *session) read(st network.Stream, r *bufio.Reader) ([]byte, error) {
 			return nil, ErrIdle
 		}
 	}
+}
+
+// readFrame reads a frame that began. A member has idleTimeout for it, however long
+// nothing came before; the time of a stranger goes on.
+func (x *session) readFrame(st network.Stream, r *bufio.Reader, limit int) ([]byte, error) {
+	if x.trusted() && !x.out.finished() {
+		if err := st.SetReadDeadline(time.Now().Add(idleTimeout)); err != nil {
+			return nil, err
+		}
+		limit = gossip.MaxFrame // it may have become one while we waited
+	}
+	return readFrame(r, limit)
 }
 
 // write sends what is queued until the queue is finished, and ends our side.
@@ -178,21 +217,25 @@ type outbox struct {
 	mu     sync.Mutex
 	frames [][]byte
 	bytes  int
+	total  int // bytes that were put
 	done   bool
 	news   chan struct{} // holds one token when something changed
 }
 
-// put queues a frame; after finish it drops it.
-func (o *outbox) put(data []byte) error {
+// put queues a frame; after finish it drops it. Strangers get little.
+func (o *outbox) put(data []byte, trusted bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.done {
 		return nil
 	}
+	if !trusted && o.total+len(data) > strangerReply {
+		return fmt.Errorf("%w and was to be sent %d bytes", ErrStranger, o.total+len(data))
+	}
 	if len(o.frames) >= maxQueuedFrames || o.bytes+len(data) > maxQueuedBytes {
 		return fmt.Errorf("%w: %d frames, %d bytes wait", ErrQueueFull, len(o.frames), o.bytes)
 	}
-	o.frames, o.bytes = append(o.frames, data), o.bytes+len(data)
+	o.frames, o.bytes, o.total = append(o.frames, data), o.bytes+len(data), o.total+len(data)
 	poke(o.news)
 	return nil
 }

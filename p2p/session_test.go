@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -12,11 +13,15 @@ import (
 )
 
 func TestFramesInOrderBothWays(t *testing.T) {
-	for name, listen := range map[string][]string{"tcp": overTCP, "quic": overQUIC} {
+	for name, listen := range map[string][]string{"tcp": overTCP, "quic": overQUIC, "ws": overWS} {
 		t.Run(name, func(t *testing.T) {
 			n := startN(t, 2, Options{Listen: listen})
 			a, b := n[0], n[1]
 			connect(t, a, b)
+			if got := peerOf(t, a, b).Transports; !slices.Equal(got, []string{name}) {
+				t.Fatalf("connected over %v", got)
+			}
+			admitEachOther(space, a, b) // strangers may not send such frames
 			const frames = 200
 			e := gossip.Effects{Open: []gossip.Open{{Session: 2, Peer: b.id}}}
 			for i := range frames {

@@ -31,6 +31,9 @@ var (
 	ErrQueueFull = errors.New("send queue is full")
 	// ErrIdle reports a session on which nothing moved for too long.
 	ErrIdle = errors.New("nothing moved on the stream")
+	// ErrStranger reports a peer that did not prove in time that it belongs to a space
+	// served here.
+	ErrStranger = errors.New("peer did not prove that it belongs to a space here")
 	// ErrRefused reports a frame that the core refused.
 	ErrRefused = errors.New("core refused a frame")
 )
@@ -102,7 +105,7 @@ func (t *sessions) get(id gossip.SessionID) *session {
 // send queues a frame. A frame for a session that ended is lost with it.
 func (t *sessions) send(o gossip.Send) {
 	if x := t.get(o.Session); x != nil {
-		if err := x.out.put(o.Data); err != nil {
+		if err := x.out.put(o.Data, x.trusted()); err != nil {
 			x.fail(err)
 		}
 	}
@@ -125,6 +128,7 @@ func (s *Server) acceptSession(st network.Stream) {
 	p, err := toPeer(st.Conn().RemotePeer())
 	if err == nil {
 		x := newSession(s.ctx, p)
+		x.member, x.hello = func() bool { return s.isMember(toID(p)) }, s.bounds.hello
 		if err = s.sessions.accept(x); err == nil {
 			s.run(x, func(context.Context) (network.Stream, error) { return st, nil })
 			return
@@ -141,7 +145,7 @@ func (s *Server) closeSession(o gossip.Close) {
 		return
 	}
 	if o.Blame {
-		s.blame.add(x.peer)
+		s.blameFor(x.peer, o.Err)
 	}
 	if o.Err != nil {
 		s.log.Info("ended a recon session", "peer", x.peer, "err", o.Err)

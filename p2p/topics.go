@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,7 @@ const (
 type topics struct {
 	on     bool
 	mu     sync.Mutex
+	ids    []memo.SpaceID // served, with or without topics; what was returned never changes
 	spaces map[memo.SpaceID]*topic
 	change chan struct{} // closed and replaced when a peer may have been admitted
 
@@ -75,6 +77,22 @@ func (t *topics) get(space memo.SpaceID) *topic {
 	return t.spaces[space]
 }
 
+// serve notes that a space is served here.
+func (t *topics) serve(space memo.SpaceID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !slices.Contains(t.ids, space) {
+		t.ids = append(slices.Clone(t.ids), space)
+	}
+}
+
+// served returns the spaces served here.
+func (t *topics) served() []memo.SpaceID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ids
+}
+
 func (t *topics) changed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,6 +102,7 @@ func (t *topics) changed() {
 
 // Serve subscribes to the topic of a space, see gossip.Network.
 func (s *Server) Serve(space memo.SpaceID) {
+	s.topics.serve(space)
 	if !s.topics.on {
 		return
 	}
@@ -127,7 +146,10 @@ func (s *Server) join(space memo.SpaceID) (*topic, error) {
 		pubsub.WithFloodPublish(false), // the writer would send a copy to everybody, besides those of the mesh
 		withMesh(),
 		s.blame.withScores(memos, roots),
-		pubsub.WithRawTracer(meshTracer{&s.traffic.topics, links, memos}),
+		pubsub.WithRawTracer(meshTracer{&s.traffic.topics, links, memos, func(id peer.ID) {
+			v.brokeOut(id)
+			s.topics.changed()
+		}}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("start gossipsub: %w", err)
@@ -172,6 +194,8 @@ func (s *Server) greet(id peer.ID) {
 
 // forget ends the admissions of a peer that is gone.
 func (s *Server) forget(id peer.ID) {
+	s.proofs.forget(id)
+	s.gater.crowd.leave(id)
 	for _, t := range s.topics.all() {
 		t.view.forget(id)
 		t.roots.pacer.forget(id)
@@ -211,13 +235,16 @@ func (s *Server) acceptGossip(st network.Stream) {
 	id := st.Conn().RemotePeer()
 	ctx, cancel := context.WithTimeout(s.ctx, admitWait)
 	defer cancel()
+	if t := s.topics.get(space); t != nil {
+		t.view.came(id)
+	}
 	t := s.topics.await(ctx, space, id)
 	if t == nil {
 		st.Reset()
 		return
 	}
 	t.view.remind() // they let us in, so a stream of ours will stand now
-	t.view.handler()(st)
+	t.view.carry(id, st)
 }
 
 // await returns the topic of a space once id is admitted to it, or nil when that
@@ -237,7 +264,7 @@ func (t *topics) await(ctx context.Context, space memo.SpaceID, id peer.ID) *top
 		}
 	}()
 	for {
-		if x := t.spaces[space]; x != nil && x.view.admitted(id) {
+		if x := t.spaces[space]; x != nil && x.view.ready(id) {
 			return x
 		}
 		change := t.change

@@ -30,15 +30,26 @@ type view struct {
 	arrivals event.Emitter
 	news     chan struct{} // holds one token while gossipsub is to be reminded
 
-	mu     sync.Mutex
-	peers  map[peer.ID]bool
-	handle network.StreamHandler // gossipsub's, for streams of admitted peers
+	mu      sync.Mutex
+	peers   map[peer.ID]bool
+	parted  map[peer.ID]parting
+	in, out map[peer.ID]network.Stream // the latest of each peer
+	handle  network.StreamHandler      // gossipsub's, for streams of admitted peers
 }
+
+// parting is how far the two ends of a broken pair of streams are with a new one.
+type parting int
+
+const (
+	leaving parting = iota + 1 // our stream is reset, gossipsub is yet to notice
+	waiting                    // it did; the next stream of the peer admits it again
+)
 
 func newView(h host.Host, protocol protocolID) (*view, error) {
 	v := &view{
 		Host: h, protocol: protocol, bus: eventbus.NewBus(),
-		news: make(chan struct{}, 1), peers: map[peer.ID]bool{},
+		news: make(chan struct{}, 1), peers: map[peer.ID]bool{}, parted: map[peer.ID]parting{},
+		in: map[peer.ID]network.Stream{}, out: map[peer.ID]network.Stream{},
 	}
 	var err error
 	v.arrivals, err = v.bus.Emitter(new(event.EvtPeerIdentificationCompleted))
@@ -49,7 +60,9 @@ func newView(h host.Host, protocol protocolID) (*view, error) {
 func (v *view) admit(id peer.ID) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.peers[id] = true
+	if v.parted[id] == 0 { // else its next stream does
+		v.peers[id] = true
+	}
 	v.remind()
 }
 
@@ -60,6 +73,7 @@ func (v *view) forget(id peer.ID) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.peers, id)
+	delete(v.parted, id)
 }
 
 func (v *view) admitted(id peer.ID) bool {
@@ -117,7 +131,13 @@ func (v *view) NewStream(ctx context.Context, id peer.ID, protocols ...protocolI
 	if !v.admitted(id) {
 		return nil, network.ErrNoConn
 	}
-	return v.Host.NewStream(overAny(ctx, "gossip"), id, protocols...)
+	st, err := v.Host.NewStream(overAny(ctx, "gossip"), id, protocols...)
+	if err == nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.out[id] = st
+	}
+	return st, err
 }
 
 type viewNetwork struct {

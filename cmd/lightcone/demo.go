@@ -57,6 +57,8 @@ func (a *app) newDemoCommand() *cobra.Command {
 }
 
 func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
+	ctx, stop := untilUnheard(ctx)
+	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()
 	set, err := openDemoSet(ctx, o)

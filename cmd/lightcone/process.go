@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"sync"
 	"syscall"
 	"time"
@@ -158,6 +159,12 @@ func (n *process) cover(ctx context.Context, token string) error {
 		return fmt.Errorf("%s: %w", n.name, err)
 	}
 	return nil
+}
+
+// untilUnheard returns a context that ends, too, when the terminal or the reader of
+// the output is gone: what ends with the command must not outlive it.
+func untilUnheard(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGPIPE)
 }
 
 // enter lets the node join the space that another one shares, with a ticket.

@@ -69,7 +69,7 @@ type upNode struct {
 // startNode runs `up` on a directory and waits until it is ready.
 func startNode(t *testing.T, dir string) *upNode {
 	t.Helper()
-	n := &upNode{t: t, dir: dir, cmd: program(t, "--dir", dir, "--json", "up", "--listen", "/ip4/127.0.0.1/tcp/0")}
+	n := &upNode{t: t, dir: dir, cmd: program(t, "--dir", dir, "--json", "up", "--silent", "--listen", "/ip4/127.0.0.1/tcp/0")}
 	n.cmd.Stderr = &n.words
 	out, err := n.cmd.StdoutPipe()
 	if err != nil {

@@ -40,7 +40,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newDemoCommand(), a.newInitCommand(), a.newUpCommand(), a.newStatusCommand(),
 		a.newPeersCommand(), a.newTicketCommand(), a.newJoinCommand(), a.newCompactCommand(),
 		a.newPutCommand(), a.newIncrCommand(), a.newSetCommand(), a.newGetCommand(), a.newDelCommand(), a.newScanCommand(), a.newWatchCommand(),
-		a.newHistoryCommand(), a.newWhyCommand(),
+		a.newHistoryCommand(), a.newWhyCommand(), a.newBeaconsCommand(),
 		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(), a.newWalCommand(), a.newSwarmCommand(),
 		a.newVersionCommand(),
 	)

@@ -67,12 +67,14 @@ type nodesKey struct{}
 // test waits that long.
 const patience = 60 * time.Second
 
-// cmdUp starts a node on a directory and waits until it is ready: up DIR.
+// cmdUp starts a node on a directory and waits until it is ready: up DIR [pinging].
+// Without that word it writes no pings, so that scripts can count memos.
 func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: up DIR")
+	silent := len(args) == 1
+	if neg || !silent && (len(args) != 2 || args[1] != "pinging") {
+		ts.Fatalf("usage: up DIR [pinging]")
 	}
-	cmd := exec.Command("lightcone", "--dir", args[0], "--json", "up", "--listen", "/ip4/127.0.0.1/tcp/0")
+	cmd := exec.Command("lightcone", "--dir", args[0], "--json", "up", "--listen", "/ip4/127.0.0.1/tcp/0", fmt.Sprintf("--silent=%v", silent))
 	cmd.Path = lookPath(ts, "lightcone")
 	cmd.Dir = ts.MkAbs(".")
 	var words bytes.Buffer

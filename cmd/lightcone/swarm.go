@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -126,7 +125,7 @@ func (a *app) newSwarmUpCommand() *cobra.Command {
 				return err
 			}
 			a.swarmDir(cmd)
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP) // the terminal is gone
+			ctx, stop := untilUnheard(cmd.Context())
 			defer stop()
 			return a.swarmUp(ctx, o)
 		},
@@ -158,6 +157,9 @@ func (a *app) swarmUp(ctx context.Context, o swarmOptions) (err error) {
 		return err
 	}
 	defer unlock()
+	if err := s.possible(rules); err != nil {
+		return errors.Join(err, s.down(ctx, o.keep))
+	}
 	err = s.raise(ctx, rules, func(format string, args ...any) { a.say(format, args...) })
 	if err == nil && o.data != "" {
 		err = s.importAt(ctx, 1, set)

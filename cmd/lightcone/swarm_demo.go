@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -93,16 +95,16 @@ type swarmDemo struct {
 }
 
 func (a *app) swarmDemo(ctx context.Context, o swarmDemoOptions) (err error) {
+	ctx, stop := untilUnheard(ctx)
+	defer stop()
 	rules, err := parseRules(o.loss, o.rate)
 	if err != nil {
 		return &usageError{err}
 	}
-	if a.dir, err = os.MkdirTemp("", "lightcone-swarm-"); err != nil {
-		return err
-	}
+	a.dir = filepath.Join(os.TempDir(), "lightcone-swarm-"+rand.Text()[:8])
 	s, unlock, err := a.makeSwarm(ctx, o.swarmOptions)
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(a.dir))
+		return err
 	}
 	defer unlock()
 	out := a.stdout
@@ -115,6 +117,7 @@ func (a *app) swarmDemo(ctx context.Context, o swarmDemoOptions) (err error) {
 		rules = netlab.Rules{}
 	}
 	d.report = swarmReport{Nodes: o.nodes, Netns: s.Netns, Writes: o.writes, Loss: rules.Loss, LossEqual: -1, Killed: o.kills}
+	d.tell("%d nodes, files under %s", o.nodes, s.dir)
 	if err := d.raise(ctx, netlab.Rules{Rate: rules.Rate}, d.tell); err != nil {
 		return fmt.Errorf("swarm demo: %w", err)
 	}

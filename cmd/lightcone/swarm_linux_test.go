@@ -111,6 +111,36 @@ func TestSwarmDemo(t *testing.T) {
 	}
 }
 
+// A demo whose output nobody reads any more ends what it started.
+func TestSwarmDemoUnread(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	demo := program(t, "swarm", "demo", "--nodes", "4", "--netns=false", "--writes", "100")
+	out, err := demo.StdoutPipe()
+	if err == nil {
+		err = demo.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Error(err)
+	}
+	states, err := filepath.Glob(tmp + "/*/" + swarmFile)
+	if err != nil || len(states) != 1 {
+		t.Fatalf("%v, %v", states, err)
+	}
+	state, err := readSwarm(filepath.Dir(states[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Close()
+	if err := demo.Wait(); err == nil {
+		t.Error("the demo ended well without a reader")
+	}
+	(&swarmTest{t: t, dir: state.dir}).leavesNothing(state)
+}
+
 func TestSwarmCommands(t *testing.T) {
 	needsNamespaces(t)
 	s := newSwarmTest(t)

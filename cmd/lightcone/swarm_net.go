@@ -48,18 +48,14 @@ func (s *swarm) rate(ctx context.Context, text string) (err error) {
 
 // apply puts rules in force and remembers them.
 func (s *swarm) apply(ctx context.Context, r netlab.Rules) error {
-	if err := s.Lab.Check(r); err != nil {
+	if err := s.possible(r); err != nil {
 		return err
 	}
 	var err error
-	switch {
-	case s.Netns:
+	if s.Netns {
 		err = s.Lab.Apply(ctx, r)
-	case r.Loss > 0 || r.Rate > 0:
-		return fmt.Errorf("loss and rate are %w: the swarm has no network namespaces (%s)", errNoNetns, s.Why)
-	default:
-		s.Rules = r
-		err = s.block(ctx)
+	} else {
+		err = s.block(ctx, r.Groups)
 	}
 	if err != nil {
 		return err
@@ -68,10 +64,18 @@ func (s *swarm) apply(ctx context.Context, r netlab.Rules) error {
 	return s.save()
 }
 
+// possible returns an error unless the swarm's network can have the rules.
+func (s *swarm) possible(r netlab.Rules) error {
+	if !s.Netns && (r.Loss > 0 || r.Rate > 0) {
+		return fmt.Errorf("loss and rate are %w: the swarm has no network namespaces (%s)", errNoNetns, s.Why)
+	}
+	return s.Lab.Check(r)
+}
+
 // block makes a partition on loopback: every node cuts off all that are not of its
 // group, with its own connection gater. A node that does not run is told when it
 // starts; the others refuse it until then.
-func (s *swarm) block(ctx context.Context) error {
+func (s *swarm) block(ctx context.Context, groups [][]int) error {
 	running, err := s.running()
 	if err != nil {
 		return err
@@ -89,7 +93,7 @@ func (s *swarm) block(ctx context.Context) error {
 		}
 		var apart []string
 		for i, id := range s.Peers {
-			if groupOf(s.Rules.Groups, i+1) != groupOf(s.Rules.Groups, p.number) {
+			if groupOf(groups, i+1) != groupOf(groups, p.number) {
 				apart = append(apart, id)
 			}
 		}

@@ -111,7 +111,7 @@ func (s *swarm) start(ctx context.Context, nodes []int) error {
 	if s.Netns {
 		return nil // the network did not change
 	}
-	return s.block(ctx)
+	return s.block(ctx, s.Rules.Groups)
 }
 
 // kill kills nodes that run.
@@ -204,7 +204,9 @@ func (s *swarm) down(ctx context.Context, keep bool) error {
 	if err := os.Remove(filepath.Join(s.dir, swarmFile)); err != nil {
 		return err
 	}
-	os.Remove(s.dir) // stays if there is anything else
+	if s.Made {
+		os.Remove(s.dir) // stays if there is anything else
+	}
 	return nil
 }
 

@@ -40,6 +40,7 @@ type swarm struct {
 	Why     string       `json:"why,omitempty"` // there are none
 	Rules   netlab.Rules `json:"rules"`         // in force
 	Peers   []string     `json:"peers"`         // ids of the nodes, once they started
+	Made    bool         `json:"made"`          // the directory was
 
 	dir string
 }
@@ -58,6 +59,7 @@ func (a *app) makeSwarm(ctx context.Context, o swarmOptions) (*swarm, func(), er
 	if err != nil {
 		return nil, nil, err
 	}
+	made := !exists(dir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("create %s: %w; name another --dir", dir, err)
 	}
@@ -67,7 +69,7 @@ func (a *app) makeSwarm(ctx context.Context, o swarmOptions) (*swarm, func(), er
 	}
 	s := &swarm{
 		Version: swarmVersion, ID: rand.Text(), Netns: o.netns, Why: "--netns=false",
-		Lab: netlab.Lab{ID: netlab.NewID(), Hosts: o.nodes}, dir: dir,
+		Lab: netlab.Lab{ID: netlab.NewID(), Hosts: o.nodes}, Made: made, dir: dir,
 	}
 	if err := s.vacant(); err != nil {
 		unlock()
@@ -89,7 +91,7 @@ func (a *app) makeSwarm(ctx context.Context, o swarmOptions) (*swarm, func(), er
 
 // vacant returns an error if the directory holds a swarm or its nodes.
 func (s *swarm) vacant() error {
-	if _, err := os.Lstat(filepath.Join(s.dir, swarmFile)); !errors.Is(err, fs.ErrNotExist) {
+	if exists(filepath.Join(s.dir, swarmFile)) {
 		return fmt.Errorf("there is a swarm in %s; end it with `lightcone --dir %s swarm down`, or name another --dir", s.dir, s.dir)
 	}
 	for n := 1; n <= s.Lab.Hosts; n++ {

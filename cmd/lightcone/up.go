@@ -18,15 +18,17 @@ import (
 
 func (a *app) newUpCommand() *cobra.Command {
 	var listen []string
+	var silent bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the node and serve its spaces to peers, until stopped",
 		Long: "Run the node and serve its spaces to peers until SIGINT, SIGTERM or a stop through the API.\n" +
 			"A port 0 becomes a free port, and the same one at the next start.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.up(cmd.Context(), listen) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.up(cmd.Context(), listen, silent) },
 	}
 	cmd.Flags().StringArrayVar(&listen, "listen", nil, "multiaddr to listen on (repeatable; default as the last time, at first every interface over QUIC and TCP)")
+	cmd.Flags().BoolVar(&silent, "silent", false, "write no pings: nobody learns by them what this node has")
 	return cmd
 }
 
@@ -40,11 +42,11 @@ type ready struct {
 	PID     int         `json:"pid"`
 }
 
-func (a *app) up(ctx context.Context, listen []string) (err error) {
+func (a *app) up(ctx context.Context, listen []string, silent bool) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	log := a.logger(slog.LevelInfo)
-	n, err := a.openHere(ctx, log)
+	n, err := a.openHere(ctx, node.Options{Logger: log, Silent: silent})
 	if err != nil {
 		return err
 	}
@@ -69,9 +71,9 @@ func (a *app) up(ctx context.Context, listen []string) (err error) {
 
 // openHere opens the node in this process. A directory that another node serves
 // is refused at once, one that a short command holds after a moment.
-func (a *app) openHere(ctx context.Context, log *slog.Logger) (*node.Node, error) {
+func (a *app) openHere(ctx context.Context, o node.Options) (*node.Node, error) {
 	for end := time.Now().Add(lockPatience); ; {
-		n, err := node.Open(a.dir, node.Options{Logger: log})
+		n, err := node.Open(a.dir, o)
 		if err == nil {
 			return n, nil
 		}

@@ -79,8 +79,12 @@ type Head struct {
 
 // Lag says how far behind a view is.
 type Lag struct {
-	Memos uint64 `json:"memos" doc:"At least so many memos are missing"`
+	Memos   uint64  `json:"memos" doc:"At least so many memos are missing"`
+	Beacons int     `json:"beacons,omitempty" doc:"Of so many beacons, that is authors"`
+	Seconds float64 `json:"seconds,omitempty" doc:"Since the last memo that is here of one of them: an estimate from above"`
 }
+
+func lagOf(l node.Lag) Lag { return Lag{Memos: l.Memos, Beacons: l.Beacons, Seconds: l.Time.Seconds()} }
 
 // Error says cause and fix.
 func (p *Problem) Error() string { return p.Detail }
@@ -211,7 +215,7 @@ func behindOf(e *node.BehindError) *Behind {
 	if e == nil {
 		return nil
 	}
-	b := &Behind{Missing: []Head{}, Holders: []string{}, Lag: Lag{Memos: e.Lag.Memos}, Forked: e.Forked}
+	b := &Behind{Missing: []Head{}, Holders: []string{}, Lag: lagOf(e.Lag), Forked: e.Forked}
 	for _, h := range e.Missing {
 		b.Missing = append(b.Missing, headOf(h))
 	}

@@ -71,6 +71,7 @@ func handler(closing context.Context, n *node.Node, o Options) (http.Handler, er
 	s.registerHistory(api)
 	s.registerWatch(api)
 	s.registerPeers(api)
+	s.registerBeacons(api)
 	describeCarried(api.OpenAPI())
 	return guard(o.Token, carry(http.MaxBytesHandler(mux, MaxBody))), nil
 }

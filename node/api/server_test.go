@@ -296,7 +296,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/v1/status", "/v1/spaces", "/v1/spaces/{space}/update", "/v1/spaces/{space}/row", "/v1/spaces/{space}/scan",
-		"/v1/spaces/{space}/count", "/v1/spaces/{space}/watch", "/v1/spaces/{space}/digest", "/v1/spaces/{space}/context", "/v1/spaces/{space}/tickets",
+		"/v1/spaces/{space}/count", "/v1/spaces/{space}/watch", "/v1/spaces/{space}/digest", "/v1/spaces/{space}/context", "/v1/spaces/{space}/tickets", "/v1/spaces/{space}/beacons",
 		"/v1/join", "/v1/compact", "/v1/peers/block", "/v1/peers/unblock", "/v1/stop", "/healthz", "/readyz",
 	} {
 		if len(doc.Paths[path]) == 0 {

@@ -202,6 +202,8 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.heard(now, in, e)
 	case Linked:
 		c.linked(now, in)
+	case Met:
+		c.Know(now, in.Space, in.Peer)
 	case *Attached:
 		c.attached(now, in, e)
 	case Want:

@@ -16,8 +16,12 @@ type Network interface {
 	Do(e *Effects)
 	// Serve subscribes to the topic of a space. Repeating it is harmless.
 	Serve(space memo.SpaceID)
-	// Keep makes the driver stay connected to p, redialling with backoff.
+	// Keep makes the driver stay connected to p, redialling with backoff: who issued
+	// our ticket, or whom an operator named.
 	Keep(p Peer, addrs []string)
+	// Suggest names a peer that takes part in a space, and where it was. The driver
+	// stays connected with some of these, drawn at random.
+	Suggest(space memo.SpaceID, p Peer, addrs []string)
 	// Ask sends one request to p and returns its answer: how a space is joined.
 	Ask(ctx context.Context, p Peer, addrs []string, request []byte) ([]byte, error)
 	// Addrs returns the multiaddrs this peer can be reached at.
