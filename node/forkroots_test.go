@@ -89,6 +89,8 @@ func TestForkedRootsAreOne(t *testing.T) {
 		copyMemos(t, first, s, 1)
 		spaces = append(spaces, s)
 	}
+	said := gossip.Announced{Space: first.id, Unequal: memo.ID{1}, Announcement: &gossip.Announcement{From: PeerID{3}, ID: memo.ID{2}}}
+	first.node.onOwner(t, func(o *owner) { o.doubt(said) }) // its maker may hold other branches
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, s := range spaces {
 		for _, i := range rng.Perm(len(runs)) {
@@ -104,6 +106,10 @@ func TestForkedRootsAreOne(t *testing.T) {
 				}
 			}
 		}
+	}
+	first.node.onOwner(t, func(o *owner) { o.tickDoubts(o.n.opts.Now().Add(doubtFor)) })
+	if st := spaceStatus(t, first); len(st.Alarms)+len(st.Liars) > 0 || len(st.Forks) != 2 {
+		t.Errorf("alarms %+v, liars %v, forks %+v", st.Alarms, st.Liars, st.Forks)
 	}
 	var roots []memo.ID
 	for i, s := range spaces {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightcone/memo"
+	"lightcone/p2p/gossip"
 	"lightcone/store"
 )
 
@@ -21,7 +22,41 @@ const (
 	proofDelay = 2 * time.Second
 	// proofRetry is when a proof that could not be written is tried again.
 	proofRetry = time.Minute
+	// doubtFor is how long another state of an equal vector may be explained by a branch
+	// that has not come yet: some rounds of recon. maxDoubts bounds those waited for.
+	doubtFor  = 30 * time.Second
+	maxDoubts = 16
 )
+
+// doubt is a root that shows another state of a cut than the own root.
+type doubt struct {
+	gossip.Announced
+	until time.Time
+}
+
+// doubt waits for a while before a root is taken for wrong: who holds another branch
+// of a forked author has an equal vector and another state, and does not lie.
+func (o *owner) doubt(a gossip.Announced) {
+	if len(o.doubts) < maxDoubts {
+		o.doubts = append(o.doubts, doubt{a, o.n.opts.Now().Add(doubtFor)})
+	}
+}
+
+// tickDoubts takes for wrong what no fork explains in time.
+func (o *owner) tickDoubts(now time.Time) {
+	o.doubts = slices.DeleteFunc(o.doubts, func(d doubt) bool {
+		switch {
+		case len(forkStatus(o.n.view.Load().store, d.Space, o.n.id)) > 0:
+			return true
+		case now.Before(d.until):
+			return false
+		}
+		o.n.log.Warn("a peer announces another state of a cut that was folded here: it computes wrongly, or this node does",
+			"space", d.Space, "peer", d.From, "root", d.ID, "ours", d.Unequal, "memos", d.Memos)
+		o.unequal(d.Announced)
+		return true
+	})
+}
 
 // ForkStatus says that an author wrote two memos for one place of its chain in a
 // space: its key is used in two places, or it lies. All it wrote is kept and joined.
@@ -46,6 +81,7 @@ type accused struct {
 
 // tickForks proves forks that it is time to prove, and tells of own ones.
 func (o *owner) tickForks(now time.Time) {
+	o.tickDoubts(now)
 	for _, s := range o.n.allSpaces() {
 		v := o.n.view.Load().store
 		for _, f := range v.Forks(s.id) {
@@ -56,6 +92,9 @@ func (o *owner) tickForks(now time.Time) {
 
 func (o *owner) tickFork(now time.Time, s *Space, v *store.View, author memo.Author) {
 	who := accused{s.id, author}
+	if b := o.beaconsOf(s.id); b != nil {
+		b.pings.Fork(author)
+	}
 	due, waits := o.proving[who]
 	_, proved := v.Proof(s.id, author)
 	switch {

@@ -36,6 +36,7 @@ type owner struct {
 	todo    []gossip.Input         // what the protocol is told once it did its step
 	turn    chan struct{}          // holds one while the protocol asks for a turn
 
+	doubts   []doubt                    // at most maxDoubts
 	proving  map[accused]time.Time      // when to prove that an author forked
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons

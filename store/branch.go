@@ -269,6 +269,16 @@ func (s *Store) mark(sp *space, author memo.Author) {
 	sp.changed, sp.moved = true, true
 }
 
+// forked reports whether memos held here show that an author forked: two of one
+// place, or a proof. A mark in an adopted state is somebody's word.
+func (sp *space) forked(author memo.Author) bool {
+	_, held := sp.forks[author]
+	for who := range sp.proofs {
+		held = held || who.author == author
+	}
+	return held
+}
+
 // loadForks reads what the index knows of forks.
 func (s *Store) loadForks(sp *space) error {
 	for it, err := range scan(s.kv, spaceKey(prefixFork, sp.id)) {

@@ -104,7 +104,7 @@ func (s *Store) ownRecords(memos []*memo.Memo) ([]walfs.Record, error) {
 		sp = &space{id: memos[0].SpaceID()}
 	}
 	mark, _ := sp.all.Get(memos[0].Author)
-	if _, forked := sp.forks[mark.Author]; forked || mark.Forked {
+	if sp.forked(mark.Author) {
 		return nil, fmt.Errorf("%w: author %s", ErrOwnFork, mark.Author)
 	}
 	head := memo.Head{Author: memos[0].Author, Seq: mark.Seq, ID: mark.ID}
