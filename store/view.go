@@ -210,9 +210,10 @@ func (v *View) ownRun(space memo.SpaceID, author memo.Author, first, last uint64
 }
 
 // Seal returns the signature of the author's memo seq, false if no run that ends
-// there is held, nor a state of which it is a head.
+// there is held, nor a state of which it is a head. Of several branches that end
+// there it is that of the author's head in Vector, or of the one that came first.
 func (v *View) Seal(space memo.SpaceID, author memo.Author, seq uint64) (memo.Seal, bool, error) {
-	raw, err := v.Run(space, author, seq)
+	raw, err := v.newestRun(space, author, seq)
 	switch {
 	case errors.Is(err, ErrNoRun):
 		w, ok, err := v.voucher(space, author, seq)
@@ -221,6 +222,17 @@ func (v *View) Seal(space memo.SpaceID, author memo.Author, seq uint64) (memo.Se
 		return memo.Seal{}, false, err
 	}
 	return memo.Seal(raw[len(raw)-len(memo.Seal{}):]), true, nil // it is what ends a run
+}
+
+// newestRun is Run, and of an author's head in Vector the run that ends in it.
+func (v *View) newestRun(space memo.SpaceID, author memo.Author, seq uint64) ([]byte, error) {
+	mark, _ := v.space(space).sealed.Get(author)
+	if _, forked := v.Fork(space, author); forked && mark.Seq == seq {
+		if raw, err := v.RunByID(space, mark.ID); !errors.Is(err, ErrNoRun) {
+			return raw, err
+		}
+	}
+	return v.Run(space, author, seq)
 }
 
 // place looks up where a covered memo is; ErrNoBody when it is not held.
