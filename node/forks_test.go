@@ -72,21 +72,46 @@ func TestForkOfACopiedDirectory(t *testing.T) {
 	}
 	put(t, again, "and on", map[string]string{"by": "c"})
 	converge(t, now)
+	sameRoot(t, now)
+	copiesStop(t, forker, now, o, dir, copied)
+}
 
-	for _, dir := range []string{dir, copied} {
-		f := startReplica(t, dir, o)
+// copiesStop starts either copy: it learns of the fork, and writes no more.
+func copiesStop(t *testing.T, forker node.PeerID, now []*replica, o p2p.Options, dirs ...string) {
+	t.Helper()
+	for _, dir := range dirs {
+		f, err := startReplica(t, dir, o), error(nil)
 		if f.space, err = f.OpenSpace("default"); err != nil {
 			t.Fatal(err)
 		}
 		converge(t, append(now, f))
 		waitFor(t, "the copy learns of the fork", func() bool { return len(forks(t, f)) == 1 })
-		if _, err := f.space.Put(ctx, "animals", "more", node.Fields{"by": memo.Null()}); !errors.Is(err, node.ErrOwnFork) {
+		if _, err := f.space.Put(context.Background(), "animals", "more", node.Fields{"by": memo.Null()}); !errors.Is(err, node.ErrOwnFork) {
 			t.Errorf("a copy wrote on: %v", err)
 		}
 		if own := forks(t, f)[0]; !own.Own || own.Author != forker {
 			t.Errorf("a copy says %+v", own)
 		}
 		f.stop(t)
+	}
+}
+
+// sameRoot fails unless all fold to one root, and serve reads under that of the first.
+func sameRoot(t *testing.T, rs []*replica) {
+	t.Helper()
+	tok, err := rs[0].space.Session().ExactToken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range rs {
+		own, err := r.space.Session().ExactToken(t.Context())
+		if err != nil || own.Root != tok.Root {
+			t.Errorf("replica %d folds to %s, the first to %s (%v)", i, own.Root, tok.Root, err)
+		}
+		x := r.space.Session(node.From(tok), node.Read{Mode: node.Exact})
+		if _, err := x.Get(t.Context(), "animals", "left 2"); err != nil {
+			t.Errorf("replica %d, under the root of the first: %v", i, err)
+		}
 	}
 }
 
