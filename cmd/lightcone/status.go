@@ -140,8 +140,30 @@ func statusText(w io.Writer, st api.Status) error {
 		for _, p := range s.Liars {
 			t.add("", p+"  vouched for a state that was false; nothing of it was kept")
 		}
+		for _, f := range s.Forks {
+			t.add("fork", forkText(f))
+		}
 	}
 	return t.write(w)
+}
+
+// forkText says who forked its chain, where, since when, and what proves it.
+func forkText(f api.ForkStatus) string {
+	text := f.Author + "  wrote two memos for one place"
+	if f.Own {
+		text = "another replica writes with this node's key, as after copying a data directory: nothing is written here any more, " +
+			"all data is kept; start with a new directory and a new key; two memos for one place"
+	}
+	if f.Seq > 0 {
+		text += fmt.Sprintf(", seq %d", f.Seq)
+	}
+	if f.Proof == "" {
+		return text + "; not proved yet"
+	}
+	if f.Full {
+		text += "; no more of its branches are kept"
+	}
+	return text + fmt.Sprintf("; proved by %s at %s in %s", f.Prover, f.Since.Local().Format(time.DateTime), f.Proof)
 }
 
 // hearingText says what was not taken in, and why; nothing where all was and nothing

@@ -52,6 +52,7 @@ type SpaceStatus struct {
 	Writers []Member       `json:"writers,omitempty" doc:"Of a space of members: who may write, and who was revoked"`
 	Layer   *LayerStatus   `json:"layer,omitempty" doc:"A peer's state, which is shown with its name until the memos behind it are here"`
 	Liars   []string       `json:"liars,omitempty" doc:"Peers that vouched for a state that was false; nothing of it was kept"`
+	Forks   []ForkStatus   `json:"forks,omitempty" doc:"Authors who wrote two memos for one place of their chains"`
 }
 
 // LayerStatus is the state of a space that a peer vouches for.
@@ -214,6 +215,7 @@ func statusOf(st node.Status) Status {
 		for _, p := range sp.Liars {
 			one.Liars = append(one.Liars, p.String())
 		}
+		one.Forks = forksOf(sp.Forks)
 		out.Spaces = append(out.Spaces, one)
 	}
 	return out
