@@ -259,3 +259,24 @@ func TestLateMemosAreReported(t *testing.T) {
 		t.Errorf("late memos: %v", last)
 	}
 }
+
+// Who comes later was not there when the others claimed: the claims are fetched.
+func TestClaimsAreFetched(t *testing.T) {
+	rs, clock := beaconSwarm(t, 2)
+	put(t, rs[0], "1", map[string]string{"name": "Cat"})
+	clock.until(t, rs, "both pinged about the write", func() bool { return len(beaconsOf(t, rs[0]).Beacons) == 2 })
+	late := serve(t, t.TempDir(), node.Options{Now: clock.now, Durability: node.None, Silent: true}, p2p.Options{})
+	var err error
+	if late.space, err = join(t, rs[0], late); err != nil {
+		t.Fatal(err)
+	}
+	clock.until(t, append(rs, late), "the late one knows what both claim", func() bool {
+		st := beaconsOf(t, late).Stable
+		return st.Roster == 3 && st.Known == 3
+	})
+	for _, one := range beaconsOf(t, late).Beacons {
+		if one.Claim.Seq == 0 {
+			t.Errorf("the claim of %v is not known", one.ID)
+		}
+	}
+}
