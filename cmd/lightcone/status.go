@@ -128,6 +128,9 @@ func statusText(w io.Writer, st api.Status) error {
 	for _, s := range st.Spaces {
 		t.add("space", fmt.Sprintf("%s  %s", s.Name, s.ID))
 		t.add("", fmt.Sprintf("%s memos of %d author(s)", comma(int64(s.Memos)), s.Authors)+chanceText(s.Chance))
+		if s.Rights == api.RightsMembers {
+			t.add("", fmt.Sprintf("written by its members, %d; this node: %s", len(s.Writers), s.Standing))
+		}
 		for _, m := range s.Members {
 			t.add("", memberText(m))
 		}

@@ -49,6 +49,7 @@ type SpaceStatus struct {
 	Space
 	Chance  float64        `json:"chance" doc:"That a memo which is published is heard; below 1 while more are than this node takes in"`
 	Members []MemberStatus `json:"members"`
+	Writers []Member       `json:"writers,omitempty" doc:"Of a space of members: who may write, and who was revoked"`
 	Layer   *LayerStatus   `json:"layer,omitempty" doc:"A peer's state, which is shown with its name until the memos behind it are here"`
 	Liars   []string       `json:"liars,omitempty" doc:"Peers that vouched for a state that was false; nothing of it was kept"`
 }
@@ -200,6 +201,9 @@ func statusOf(st node.Status) Status {
 				Peer: m.Peer.String(), Connected: m.Connected, Ahead: m.Ahead, Lacks: m.Lacks,
 				AheadSince: orAbsent(m.AheadSince), LacksSince: orAbsent(m.LacksSince),
 			})
+		}
+		if sp.Writers != nil {
+			one.Writers = membersOf(sp.Writers)
 		}
 		if l := sp.Layer; l != nil {
 			one.Layer = &LayerStatus{

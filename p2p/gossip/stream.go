@@ -279,6 +279,15 @@ func (c *Core) onRuns(now time.Time, s *session, m *verified, e *Effects) error 
 	return nil
 }
 
+// charge counts bytes of runs that came against what we granted.
+func (s *session) charge(bytes int) error {
+	if s.window <= 0 || s.window-bytes <= -memo.MaxForkProofRun || s.got+bytes >= sessionBytes+memo.MaxForkProofRun {
+		return fmt.Errorf("%w: more bytes than granted", ErrWire)
+	}
+	s.window, s.got, s.waiting = s.window-bytes, s.got+bytes, s.waiting+bytes
+	return nil
+}
+
 // parked are runs that came in one frame and wait for the budget.
 type parked struct {
 	runs  []*memo.Run
@@ -306,15 +315,6 @@ func (c *Core) unpark(now time.Time, s *session, e *Effects) {
 		}
 		e.Deliver = append(e.Deliver, d)
 	}
-}
-
-// charge counts bytes of runs that came against what we granted.
-func (s *session) charge(bytes int) error {
-	if s.window <= 0 || s.window-bytes <= -memo.MaxForkProofRun || s.got+bytes >= sessionBytes+memo.MaxForkProofRun {
-		return fmt.Errorf("%w: more bytes than granted", ErrWire)
-	}
-	s.window, s.got, s.waiting = s.window-bytes, s.got+bytes, s.waiting+bytes
-	return nil
 }
 
 // contradicts reports whether r does not continue the chain we hold: its author
@@ -345,6 +345,7 @@ func (c *Core) credited(now time.Time, s *session, in *Attached, e *Effects) {
 	if in.Fresh > 0 {
 		s.fed, s.useless, s.orphans = now, 0, 0
 		s.fresh += in.Fresh
+		s.space.meter.add(in.Bytes, in.Fresh)
 	} else if in.Orphans && !in.Excused {
 		s.orphans += in.Bytes
 	}
