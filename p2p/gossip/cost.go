@@ -11,14 +11,17 @@ import (
 // This file estimates what is cheaper to bring: the memos that are missing or the state
 // that stands for them.
 
-// ErrCostly reports a Fetch whose state costs more than the memos that come anyway.
-var ErrCostly = errors.New("the memos are less than the state")
+// ErrCostly reports a Fetch whose state costs far more than the memos that come anyway.
+var ErrCostly = errors.New("the memos are much less than the state")
 
 const (
 	// rowBytes is what a row of a state tree costs to fetch where most rows are: its
 	// state and its share of the nodes; pathBytes what it costs alone, the nodes on the
 	// way to it included.
 	rowBytes, pathBytes = 200, 2400
+	// stateWorth is how many times what the memos cost a state may: readers are answered
+	// out of it long before those are here.
+	stateWorth = 4
 	// meterBytes is how many bytes of recon the size of memos is a mean of, about.
 	meterBytes = 16 << 20
 )
@@ -68,7 +71,7 @@ func (c *Core) costly(j *job, root []byte) error {
 			held, _ = rowsBelow(own.Params, data)
 		}
 	}
-	if state := stateCost(rows, held, j.memos); state > runs {
+	if state := stateCost(rows, held, j.memos); state > stateWorth*runs {
 		return fmt.Errorf("%w: about %d bytes of %d memos, %d of a state of %d rows", ErrCostly, runs, j.memos, state, rows)
 	}
 	return nil
