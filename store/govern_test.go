@@ -175,6 +175,34 @@ func TestWhatAttachedStays(t *testing.T) {
 	})
 }
 
+// The index holds the rights: a store that is opened again judges on as before.
+func TestRightsAreReadBack(t *testing.T) {
+	w := newCouncil(t)
+	granted := w.grant(rootA, granterA, memo.Granter)
+	last := w.say(writerA, edit(1), w.grant(granterA, writerA, memo.Writer, granted)).Memos[0]
+	w.revoke(granterA, writerA, last)
+	late := w.say(writerA, edit(2))
+	dir, o := t.TempDir(), Options{WAL: smallSegments}
+	s := open(t, dir, o)
+	s.AddSpace(w.space)
+	attach(t, s, w.runs...)
+	before := membersOf(s.View(), w.space)
+	if err := s.Checkpoint(); err != nil { // nothing is left to replay
+		t.Fatal(err)
+	}
+	closeStore(t, s)
+	s = open(t, dir, o)
+	defer closeStore(t, s)
+	if diff := cmp.Diff(before, membersOf(s.View(), w.space)); diff != "" {
+		t.Errorf("members (-before +after):\n%s", diff)
+	}
+	fresh := w.say(writerB, edit(3), w.grant(granterA, writerB, memo.Writer))
+	attach(t, s, w.runs...)
+	if v := s.View().Vector(w.space); v.Covers(late.Author(), late.Head().Seq) || !v.Covers(fresh.Author(), 1) {
+		t.Errorf("revoked %v, granted %v", v.Covers(late.Author(), late.Head().Seq), v.Covers(fresh.Author(), 1))
+	}
+}
+
 // A replica writes nothing that nobody else would attach.
 func TestOwnMemosNeedARight(t *testing.T) {
 	w := newCouncil(t)
