@@ -98,7 +98,9 @@ func (p *Pings) Add(m *memo.Memo) {
 	if m.Seq <= c.head {
 		return
 	}
-	gap := m.Seq != c.head+1 // what is between came as a state, its links unknown
+	if m.Seq > c.head+1 {
+		p.unknown(c, m.Author, m.Time)
+	}
 	c.head = m.Seq
 	p.latest = max(p.latest, m.Time)
 	if isPing {
@@ -109,9 +111,6 @@ func (p *Pings) Add(m *memo.Memo) {
 	}
 	before := c.clock()
 	now := before
-	if gap {
-		now.Since = max(now.Since, m.Time)
-	}
 	for _, d := range m.Deps {
 		now = now.join(p.through(d, m.Time))
 	}
@@ -241,10 +240,16 @@ func (p *Pings) Skip(m memo.Mark) {
 	if m.Seq <= c.head {
 		return
 	}
+	p.unknown(c, m.Author, m.Time+1)
 	c.head, p.latest = m.Seq, max(p.latest, m.Time)
+}
+
+// unknown says that nothing is known of the memos of a chain behind its head, which
+// were written before t: from there on its clock may lack pings.
+func (p *Pings) unknown(c *chain, a memo.Author, t memo.Time) {
 	now := c.clock()
-	now.Since = max(now.Since, m.Time+1)
-	c.points = append(c.points, point{Head: m.Head, time: m.Time, clock: now})
+	now.Since = max(now.Since, t)
+	c.points = append(c.points, point{Head: memo.Head{Author: a, Seq: c.head + 1}, time: t, clock: now})
 	c.trim(p.keep())
 }
 

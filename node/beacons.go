@@ -59,6 +59,9 @@ func (o *owner) watchBeacons(s *Space) {
 		b.authors.Add(now, timeOf(m.Time), m.Author)
 		b.news = b.news || m.Time > own && m.Seq > pinged[m.Author]
 	}
+	for _, a := range held.Forked(s.id) {
+		b.pings.Fork(a)
+	}
 	o.beacons[s.id] = b
 }
 
@@ -81,14 +84,16 @@ func (o *owner) attachedMemo(b *beacons, m *memo.Memo, before *view, now time.Ti
 		b.counted = at
 		b.authors.Add(now, timeOf(m.Time), m.Author)
 	}
-	ping, ok := m.Body.(*memo.Ping)
-	if !ok {
-		b.news = true
-		b.late.note(b, m, o.n.id)
+	switch body := m.Body.(type) {
+	case *memo.Ping:
+		b.heard++
+		b.claims.claimed(m, body, before.store, b.space.id)
 		return
+	case *memo.ForkProof:
+		b.pings.Fork(body.Author)
 	}
-	b.heard++
-	b.claims.claimed(m, ping, before.store, b.space.id)
+	b.news = true
+	b.late.note(b, m, o.n.id)
 }
 
 // skipped notes that memos attached as a state: pings among them are not known.

@@ -48,6 +48,8 @@ type Node struct {
 	quit   chan struct{} // closed by Close
 	done   chan struct{} // closed when the owner ended
 
+	follows follows
+
 	mu     sync.Mutex
 	spaces map[memo.SpaceID]*Space
 	closed bool

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"lightcone/memo"
@@ -34,7 +35,8 @@ type owner struct {
 	waiting []*askFetch            // at most maxFetchWaiters
 	cold    map[memo.SpaceID]*cold // of spaces that had a layer
 	todo    []gossip.Input         // what the protocol is told once it did its step
-	turn    chan struct{}          // holds one while the protocol asks for a turn
+	load    load
+	turn    chan struct{} // holds one while the protocol asks for a turn
 
 	revised []memo.SpaceID // a revocation attached; who is served is looked at after the step
 
@@ -65,7 +67,8 @@ func newOwner(n *Node, st *state) *owner {
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
-		Sign: func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
+		Sign:        func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
+		LocalSecret: localSecret(n.key), Cares: n.follows.care,
 	})
 	return o
 }
@@ -261,6 +264,7 @@ func (o *owner) tick() {
 	}
 	o.tellReady()
 	o.attachDue(now)
+	o.tickLoad(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
 	o.tickBeacons(now)
@@ -273,20 +277,21 @@ func (o *owner) tick() {
 }
 
 // publish makes a new moment visible to readers and wakes those who wait.
-func (o *owner) publish(lsn uint64) { o.publishAfter(lsn, nil) }
+func (o *owner) publish(lsn uint64) {
+	old := o.n.view.Load()
+	o.publishAfter(lsn, nil, old != nil && old.lsn == lsn)
+}
 
-// publishAfter is publish for a moment that placed led to. Where that is pings alone
+// publishAfter is publish for a moment that placed led to. Where that changed no row,
 // those who wait for rows sleep on.
-func (o *owner) publishAfter(lsn uint64, placed []store.Placed) {
+func (o *owner) publishAfter(lsn uint64, placed []store.Placed, quiet bool) {
 	old := o.n.view.Load()
 	next := &view{store: o.n.store.View(), lsn: lsn, changed: make(chan struct{}), edited: make(chan struct{})}
-	quiet := len(placed) > 0
 	if old != nil {
 		next.pings = old.pings
 	}
 	for _, p := range placed {
 		if p.Memo.Kind() != memo.KindPing {
-			quiet = false
 			continue
 		}
 		next.pings = maps.Clone(next.pings)
@@ -314,7 +319,7 @@ func (o *owner) project(placed []store.Placed) error {
 
 // projectFrom is project where everything up to lsn is projected and not published.
 func (o *owner) projectFrom(lsn uint64, placed []store.Placed) error {
-	before := o.n.view.Load()
+	before, from := o.n.view.Load(), lsn
 	if len(placed) > 0 {
 		memos := make([]*memo.Memo, len(placed))
 		for i, p := range placed {
@@ -330,10 +335,13 @@ func (o *owner) projectFrom(lsn uint64, placed []store.Placed) error {
 			return fmt.Errorf("project: %w", err)
 		}
 	}
-	o.publishAfter(lsn, placed)
+	// What lies between was a state, which has rows.
+	o.publishAfter(lsn, placed, before.lsn == from && !slices.ContainsFunc(placed, notPing))
 	o.attachedMemos(placed, before)
 	return nil
 }
+
+func notPing(p store.Placed) bool { return p.Memo.Kind() != memo.KindPing }
 
 func changesOf(memos []*memo.Memo) []projection.Change {
 	var out []projection.Change

@@ -197,21 +197,26 @@ func (o *owner) askFold(id memo.SpaceID) {
 func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 	out := &gossip.Attached{Space: d.Space, From: d.From, Session: d.Session, Bytes: d.Bytes}
 	if err := o.ready(); err != nil {
+		out.Excused = true
 		o.n.log.Debug("cannot attach now", "peer", d.From, "err", err) // tellReady says it once
 		return out
 	}
-	res, err := o.n.store.Attach(o.delayed.sift(o.n.opts.Now(), d.Runs))
+	begun := o.n.opts.Now()
+	res, err := o.n.store.Attach(o.delayed.sift(begun, d.Runs))
 	// What attached before the failure is in the log: it must be projected before
 	// what comes next, or would be missing for good. With a broken index nothing
 	// comes next, and the view does not show it.
 	if !errors.Is(err, store.ErrBroken) {
 		err = errors.Join(err, o.project(res.Attached))
 		out.Fresh = len(res.Attached)
+		o.load.attached(out.Fresh, o.n.opts.Now().Sub(begun))
 	}
 	if err != nil {
+		out.Excused = true
 		o.n.log.Error("cannot attach what a peer sent", "peer", d.From, "err", err)
 		return out
 	}
+	out.Excused = len(o.delayed.runs) > 0 // later runs may wait for one of them
 	out.Orphans = len(res.Orphans) > 0
 	if slices.ContainsFunc(res.Attached, func(p store.Placed) bool { return p.Memo.Kind() == memo.KindRevoke }) {
 		o.revised = append(o.revised, d.Space)

@@ -64,6 +64,11 @@ func (s *Server) newHost(key ed25519.PrivateKey, o Options) (host.Host, error) {
 		libp2p.AddrsFactory(s.relays.addrs),
 		libp2p.EnableRelay(), // dials through relays; NoListenAddrs turns it off
 		libp2p.DisableMetrics(),
+		// When to dial is decided in keep.go. libp2p would give QUIC up after 100
+		// attempts of which fewer than 5 succeeded, as they do while a machine is
+		// offline, and try one in 100 from then on, for hours once it is back.
+		libp2p.UDPBlackHoleSuccessCounter(nil),
+		libp2p.IPv6BlackHoleSuccessCounter(nil),
 	}
 	if o.traverses() {
 		options = append(options, libp2p.EnableAutoNATv2(), libp2p.EnableHolePunching())

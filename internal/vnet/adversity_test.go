@@ -114,3 +114,15 @@ func TestLiar(t *testing.T) {
 		}
 	}, vnet.Options{Core: func(n *node.Node) p2p.Core { return liar{n} }})
 }
+
+// A host that was cut off for long is back soon.
+func TestLongOutage(t *testing.T) {
+	const hosts, away = 3, 2
+	inVirtualTime(t, hosts, home, func(w *swarm) {
+		w.net.Cut(func(from, to int) bool { return from == away || to == away })
+		w.write("apart", w.all(), time.Second)
+		time.Sleep(time.Hour)
+		w.net.Cut(nil)
+		w.settle(30 * time.Second)
+	})
+}

@@ -36,7 +36,8 @@ func (n *Network) Open(host int, dir string, o Options) (*Replica, error) {
 		return nil, err
 	}
 	options, listen, closed := n.host(host)
-	o.Server.Host, o.Server.Listen, o.Server.NoNAT = append(o.Server.Host, options...), []string{listen}, true
+	o.Server.Host, o.Server.Listen = append(o.Server.Host, options...), []string{listen}
+	o.Server.NoNAT = true // AutoNAT answers from real sockets
 	core := p2p.Core(replica)
 	if o.Core != nil {
 		core = o.Core(replica)

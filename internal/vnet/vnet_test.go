@@ -144,27 +144,43 @@ func (w *swarm) settle(within time.Duration) {
 func (w *swarm) settleAt(hosts []int, rows map[string]string, within time.Duration) {
 	w.Helper()
 	began := time.Now()
-	for !w.level(len(rows)+1, hosts) { // the genesis is one more
+	for {
+		unlike := "not equally many memos"
+		if w.level(len(rows)+1, hosts) { // the genesis is one more
+			unlike = w.unlike(hosts, rows)
+		}
+		if unlike == "" {
+			break
+		}
 		if time.Since(began) > within {
 			w.dump()
-			w.Fatalf("not settled within %v", within)
+			w.Fatalf("not settled within %v: %s", within, unlike)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	w.Logf("settled after %v", time.Since(began))
-	want, err := w.hosts[hosts[0]].Space.Digest(w.Context())
-	if err != nil {
-		w.Fatal(err)
-	}
-	for _, i := range hosts {
+}
+
+// unlike says in what the hosts differ, or what they have in place of the rows.
+func (w *swarm) unlike(hosts []int, rows map[string]string) string {
+	w.Helper()
+	var want [32]byte
+	for n, i := range hosts {
 		digest, err := w.hosts[i].Space.Digest(w.Context())
-		if err != nil || digest != want {
-			w.Errorf("host %d has digest %x, host %d has %x; %v", i, digest, hosts[0], want, err)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if n == 0 {
+			want = digest
+		}
+		if digest != want {
+			return fmt.Sprintf("host %d has digest %x, host %d has %x", i, digest, hosts[0], want)
 		}
 		if diff := cmp.Diff(rows, rowsOf(w.T, w.hosts[i])); diff != "" {
-			w.Errorf("host %d has other rows than were written (-want +got):\n%s", i, diff)
+			return fmt.Sprintf("host %d has other rows than were written (-want +got):\n%s", i, diff)
 		}
 	}
+	return ""
 }
 
 func rowsOf(t *testing.T, r *vnet.Replica) map[string]string {

@@ -35,11 +35,11 @@ const writeEvery = 10 * time.Millisecond
 func TestOneWriter(t *testing.T) {
 	writes := *writerSeconds * int(time.Second/writeEvery)
 	link := vnet.Link{Latency: *writerLatency, Jitter: *writerLatency / 5, Loss: *writerLoss}
-	began := time.Now()
+	began, before := time.Now(), (&swarm{T: t}).measure()
 	inVirtualTime(t, *writerHosts, link, func(w *swarm) {
 		time.Sleep(5 * time.Second) // meshes form
 		from := w.measure()
-		w.Logf("%d hosts connected: %v of CPU, heap %d MB", *writerHosts, from.cpu, from.heap>>20)
+		w.Logf("%d hosts connected: %v of CPU, heap %d MB", *writerHosts, from.cpu-before.cpu, from.heap>>20)
 		seen := make([][]time.Duration, len(w.hosts)) // by host and write
 		var watching sync.WaitGroup
 		start := time.Now()

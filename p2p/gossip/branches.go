@@ -19,6 +19,8 @@ const (
 	maxTurns = 64
 	// maxRangeFrames bounds the RANGES frames that one side takes.
 	maxRangeFrames = 1024
+	// maxReply bounds the bytes of one turn. Ranges beyond it stay unanswered.
+	maxReply = 16 << 20
 	// maxWants bounds the runs that are asked for by digest and did not come.
 	maxWants = 4096
 	// maxListed bounds the runs that wait to be asked for.
@@ -37,6 +39,7 @@ type forks struct {
 	empty  bool // their turn has no range so far
 	over   bool
 	reply  []ranges // to the turn they are at
+	size   int      // of reply, about
 
 	lacks   []memo.ID        // to be asked for, in order
 	known   map[memo.ID]bool // of lacks and asked, ever
@@ -148,7 +151,7 @@ func (s *session) sayTurn(e *Effects) {
 	}
 	flush(false)
 	f.over = f.over || !said && f.turns > 0
-	f.reply, f.mine, f.empty = nil, false, true
+	f.reply, f.size, f.mine, f.empty = nil, 0, false, true
 	f.turns++
 }
 
@@ -164,7 +167,7 @@ func (c *Core) onRanges(s *session, m *ranges, e *Effects) error {
 		return fmt.Errorf("%w: unexpected RANGES", ErrWire)
 	}
 	if f.frames++; f.frames > maxRangeFrames || f.turns > maxTurns {
-		return fmt.Errorf("%w: %d frames and %d turns of RANGES", errFull, f.frames, f.turns)
+		return fmt.Errorf("%w: %d frames and %d turns of RANGES", ErrWire, f.frames, f.turns)
 	}
 	if len(m.Ranges) > 0 {
 		f.empty = false
@@ -199,7 +202,13 @@ func (c *Core) compareRanges(s *session, m *ranges) error {
 	}
 	answer := ranges{Author: m.Author}
 	for _, r := range m.Ranges {
-		answer.Ranges = append(answer.Ranges, set.answer(r)...)
+		if s.forks.size < maxReply {
+			parts := set.answer(r)
+			for _, part := range parts {
+				s.forks.size += missCost + len(part.Heads)
+			}
+			answer.Ranges = append(answer.Ranges, parts...)
+		}
 		for _, h := range r.listed() {
 			if err := c.listed(s, memo.Head{Author: m.Author, Seq: h.Seq, ID: h.ID}); err != nil {
 				return err

@@ -43,6 +43,11 @@ const (
 	// maxMembers bounds the peers remembered per space, maxHas the authors
 	// remembered of what one of them has.
 	maxMembers, maxHas = 4096, 1 << 16
+	// maxPinned is how many peers of a space are pinned: the first that were known, whom
+	// its ticket named or who came before others. Every other choice of whom to turn to
+	// is among them, so that whoever comes with very many keys later does not keep us
+	// from those.
+	maxPinned = 4
 )
 
 // Config is what a Core needs to know from the start.
@@ -52,6 +57,11 @@ type Config struct {
 	Seed     uint64 // of the timers and the choice of peers
 	// Sign signs with the replica's key. Without it no root is announced.
 	Sign func(msg []byte) memo.Seal
+	// LocalSecret keys the choice of what is heard; nobody else may know it.
+	LocalSecret [16]byte
+	// Cares reports whether somebody here waits for, follows or wrote a row that the
+	// memo changes: it is heard whatever is offered. Nil: nobody does.
+	Cares func(m *memo.Memo) bool
 }
 
 // Core is the protocol state of one replica, for all its spaces. It belongs to
@@ -70,6 +80,8 @@ type Core struct {
 	look     bool      // a session may be due
 	jobs     []*job    // roots to fetch, in the order in which they were asked for
 	going    bool      // one of them may go on
+	budget   budget
+	backlog  int // units that wait at the owner
 	stats    Stats
 }
 
@@ -84,6 +96,7 @@ type Stats struct {
 	RunsSent  int
 	BytesSent int // of runs in recon
 	Roots     RootStats
+	Hearing   HearingStats
 
 	Fetches    int // sessions begun to fetch blocks
 	BlocksGot  int // that came and were taken
@@ -102,11 +115,16 @@ type space struct {
 	nextAE   time.Time
 	roots    roots
 
+	looked, opened int // choices of whom to turn to: by the timer, of those that are due
+
 	suspects []suspect // ascending by author
+	hearing  hearing
 }
 
 // member is a peer that takes part in a space, connected or not.
 type member struct {
+	pinned   bool
+	turned   time.Time   // when we opened recon with it last
 	proved   bool        // showed in a HELLO that it knows the secret
 	has      memo.Vector // what it said or showed to have, at most maxHas authors
 	due      time.Time   // when to start recon; zero: no reason to
@@ -159,7 +177,7 @@ func (c *Core) Know(now time.Time, id memo.SpaceID, p Peer) {
 	if s == nil || p == c.cfg.Self || s.members[p] != nil || s.expelled[p] || len(s.members) >= maxMembers {
 		return
 	}
-	m := &member{}
+	m := &member{pinned: len(s.order) < maxPinned}
 	s.members[p] = m
 	i, _ := slices.BinarySearchFunc(s.order, p, Peer.Compare)
 	s.order = slices.Insert(s.order, i, p)
@@ -213,6 +231,8 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.want(now, in)
 	case Expel:
 		c.expel(now, in, e)
+	case Load:
+		c.load(in)
 	case Fetch:
 		c.fetch(now, in, e)
 	case Prefer:
@@ -237,6 +257,13 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 	for _, s := range c.sessions {
 		e.Again = e.Again || s.more
 	}
+}
+
+func memosOf(runs []*memo.Run) (n int) {
+	for _, r := range runs {
+		n += len(r.Memos)
+	}
+	return n
 }
 
 func (c *Core) sortedSessions() []SessionID {
@@ -265,6 +292,9 @@ func (c *Core) heard(now time.Time, in *Heard, e *Effects) {
 	}
 	m.heard = in.run.Head()
 	m.note(m.heard)
+	if !c.hears(now, s, m, in.run) {
+		return
+	}
 	e.Deliver = append(e.Deliver, Deliver{
 		Space: in.Space, From: in.Peer, Runs: []*memo.Run{in.run}, Bytes: len(in.Data),
 	})
@@ -284,6 +314,7 @@ func (c *Core) attached(now time.Time, in *Attached, e *Effects) {
 		return
 	}
 	if len(in.Own) > 0 {
+		c.budget.take(now, memosOf(in.Own), forOwn)
 		hint := c.cfg.Holdings.Vector(s.id).Hint()
 		for _, r := range in.Own {
 			raw, err := r.Encode()

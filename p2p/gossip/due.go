@@ -42,6 +42,8 @@ func (c *Core) tick(now time.Time, e *Effects) {
 	c.look = true
 	for _, id := range c.order {
 		s := c.spaces[id]
+		s.hearing.pass(now)
+		s.roots.funnel.pass(now)
 		c.suspect(now, s)
 		c.speak(now, s, e)
 		if now.After(s.nextAE) {
@@ -60,6 +62,8 @@ func (c *Core) tick(now time.Time, e *Effects) {
 			c.abort(now, s, errors.New("session took too long; the next one goes on"), false, e)
 		case s.supply != nil:
 			c.hurry(now, s, e)
+		default:
+			c.unpark(now, s, e)
 		}
 	}
 }
@@ -69,11 +73,11 @@ func (c *Core) tick(now time.Time, e *Effects) {
 // and is done only when somebody's differed.
 func (c *Core) suspect(now time.Time, s *space) {
 	var own uint64
-	summed := false
+	summed, pressed := false, c.pressed(s)
 	for _, p := range s.order {
 		m := s.members[p]
 		if m.orphan.Seq != 0 && now.Sub(m.orphanAt) >= orphanPatience && !c.busy(p, s.id) {
-			if !c.covers(s, m.orphan) {
+			if !c.covers(s, m.orphan) && c.takesRuns(s) {
 				c.wantRecon(m, now)
 			}
 			m.orphan = memo.Head{}
@@ -81,7 +85,7 @@ func (c *Core) suspect(now time.Time, s *space) {
 		if m.told != nil && !c.busy(p, s.id) {
 			c.suspectRoot(now, s, m)
 		}
-		if m.hint == 0 || now.Sub(m.hintAt) <= hintPatience || c.busy(p, s.id) {
+		if pressed || m.hint == 0 || now.Sub(m.hintAt) <= hintPatience || c.busy(p, s.id) {
 			continue
 		}
 		if !summed {
@@ -100,17 +104,36 @@ func (c *Core) covers(s *space, h memo.Head) bool {
 	return c.cfg.Holdings.Vector(s.id).Covers(h.Author, h.Seq)
 }
 
-// pickRandom asks for recon with one connected member.
+// pickRandom asks for recon with one connected member, in turn a pinned one.
 func (c *Core) pickRandom(now time.Time, s *space) {
-	var idle []*member
+	var idle []Peer
 	for _, p := range s.order {
 		if c.up[p] && !c.busy(p, s.id) {
-			idle = append(idle, s.members[p])
+			idle = append(idle, p)
 		}
 	}
 	if len(idle) > 0 {
-		c.wantRecon(idle[c.rng.IntN(len(idle))], now)
+		c.wantRecon(s.members[c.choose(s, &s.looked, idle)], now)
 	}
+}
+
+// choose takes one of some peers at random, and every other time the pinned one among
+// them to whom we turned longest ago. times counts the choices of a kind.
+func (c *Core) choose(s *space, times *int, among []Peer) Peer {
+	random := among[c.rng.IntN(len(among))]
+	if *times++; *times%2 == 0 {
+		return random
+	}
+	best := Peer{}
+	for _, p := range among {
+		if m := s.members[p]; m.pinned && (best == Peer{} || m.turned.Before(s.members[best].turned)) {
+			best = p
+		}
+	}
+	if best == (Peer{}) {
+		return random
+	}
+	return best
 }
 
 // want starts recon at once with the origin, if it is connected, else with one
@@ -120,6 +143,7 @@ func (c *Core) want(now time.Time, in Want) {
 	if s == nil {
 		return
 	}
+	s.hearing.wait(now, in.Heads)
 	if m := s.members[in.Origin]; m != nil && c.up[in.Origin] {
 		c.wantRecon(m, now)
 		m.urgent = true
@@ -149,7 +173,7 @@ func (c *Core) openDue(now time.Time, e *Effects) {
 			if len(ready) == 0 {
 				break
 			}
-			p := ready[c.rng.IntN(len(ready))]
+			p := c.choose(s, &s.opened, ready)
 			c.open(now, s, p, s.members[p], e)
 		}
 	}

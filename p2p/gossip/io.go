@@ -74,6 +74,7 @@ type (
 		Fresh   int         // memos newly attached by a Deliver
 		Bytes   int         // bytes of the delivery, to be credited again
 		Orphans bool        // some runs wait for causes not held
+		Excused bool        // it may be this replica's own fault: no room, or its clock
 		Bad     error       // a run that broke a rule no honest peer breaks
 	}
 
@@ -81,6 +82,15 @@ type (
 	Want struct {
 		Space  memo.SpaceID
 		Origin Peer
+		Heads  []memo.Head // their authors are heard whatever is offered
+	}
+
+	// Load tells what the owner can take in, once a second: Capacity units a second,
+	// see budget.go, 0 while it has no need of a bound; Backlog are the units that
+	// wait at the owner already.
+	Load struct {
+		Capacity float64
+		Backlog  int
 	}
 
 	// Expel ends all service of a space to a peer, for good: its key was revoked there.
@@ -124,7 +134,11 @@ type (
 		ID     memo.ID // digest of the encoded Root
 		Root   merge.Root
 		Vector memo.Vector
-		Err    error
+		// Reading are the greatest pings below the root, ascending by author; nil where
+		// there are no beacons. Peers is how many the owner believes to be behind it.
+		Reading []memo.Head
+		Peers   uint64
+		Err     error
 	}
 
 	// HeardRoot is a message on a space's topic of roots; Peer is who relayed it.
@@ -158,6 +172,7 @@ func (Linked) input()     {}
 func (*Attached) input()  {}
 func (Want) input()       {}
 func (Expel) input()      {}
+func (Load) input()       {}
 func (Fetch) input()      {}
 func (Prefer) input()     {}
 func (Drop) input()       {}
@@ -273,6 +288,8 @@ type (
 		// Unequal is a root made here of the same cut with another state: who announces
 		// computes wrongly, or we do. Zero: there is none.
 		Unequal memo.ID
+		// PassBy says that this root is none of those to merge: not all can be.
+		PassBy bool
 	}
 
 	// Expelled reports that Peer takes no part in Space any more: it leaves the topic,
@@ -361,6 +378,8 @@ type Holdings interface {
 	// Root returns the newest root of the replica's own sealed cut, which may be
 	// behind Vector; false when there is none.
 	Root(space memo.SpaceID) (id memo.ID, r merge.Root, ok bool)
+	// Adopts reports whether a member's root may stand for memos in a space.
+	Adopts(space memo.SpaceID) bool
 	// Block returns a block of the space, or an error that is merge.ErrNoBlock.
 	Block(space memo.SpaceID, id memo.ID) ([]byte, error)
 	// Seal returns the seal of the author's memo seq, false if that is no sealed head

@@ -58,19 +58,29 @@ func (r *replica) side(id SessionID) (s *stream, me int) {
 }
 
 func (r *replica) send(o Send) {
-	w := r.w
-	s, me := r.side(o.Session)
-	if s == nil || s.over[0] || s.over[1] {
-		return
-	}
 	if r.twist != nil {
 		if o.Data = r.twist(o.Data); o.Data == nil {
 			return // it keeps it to itself
 		}
 	}
+	r.sendFrame(o)
+	for _, data := range r.after {
+		r.sendFrame(Send{Session: o.Session, Data: data})
+	}
+	r.after = nil
+}
+
+// sendFrame puts one frame onto its stream.
+func (r *replica) sendFrame(o Send) {
+	w := r.w
+	s, me := r.side(o.Session)
+	if s == nil || s.over[0] || s.over[1] {
+		return
+	}
 	other, id := s.ends[1-me], s.ids[1-me]
 	s.frames++
 	w.bytes.frames++
+	r.sent += len(o.Data)
 	w.bytes.recon += len(o.Data) + 3 // uvarint length
 	w.traceFrame(r, other, o)
 	if s.frames == s.cutAt || w.rng.Float64() < w.faults.breaks {

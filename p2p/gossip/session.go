@@ -17,7 +17,7 @@ const (
 	serveStep     = 64 << 10         // bytes of runs read in one Step, so that other inputs come between
 	sessionCredit = 1 << 20          // bytes of runs a peer may send ahead of our attaching
 	sessionBytes  = 64 << 20         // bytes of runs one way; the next session goes on
-	sessionWaste  = 4 << 20          // bytes of runs in a row that brought nothing new
+	sessionWaste  = 4 << 20          // bytes of runs in a row that brought nothing new, see wasted
 	maxCredit     = 256 << 20        // what a peer may grant us in sum before it is nonsense
 )
 
@@ -78,12 +78,14 @@ type session struct {
 	sent   int      // bytes of runs
 	lent   int      // of these, not credited again
 
-	pulls   bool // we take runs in this session
-	window  int  // bytes they may still send; one run may go beyond
-	got     int  // bytes of runs
-	waiting int  // of these, not attached yet
-	fresh   int  // memos that were new here
-	useless int  // bytes since something was new
+	pulls   bool     // we take runs in this session
+	window  int      // bytes they may still send; one run may go beyond
+	got     int      // bytes of runs
+	waiting int      // of these, not attached yet
+	parked  []parked // of these, what waits for the budget
+	fresh   int      // memos that were new here
+	useless int      // bytes since something was new
+	orphans int      // of these, such as wait for causes that they did not send
 	came    map[memo.Author]uint64
 	forked  map[memo.Author]bool // their branch contradicts ours
 
@@ -98,7 +100,7 @@ func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 		m.due = now.Add(retryMax)
 		return
 	}
-	m.due, m.urgent, m.hint = time.Time{}, false, 0
+	m.due, m.urgent, m.hint, m.turned = time.Time{}, false, 0, now
 	c.nextID += 2
 	s := newSession(c.nextID, p, now)
 	s.space, s.member, s.opened, s.root, s.forkRoot = sp, m, true, root, forkRoot
@@ -106,7 +108,7 @@ func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 	c.sessions[s.id] = s
 	c.stats.Sessions++
 	e.Open = append(e.Open, Open{Session: s.id, Peer: p})
-	s.pulls = true
+	s.pulls = c.takesRuns(sp)
 	c.sayHello(s, e)
 }
 
@@ -191,7 +193,7 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 	case *vecWant:
 		err = c.onVecWant(s, m, e)
 	case *verified:
-		err = c.onRuns(s, m, e)
+		err = c.onRuns(now, s, m, e)
 	case *credit:
 		err = c.onCredit(s, m, e)
 	case *done:
@@ -274,7 +276,7 @@ func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) erro
 		known.due = time.Time{}
 	}
 	switch {
-	case s.equal:
+	case s.equal || !c.takesRuns(sp): // nor would a session of ours
 	case known.urgent || known.pause.After(now) || c.pulling(now, sp) || len(c.ready(now, sp, false)) > 0:
 		if !crossed {
 			c.wantRecon(known, now)

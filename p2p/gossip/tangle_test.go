@@ -17,6 +17,32 @@ type tangle struct {
 	*world
 	rng *rand.Rand
 	all map[memo.ID]bool
+
+	lies func(message) []message // what the liar says in the place of a message; nil: the truth
+}
+
+// lie makes a replica say what it is told to say.
+func (t *tangle) lie(r *replica, lies func(message) []message) {
+	t.lies = lies
+	var rest [][]byte // of what stands for one frame, but the first
+	r.twist = func(data []byte) []byte {
+		if t.lies == nil {
+			return data
+		}
+		m, err := decode(data)
+		if err != nil {
+			panic(err)
+		}
+		rest = rest[:0]
+		for _, m := range t.lies(m) {
+			rest = append(rest, encode(m))
+		}
+		if len(rest) == 0 {
+			return nil
+		}
+		r.after = rest[1:]
+		return rest[0]
+	}
 }
 
 func newTangle(seed uint64) *tangle {

@@ -62,8 +62,10 @@ type replica struct {
 	turning  bool          // it asked for a Turn
 	busy     time.Duration // deliveries attach in order: not before
 	opened   int           // streams
+	sent     int           // bytes on them
 	ended    time.Duration // when its last own session did
 	fetched  []Fetched
+	after    [][]byte                 // frames that a liar sends behind the next
 	twist    func(data []byte) []byte // what a liar sends instead of a frame; nil: honest
 	heard    []Announced
 }
