@@ -93,6 +93,36 @@ func TestRevokedWriter(t *testing.T) {
 	}
 }
 
+// Who is revoked while its memo waits lifts nothing any more.
+func TestRevokedWhileItWaits(t *testing.T) {
+	w := newCouncil(t)
+	good := w.say(writerA, edit(1), w.grant(rootA, writerA, memo.Writer)).Memos[0]
+	w.revoke(rootA, writerA, good)
+	first := w.say(writerB, edit(2), w.grant(rootA, writerB, memo.Writer)).Memos[0]
+	before := slices.Clone(w.runs)
+	beyond := w.say(writerA, edit(3))
+	lifts := w.say(writerB, edit(4), beyond.Memos[0])
+	w.revoke(rootA, writerB, first)
+	s := fresh(t, w, Options{KV: NewMemoryKV()})
+	attach(t, s, append(before, lifts, w.runs[len(w.runs)-1], beyond)...)
+	if v := s.View().Vector(w.space); v.Covers(w.author(writerA), 2) || v.Covers(w.author(writerB), 2) {
+		t.Errorf("attached %v", marks(v))
+	}
+}
+
+// A last good memo is named by its digest: another one in its place is not good.
+func TestRevocationNamesADigest(t *testing.T) {
+	w := newCouncil(t)
+	w.grant(rootA, writerA, memo.Writer)
+	w.say(rootA, &memo.Revoke{Author: w.author(writerA), Seq: 1, ID: memo.ID{1}})
+	w.say(writerA, edit(1), w.runs[len(w.runs)-2].Memos[0])
+	s := fresh(t, w, Options{KV: NewMemoryKV()})
+	attach(t, s, w.runs...)
+	if s.View().Vector(w.space).Covers(w.author(writerA), 1) {
+		t.Error("another memo than the last good one attached in its place")
+	}
+}
+
 // An author's level is that of the nearest of all grants that its first memo names. A
 // granter may not revoke whom a root key granted too, also not while that grant is on
 // its way.
