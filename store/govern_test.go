@@ -149,6 +149,38 @@ func TestLevelWaitsForAllGrants(t *testing.T) {
 	}
 }
 
+// A revocation by a stranger, a writer, or a granter of others has no effect.
+func TestOnlyWhoGrantedRevokes(t *testing.T) {
+	w := newCouncil(t)
+	a := w.grant(rootA, granterA, memo.Granter)
+	w.say(writerA, edit(1), w.grant(granterA, writerA, memo.Writer, a))
+	b := w.grant(rootA, granterB, memo.Granter)
+	c := w.grant(rootA, writerB, memo.Writer)
+	w.revoke(granterB, writerA, nil, b)
+	w.revoke(writerB, writerA, nil, c)
+	w.revoke(writerC, writerA, nil, w.genesis())
+	s := fresh(t, w, Options{KV: NewMemoryKV()})
+	attach(t, s, w.runs...)
+	for _, by := range []int{granterB, writerB, writerC, writerA} {
+		if s.View().Rights(w.space).MayRevoke(w.author(by), w.author(writerA)) {
+			t.Errorf("author %d may revoke", by)
+		}
+	}
+	if m, _ := s.View().Rights(w.space).Of(w.author(writerA)); m.Revoked {
+		t.Error("revoked by who did not grant it")
+	}
+	for _, by := range []int{granterA, rootA, rootB} {
+		if !s.View().Rights(w.space).MayRevoke(w.author(by), w.author(writerA)) {
+			t.Errorf("author %d may not revoke", by)
+		}
+	}
+	w.revoke(granterA, writerA, nil)
+	attach(t, s, w.runs...)
+	if m, _ := s.View().Rights(w.space).Of(w.author(writerA)); !m.Revoked {
+		t.Error("not revoked by who granted it")
+	}
+}
+
 // Nobody is revoked by whom it may revoke, whoever says so first.
 func TestGrantersDoNotRevokeEachOther(t *testing.T) {
 	w := newCouncil(t)
