@@ -117,6 +117,7 @@ type space struct {
 
 	looked, opened int // choices of whom to turn to: by the timer, of those that are due
 
+	meter    meter
 	suspects []suspect // ascending by author
 	hearing  hearing
 }
@@ -229,10 +230,10 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.attached(now, in, e)
 	case Want:
 		c.want(now, in)
-	case Expel:
-		c.expel(now, in, e)
 	case Load:
 		c.load(in)
+	case Expel:
+		c.expel(now, in, e)
 	case Fetch:
 		c.fetch(now, in, e)
 	case Prefer:
