@@ -135,7 +135,7 @@ func TestLevelWaitsForAllGrants(t *testing.T) {
 	w.say(writerA, edit(1), near, far)
 	s := fresh(t, w, Options{KV: NewMemoryKV()})
 	for _, r := range w.runs {
-		if r.Author() != near.Author {
+		if r.Head() != near.Head() {
 			attach(t, s, r)
 		}
 	}
