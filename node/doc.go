@@ -30,6 +30,18 @@
 // or gathered in a memo. Session.Fold folds it at once, amid an Update too: what the
 // transaction reads, and which causes its memo names, stay.
 //
+// # Members
+//
+// A space of Policy{Rights: memo.Members} is written by those who were granted it:
+//
+//	t, err := n.Ticket(s, node.TicketOptions{Scope: node.ScopeWrite}) // the grant comes with joining
+//	r, err := s.Grant(ctx, peer, memo.Writer)                         // or by name
+//	r, err = s.Revoke(ctx, peer)
+//
+// Others read; what they write is ErrNotPermitted and leaves no record. A revocation
+// stops what comes after, as far as no member had it: a node that did writes a join
+// that makes everybody attach it. What decides this is told in package store.
+//
 // # Roots and exact reads
 //
 // A goroutine beside the owner folds what the node has into a root: the cut and its

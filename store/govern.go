@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"lightcone/memo"
@@ -206,8 +207,9 @@ func (s *Store) loadRights(sp *space) error {
 				return err
 			}
 			k, v := fields{b: it.Key[33:]}, fields{b: it.Value}
-			if take(&k, &v); k.end() != nil || v.end() != nil {
-				return k.end()
+			take(&k, &v)
+			if err := errors.Join(k.end(), v.end()); err != nil {
+				return err
 			}
 		}
 		return nil

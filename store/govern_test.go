@@ -93,6 +93,36 @@ func TestRevokedWriter(t *testing.T) {
 	}
 }
 
+// Who is revoked while its memo waits lifts nothing any more.
+func TestRevokedWhileItWaits(t *testing.T) {
+	w := newCouncil(t)
+	good := w.say(writerA, edit(1), w.grant(rootA, writerA, memo.Writer)).Memos[0]
+	w.revoke(rootA, writerA, good)
+	first := w.say(writerB, edit(2), w.grant(rootA, writerB, memo.Writer)).Memos[0]
+	before := slices.Clone(w.runs)
+	beyond := w.say(writerA, edit(3))
+	lifts := w.say(writerB, edit(4), beyond.Memos[0])
+	w.revoke(rootA, writerB, first)
+	s := fresh(t, w, Options{KV: NewMemoryKV()})
+	attach(t, s, append(before, lifts, w.runs[len(w.runs)-1], beyond)...)
+	if v := s.View().Vector(w.space); v.Covers(w.author(writerA), 2) || v.Covers(w.author(writerB), 2) {
+		t.Errorf("attached %v", marks(v))
+	}
+}
+
+// A last good memo is named by its digest: another one in its place is not good.
+func TestRevocationNamesADigest(t *testing.T) {
+	w := newCouncil(t)
+	w.grant(rootA, writerA, memo.Writer)
+	w.say(rootA, &memo.Revoke{Author: w.author(writerA), Seq: 1, ID: memo.ID{1}})
+	w.say(writerA, edit(1), w.runs[len(w.runs)-2].Memos[0])
+	s := fresh(t, w, Options{KV: NewMemoryKV()})
+	attach(t, s, w.runs...)
+	if s.View().Vector(w.space).Covers(w.author(writerA), 1) {
+		t.Error("another memo than the last good one attached in its place")
+	}
+}
+
 // An author's level is that of the nearest of all grants that its first memo names. A
 // granter may not revoke whom a root key granted too, also not while that grant is on
 // its way.
@@ -105,7 +135,7 @@ func TestLevelWaitsForAllGrants(t *testing.T) {
 	w.say(writerA, edit(1), near, far)
 	s := fresh(t, w, Options{KV: NewMemoryKV()})
 	for _, r := range w.runs {
-		if r.Author() != near.Author {
+		if r.Head() != near.Head() {
 			attach(t, s, r)
 		}
 	}
@@ -116,6 +146,38 @@ func TestLevelWaitsForAllGrants(t *testing.T) {
 		t.Error("who was granted by a root key is revoked by a granter")
 	} else if m, _ := v.Rights(w.space).Of(w.author(writerA)); m.Revoked || m.Role != memo.Granter {
 		t.Errorf("%+v", m)
+	}
+}
+
+// A revocation by a stranger, a writer, or a granter of others has no effect.
+func TestOnlyWhoGrantedRevokes(t *testing.T) {
+	w := newCouncil(t)
+	a := w.grant(rootA, granterA, memo.Granter)
+	w.say(writerA, edit(1), w.grant(granterA, writerA, memo.Writer, a))
+	b := w.grant(rootA, granterB, memo.Granter)
+	c := w.grant(rootA, writerB, memo.Writer)
+	w.revoke(granterB, writerA, nil, b)
+	w.revoke(writerB, writerA, nil, c)
+	w.revoke(writerC, writerA, nil, w.genesis())
+	s := fresh(t, w, Options{KV: NewMemoryKV()})
+	attach(t, s, w.runs...)
+	for _, by := range []int{granterB, writerB, writerC, writerA} {
+		if s.View().Rights(w.space).MayRevoke(w.author(by), w.author(writerA)) {
+			t.Errorf("author %d may revoke", by)
+		}
+	}
+	if m, _ := s.View().Rights(w.space).Of(w.author(writerA)); m.Revoked {
+		t.Error("revoked by who did not grant it")
+	}
+	for _, by := range []int{granterA, rootA, rootB} {
+		if !s.View().Rights(w.space).MayRevoke(w.author(by), w.author(writerA)) {
+			t.Errorf("author %d may not revoke", by)
+		}
+	}
+	w.revoke(granterA, writerA, nil)
+	attach(t, s, w.runs...)
+	if m, _ := s.View().Rights(w.space).Of(w.author(writerA)); !m.Revoked {
+		t.Error("not revoked by who granted it")
 	}
 }
 
@@ -173,6 +235,34 @@ func TestWhatAttachedStays(t *testing.T) {
 			t.Error("a memo beyond the revocation attached")
 		}
 	})
+}
+
+// The index holds the rights: a store that is opened again judges on as before.
+func TestRightsAreReadBack(t *testing.T) {
+	w := newCouncil(t)
+	granted := w.grant(rootA, granterA, memo.Granter)
+	last := w.say(writerA, edit(1), w.grant(granterA, writerA, memo.Writer, granted)).Memos[0]
+	w.revoke(granterA, writerA, last)
+	late := w.say(writerA, edit(2))
+	dir, o := t.TempDir(), Options{WAL: smallSegments}
+	s := open(t, dir, o)
+	s.AddSpace(w.space)
+	attach(t, s, w.runs...)
+	before := membersOf(s.View(), w.space)
+	if err := s.Checkpoint(); err != nil { // nothing is left to replay
+		t.Fatal(err)
+	}
+	closeStore(t, s)
+	s = open(t, dir, o)
+	defer closeStore(t, s)
+	if diff := cmp.Diff(before, membersOf(s.View(), w.space)); diff != "" {
+		t.Errorf("members (-before +after):\n%s", diff)
+	}
+	fresh := w.say(writerB, edit(3), w.grant(granterA, writerB, memo.Writer))
+	attach(t, s, w.runs...)
+	if v := s.View().Vector(w.space); v.Covers(late.Author(), late.Head().Seq) || !v.Covers(fresh.Author(), 1) {
+		t.Errorf("revoked %v, granted %v", v.Covers(late.Author(), late.Head().Seq), v.Covers(fresh.Author(), 1))
+	}
 }
 
 // A replica writes nothing that nobody else would attach.

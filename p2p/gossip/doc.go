@@ -159,7 +159,8 @@
 // # Who may ask
 //
 // A HELLO or FETCH carries a proof that its sender knows the space's secret, bound to
-// both peers. Without it nothing of a space is served, not even its existence.
+// both peers. Without it nothing of a space is served, not even its existence. A peer
+// that the owner expels (Expel), because its key was revoked, is served nothing with it.
 //
 // # Where this departs from the design, for now
 //
