@@ -38,6 +38,8 @@ type owner struct {
 	load    load
 	turn    chan struct{} // holds one while the protocol asks for a turn
 
+	revised []memo.SpaceID // a revocation attached; who is served is looked at after the step
+
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
@@ -184,6 +186,7 @@ func (o *owner) register(id memo.SpaceID, s *spaceState) *Space {
 	if net := o.n.net.Load(); net != nil {
 		o.connect(net, id, s)
 	}
+	o.expel(space)
 	return space
 }
 
@@ -267,6 +270,7 @@ func (o *owner) tick() {
 	o.tickBeacons(now)
 	o.tickLags(now)
 	o.drainTodo()
+	o.keepBeyond()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})
 	}
