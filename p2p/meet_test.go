@@ -1,11 +1,16 @@
 package p2p
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"testing"
 
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/record"
+	"github.com/multiformats/go-multiaddr"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
@@ -75,5 +80,31 @@ func TestMeetingTellsStrangersNothing(t *testing.T) {
 	}
 	if a.isMember(toID(c.id)) || count(a.all(), gossip.Met{Space: space, Peer: c.id}) > 0 {
 		t.Fatal("a stranger passes for a member")
+	}
+}
+
+// Where a peer is only it can say: a record that another signed is ignored.
+func TestForgedRecordsAreIgnored(t *testing.T) {
+	a, b, c := start(t, serving(1), Options{}), newCore(2), newCore(3)
+	named := gossip.Peer(b.key.Public().(ed25519.PublicKey))
+	for _, signer := range []*testCore{c, b} {
+		key, err := crypto.UnmarshalEd25519PrivateKey(signer.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")
+		e, err := record.Seal(&peer.PeerRecord{PeerID: toID(named), Addrs: []multiaddr.Multiaddr{at}, Seq: 1}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := e.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.heardOf(space, data)
+		honest := signer == b
+		if a.candidates.has(toID(named)) != honest || len(a.host.Peerstore().Addrs(toID(named))) > 0 != honest {
+			t.Fatalf("signed by itself %v: candidate %v at %v", honest, a.candidates.has(toID(named)), a.host.Peerstore().Addrs(toID(named)))
+		}
 	}
 }
