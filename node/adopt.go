@@ -75,7 +75,9 @@ func (o *owner) lags(id memo.SpaceID) {
 // announced remembers a root that may be adopted.
 func (o *owner) announced(in gossip.Announced) {
 	if _, a := o.adoptingOf(in.Space); a != nil {
-		a.remember(in.Announcement)
+		if !in.PassBy {
+			a.remember(in.Announcement)
+		}
 		o.lags(in.Space)
 	}
 }
@@ -214,7 +216,7 @@ func (st *foreignState) check(f *folder) error {
 	if err := st.checkHeads(own.vector); err != nil {
 		return err
 	}
-	blocks := f.n.store.Blocks(s.id)
+	blocks, paid := f.n.store.Blocks(s.id), 0 // rows, of the budget
 	for d, err := range merge.Diff(own.root.Params, blocks, own.root.State, st.Made.State) {
 		if err == nil && f.closing() {
 			err = ErrClosed
@@ -228,8 +230,14 @@ func (st *foreignState) check(f *folder) error {
 		if err := st.row(blocks, own.root, d); err != nil {
 			return err
 		}
+		if len(st.rows)-paid == payAtOnce {
+			if err := f.pay(payAtOnce); err != nil {
+				return err
+			}
+			paid = len(st.rows)
+		}
 	}
-	return nil
+	return f.pay(len(st.rows) - paid)
 }
 
 // checkHeads takes the heads that the state has ahead of the own cut, each with its

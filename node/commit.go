@@ -18,6 +18,8 @@ type write struct {
 	space *Space
 	edit  *memo.Edit
 	draft *draftEdit
+	body  memo.Body   // in place of an edit
+	first []memo.Head // to be named by a memo of their own ahead, known or not
 	deps  []memo.Head
 	done  chan written // buffered, answered exactly once
 }
@@ -142,32 +144,32 @@ func memoSize(m *memo.Memo) int {
 // one memo may name, join memos that gather them first. Causes that the own chain
 // has behind it are not named again; to gather those alone takes no memo.
 func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*memo.Memo, error) {
-	if err := o.attachedAll(s, w.deps); err != nil {
+	if err := errors.Join(o.mayWrite(s), o.attachedAll(s, w.deps)); err != nil {
 		return nil, err
 	}
-	edit := w.edit
-	if w.draft != nil {
-		var err error
-		if edit, err = w.draft.build(o.n.id, own.row); err != nil {
-			return nil, err
-		}
+	what, err := w.says(o.n.id, own)
+	if err != nil {
+		return nil, err
 	}
 	parts := slices.Collect(slices.Chunk(unobserved(&own.observed, w.deps), memo.MaxDeps))
-	if last.Seq == 0 { // an author's first memo depends on the genesis
-		g, ok := o.n.view.Load().store.Genesis(s.id)
-		if !ok {
-			return nil, fmt.Errorf("space %s: its genesis has not arrived yet; wait for a peer", s.name)
-		}
-		parts = slices.Insert(parts, 0, []memo.Head{g.Head()})
+	if len(w.first) > 0 {
+		parts = slices.Insert(parts, 0, w.first)
 	}
-	if len(parts) == 0 && edit != nil {
+	if last.Seq == 0 {
+		begins, err := o.begins(s)
+		if err != nil {
+			return nil, err
+		}
+		parts = slices.Insert(parts, 0, begins)
+	}
+	if len(parts) == 0 && what != nil {
 		parts = [][]memo.Head{nil}
 	}
 	out := make([]*memo.Memo, len(parts))
 	for i, deps := range parts {
 		var body memo.Body = memo.Join{}
-		if i == len(parts)-1 && edit != nil {
-			body = edit
+		if i == len(parts)-1 && what != nil {
+			body = what
 		}
 		ms := uint64(o.n.opts.Now().UnixMilli())
 		m, err := memo.New(memo.Memo{
@@ -180,6 +182,38 @@ func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*mem
 		out[i], last = m, memo.Mark{Head: m.Head(), Time: m.Time}
 	}
 	return out, nil
+}
+
+// says returns the body of the write's last memo, nil for one that only gathers causes.
+func (w *write) says(self memo.Author, own *ownState) (memo.Body, error) {
+	edit := w.edit
+	if w.draft != nil {
+		var err error
+		if edit, err = w.draft.build(self, own.row); err != nil {
+			return nil, err
+		}
+	}
+	if edit == nil {
+		return w.body, nil
+	}
+	return edit, nil
+}
+
+// begins returns what this node's first memo in s depends on: in a space of members
+// the grants to it, else, and with a root key, the genesis.
+func (o *owner) begins(s *Space) ([]memo.Head, error) {
+	v := o.n.view.Load().store
+	g, ok := v.Genesis(s.id)
+	if !ok {
+		return nil, fmt.Errorf("space %s: its genesis has not arrived yet; wait for a peer", s.name)
+	}
+	if r := v.Rights(s.id); r != nil && !r.Root(o.n.id) {
+		grants := r.Grants(o.n.id)
+		grants = grants[:min(len(grants), memo.MaxDeps)]
+		memo.SortDeps(grants)
+		return grants, nil
+	}
+	return []memo.Head{g.Head()}, nil
 }
 
 // attachedAll refuses causes that are not here, as what a peer vouches for is not: a

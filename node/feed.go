@@ -112,6 +112,7 @@ func (x *Session) Follow(ctx context.Context, q Query, from Cursor) (*Feed, erro
 	if err := f.open(x.space.node.view.Load()); err != nil {
 		return nil, err
 	}
+	x.space.node.follows.add(f)
 	return f, nil
 }
 
@@ -281,7 +282,10 @@ func (f *Feed) turn(ctx context.Context) error {
 func (f *Feed) Cursor() Cursor { return f.at }
 
 // Close lets go of the log.
-func (f *Feed) Close() error { return f.log.Close() }
+func (f *Feed) Close() error {
+	f.session.space.node.follows.remove(f)
+	return f.log.Close()
+}
 
 func (s step) change(at Cursor) Change {
 	c := Change{

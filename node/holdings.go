@@ -69,3 +69,7 @@ func (h holdings) Block(s memo.SpaceID, id memo.ID) ([]byte, error) {
 func (h holdings) Seal(s memo.SpaceID, a memo.Author, seq uint64) (memo.Seal, bool, error) {
 	return h.now().Seal(s, a, seq)
 }
+
+func (h holdings) Adopts(s memo.SpaceID) bool {
+	return (&Space{node: h.n, id: s}).adopts(h.n.view.Load())
+}

@@ -48,6 +48,8 @@ type Node struct {
 	quit   chan struct{} // closed by Close
 	done   chan struct{} // closed when the owner ended
 
+	follows follows
+
 	mu     sync.Mutex
 	spaces map[memo.SpaceID]*Space
 	closed bool
@@ -153,8 +155,8 @@ type Policy struct {
 // CreateSpace makes a space with this node's author as its first. The name is
 // local: others may call the space differently.
 func (n *Node) CreateSpace(name string, p Policy) (*Space, error) {
-	if p.Rights != memo.Open {
-		return nil, fmt.Errorf("create space %q: rights other than open: %w", name, ErrUnsupported)
+	if p.Rights == memo.Members && p.Trust == memo.Adopt {
+		return nil, fmt.Errorf("create space %q: members and trust=adopt in one: a state names no grants; %w", name, ErrUnsupported)
 	}
 	c := &createSpace{name: name, policy: p, reply: make(chan spaceReply, 1)}
 	r, err := await(context.Background(), n, c, c.reply)

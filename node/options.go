@@ -61,6 +61,11 @@ type Options struct {
 	// Silent keeps this node from writing pings. It knows those of others; its own
 	// memos are in nobody's stability cut, for it claims nothing.
 	Silent bool
+	// Budget bounds what the node takes in of others, in units a second: a memo
+	// attached, a row merged and a block decoded are one each. What is beyond it is
+	// not heard, and comes by recon and merged roots. 0 bounds it only while more
+	// comes than the node is measured to manage.
+	Budget int
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what nobody is waiting to be told; nil discards it.
@@ -74,6 +79,9 @@ func (o Options) Validate() error {
 	}
 	if err := o.Durability.Validate(); err != nil {
 		return fmt.Errorf("node: %w", err)
+	}
+	if o.Budget < 0 || o.Budget > 0 && o.Budget < leastBudget {
+		return fmt.Errorf("node: a budget of %d units a second; give at least %d, or 0 for no bound of its own", o.Budget, leastBudget)
 	}
 	if o.Retention < 0 {
 		return fmt.Errorf("node: a retention of %v; leave it 0 for the default of %v", o.Retention, DefaultRetention)

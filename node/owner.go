@@ -35,7 +35,10 @@ type owner struct {
 	waiting []*askFetch            // at most maxFetchWaiters
 	cold    map[memo.SpaceID]*cold // of spaces that had a layer
 	todo    []gossip.Input         // what the protocol is told once it did its step
-	turn    chan struct{}          // holds one while the protocol asks for a turn
+	load    load
+	turn    chan struct{} // holds one while the protocol asks for a turn
+
+	revised []memo.SpaceID // a revocation attached; who is served is looked at after the step
 
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
@@ -64,7 +67,8 @@ func newOwner(n *Node, st *state) *owner {
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
-		Sign: func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
+		Sign:        func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
+		LocalSecret: localSecret(n.key), Cares: n.follows.care,
 	})
 	return o
 }
@@ -182,6 +186,7 @@ func (o *owner) register(id memo.SpaceID, s *spaceState) *Space {
 	if net := o.n.net.Load(); net != nil {
 		o.connect(net, id, s)
 	}
+	o.expel(space)
 	return space
 }
 
@@ -259,11 +264,13 @@ func (o *owner) tick() {
 	}
 	o.tellReady()
 	o.attachDue(now)
+	o.tickLoad(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
 	o.tickBeacons(now)
 	o.tickLags(now)
 	o.drainTodo()
+	o.keepBeyond()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})
 	}

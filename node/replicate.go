@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
@@ -113,6 +114,13 @@ func (n *Node) admit(id memo.SpaceID, p PeerID) {
 func (o *owner) step(in gossip.Input) {
 	o.stepOne(in)
 	o.drainTodo()
+	for len(o.revised) > 0 {
+		id := o.revised[0]
+		o.revised = o.revised[1:]
+		if s := o.coldOf(id).space; s != nil {
+			o.expel(s)
+		}
+	}
 }
 
 // drainTodo tells the protocol what the owner has for it.
@@ -138,6 +146,9 @@ func (o *owner) stepOne(in gossip.Input) {
 	}
 	for _, a := range o.eff.Admit {
 		o.admitted(a)
+	}
+	for _, x := range o.eff.Expel {
+		o.n.log.Info("a revoked peer is served no more", "space", x.Space, "peer", x.Peer)
 	}
 	if net := o.n.net.Load(); net != nil {
 		net.Do(&o.eff)
@@ -190,13 +201,15 @@ func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 		o.n.log.Debug("cannot attach now", "peer", d.From, "err", err) // tellReady says it once
 		return out
 	}
-	res, err := o.n.store.Attach(o.delayed.sift(o.n.opts.Now(), d.Runs))
+	begun := o.n.opts.Now()
+	res, err := o.n.store.Attach(o.delayed.sift(begun, d.Runs))
 	// What attached before the failure is in the log: it must be projected before
 	// what comes next, or would be missing for good. With a broken index nothing
 	// comes next, and the view does not show it.
 	if !errors.Is(err, store.ErrBroken) {
 		err = errors.Join(err, o.project(res.Attached))
 		out.Fresh = len(res.Attached)
+		o.load.attached(out.Fresh, o.n.opts.Now().Sub(begun))
 	}
 	if err != nil {
 		out.Excused = true
@@ -205,6 +218,9 @@ func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 	}
 	out.Excused = len(o.delayed.runs) > 0 // later runs may wait for one of them
 	out.Orphans = len(res.Orphans) > 0
+	if slices.ContainsFunc(res.Attached, func(p store.Placed) bool { return p.Memo.Kind() == memo.KindRevoke }) {
+		o.revised = append(o.revised, d.Space)
+	}
 	o.dirty = o.dirty || out.Fresh > 0
 	if err := errors.Join(res.Refused...); err != nil {
 		o.counts.refused += int64(len(res.Refused))

@@ -157,7 +157,7 @@ func (s *Space) awaitCut(ctx context.Context, cut memo.Vector, origin [8]byte, w
 		}
 		if !asked {
 			asked = true
-			_ = s.node.submit(ctx, wantFrom{s.id, origin}) // else ctx or quit ends the wait
+			_ = s.node.submit(ctx, wantFrom{s.id, origin, nil}) // else ctx or quit ends the wait
 		}
 		select {
 		case <-v.changed:

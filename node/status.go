@@ -16,6 +16,9 @@ type SpaceInfo struct {
 	Name    string
 	Authors int
 	Memos   uint64 // attached here
+	Rights  memo.Rights
+	// Standing says what this node may do, one of the names above Member.
+	Standing string
 }
 
 // Status is what a node knows about itself and its peers.
@@ -32,6 +35,7 @@ type Status struct {
 	LogBytes      int64 // of the write-ahead log
 	Pending       int   // runs that wait for causes
 	Delayed       int   // runs that are ahead of this node's clock
+	Hearing       HearingStatus
 	Traffic       gossip.Traffic
 	Protocol      gossip.Stats
 	Adopted       int64 // states that were joined on a peer's word since the start
@@ -39,10 +43,23 @@ type Status struct {
 	Invalid       int64 // messages that did not decode or verify
 }
 
+// HearingStatus says what the node takes in of what is offered; Status.Protocol counts it.
+type HearingStatus struct {
+	// Budget bounds it, in units a second, 0 while nothing does; see Options.Budget.
+	Budget int
+	// Capacity is how many memos were attached in a busy second lately, 0 until that
+	// was measured; Backlog how many messages wait.
+	Capacity float64
+	Backlog  int
+	Spent    int // units since the start
+}
+
 // SpaceStatus is a space with its peers.
 type SpaceStatus struct {
 	SpaceInfo
+	Chance  float64 // that a memo which is published is heard, 1 if not too many are
 	Members []MemberStatus
+	Writers []Member     // who may write, and who was revoked; nil in an open space
 	Layer   *LayerStatus // nil when no peer's state is shown or fetched
 	// Liars are peers that vouched for a state that was false. Nothing of it was kept.
 	Liars []PeerID
@@ -95,7 +112,10 @@ func (n *Node) Spaces() []SpaceInfo {
 }
 
 func (v *view) info(s *Space) SpaceInfo {
-	i := SpaceInfo{ID: s.id, Name: s.name}
+	i := SpaceInfo{ID: s.id, Name: s.name, Standing: v.standing(s.id, s.node.id)}
+	if v.store.Rights(s.id) != nil {
+		i.Rights = memo.Members
+	}
 	for m := range v.store.All(s.id).All() {
 		i.Authors++
 		i.Memos += m.Seq
@@ -125,15 +145,21 @@ func (c *askStatus) do(o *owner) {
 		ID: n.id, Dir: n.dir, Peers: o.peers(), WritesRefused: o.ready(), LogBytes: n.store.Size(), Pending: runs, Delayed: len(o.delayed.runs),
 		Protocol: o.core.Stats(), Adopted: o.counts.adopted, Refused: o.counts.refused, Invalid: o.counts.invalid,
 	}
+	st.Hearing = HearingStatus{
+		Budget: int(o.load.told.Capacity), Capacity: o.load.capacity, Backlog: len(n.inputs), Spent: o.core.Spent(),
+	}
 	if net := n.net.Load(); net != nil {
 		st.Online, st.Addrs, st.Traffic = true, net.Addrs(), net.Traffic()
 	}
 	for _, info := range n.Spaces() {
-		s := SpaceStatus{SpaceInfo: info}
+		s := SpaceStatus{SpaceInfo: info, Chance: o.core.Chance(info.ID)}
 		mine := n.view.Load().store.Vector(info.ID)
 		o.core.Members(info.ID, func(p gossip.Peer, up bool, has memo.Vector) {
 			s.Members = append(s.Members, o.memberStatus(info.ID, p, up, has, mine))
 		})
+		if sp := o.coldOf(info.ID).space; sp != nil {
+			s.Writers = sp.Members()
+		}
 		s.Layer, s.Liars = o.layerStatus(info.ID, mine)
 		if c := o.cold[info.ID]; c != nil {
 			s.Alarms = slices.Clone(c.alarms)
@@ -202,24 +228,30 @@ func (n *Node) Unblock() error {
 func (x *Session) want(ctx context.Context) {
 	x.mu.Lock()
 	origins := make([][8]byte, 0, len(x.taken)+1)
+	var authors [][8]byte
 	for _, t := range x.taken {
 		origins = append(origins, t.Origin)
+		for _, h := range t.Heads {
+			authors = append(authors, h.Author)
+		}
 	}
 	if len(origins) == 0 {
 		origins = append(origins, x.origin)
 	}
 	x.mu.Unlock()
 	for _, origin := range origins {
-		if err := x.space.node.submit(ctx, wantFrom{x.space.id, origin}); err != nil {
+		if err := x.space.node.submit(ctx, wantFrom{x.space.id, origin, authors}); err != nil {
 			return
 		}
 	}
 }
 
-// wantFrom asks for what is missing, the peer whose id begins with origin first.
+// wantFrom asks for what is missing, the peer whose id begins with origin first, and has
+// the authors heard whose ids begin with one of those given.
 type wantFrom struct {
-	space  memo.SpaceID
-	origin [8]byte
+	space   memo.SpaceID
+	origin  [8]byte
+	authors [][8]byte
 }
 
 func (c wantFrom) do(o *owner) {
@@ -229,6 +261,11 @@ func (c wantFrom) do(o *owner) {
 			w.Origin = p
 		}
 	})
+	for m := range o.n.view.Load().store.Vector(c.space).All() {
+		if slices.Contains(c.authors, [8]byte(m.Author[:8])) {
+			w.Heads = append(w.Heads, m.Head)
+		}
+	}
 	o.step(w)
 }
 

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,6 +129,32 @@ func TestPublishThroughOneHopAndNotToStrangers(t *testing.T) {
 		if isTopicProtocol(st.Protocol()) && st.Stat().Direction == network.DirInbound {
 			t.Fatalf("a stream of %s reached the stranger", st.Protocol())
 		}
+	}
+}
+
+// Whoever takes in nothing of what is published still carries it: relaying is not
+// hearing.
+func TestRelaysWhatIsNotHeard(t *testing.T) {
+	n := startServing(t, 3, space)
+	a, deaf, c := n[0], n[1], n[2]
+	deaf.mu.Lock()
+	deaf.refuse = func(in gossip.Input) error {
+		if _, memos := in.(*gossip.Heard); memos {
+			return errors.New("not heard")
+		}
+		return nil
+	}
+	deaf.mu.Unlock()
+	connect(t, a, deaf)
+	connect(t, deaf, c)
+	admitEachOther(space, a, deaf)
+	admitEachOther(space, deaf, c)
+	meshed(t, space, a, deaf)
+	meshed(t, space, deaf, c)
+	say(t, a, space, "from a", c)
+	say(t, c, space, "from c", a)
+	if got := pick[*gossip.Heard](deaf.all()); len(got) != 0 {
+		t.Fatalf("the one between took in %q", got[0].Data)
 	}
 }
 

@@ -8,6 +8,9 @@ var (
 	// ErrNotAttachable reports own memos that do not extend the own chain or
 	// whose causes are not attached. Nothing was written.
 	ErrNotAttachable = errors.New("memo cannot be attached")
+	// ErrNotPermitted reports a memo whose author may not write into its space: nobody
+	// entitled to it granted it that, or somebody revoked it.
+	ErrNotPermitted = errors.New("the space is written by its members, and the author is none")
 	// ErrFork reports a run that contradicts the chain held here: its author wrote
 	// two different memos for one place.
 	ErrFork = errors.New("author forked its chain")

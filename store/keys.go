@@ -19,6 +19,11 @@ import (
 //	m space author seq           segment u, offset u, index in the run u, digest
 //	r space author seq-of-head   order u, first seq u, segment u, offset u
 //	a space author seq           adopted head: LSN u, time u, digest, who vouches, seal
+//	h space author               standing: level u, role u
+//	l space author digest        grant to the author with an effect: level u, role u, by
+//	                             whom, its seq u
+//	x space author author        revocation of the first by the second: level u, last good
+//	                             seq u, digest
 //	f                            the floor: LSN u, segment u, offset u
 //	p number                     encoded run that waits, numbered in order of arrival
 //	i space author               the author's latest ping, encoded
@@ -34,21 +39,24 @@ import (
 // SHA-256 of space, topic, 0 and row: rows may share them, readers look into the
 // memo. Its LSN has 8 bytes, big endian; its index in the run has one.
 const (
-	stateKey      = "s"
-	prefixGenesis = 'g'
-	prefixVector  = 'v'
-	prefixOpen    = 'u'
-	prefixMemo    = 'm'
-	prefixRun     = 'r'
-	prefixAdopted = 'a'
-	floorKey      = "f"
-	prefixPending = 'p'
-	prefixPing    = 'i'
-	prefixTouched = 't'
-	prefixBlock   = 'b'
-	prefixStamp   = 'w'
-	stampKey      = "W"
-	prefixPin     = 'k'
+	stateKey       = "s"
+	prefixGenesis  = 'g'
+	prefixVector   = 'v'
+	prefixOpen     = 'u'
+	prefixMemo     = 'm'
+	prefixRun      = 'r'
+	prefixAdopted  = 'a'
+	prefixStanding = 'h'
+	prefixGrant    = 'l'
+	prefixStop     = 'x'
+	floorKey       = "f"
+	prefixPending  = 'p'
+	prefixPing     = 'i'
+	prefixTouched  = 't'
+	prefixBlock    = 'b'
+	prefixStamp    = 'w'
+	stampKey       = "W"
+	prefixPin      = 'k'
 )
 
 // indexVersion is raised whenever the table above changes: an index of another

@@ -11,10 +11,13 @@ type space struct {
 	id      memo.SpaceID
 	genesis *memo.Memo // nil until it attaches, or is written here
 	sealed  memo.Vector
-	all     memo.Vector           // sealed and the tails
-	tails   map[memo.Author]*tail // own memos that wait for a seal
-	changed bool                  // since the last freeze
-	moved   bool                  // sealed changed since the last freeze
+	all     memo.Vector            // sealed and the tails
+	tails   map[memo.Author]*tail  // own memos that wait for a seal
+	rights  *Rights                // of a space of members; nil of an open one, and before the genesis
+	lifted  map[memo.Author]uint64 // of revoked authors: memos up to here are beneath one that stands
+	changed bool                   // since the last freeze
+	ruled   bool                   // rights changed since the last freeze
+	moved   bool                   // sealed changed since the last freeze
 }
 
 // tail is the end of an own chain, behind its last seal.
@@ -49,6 +52,11 @@ func (s *Store) tookRun(r *memo.Run, at walfs.Placed) {
 		s.pinged(m)
 	}
 	s.tookGenesis(sp, r.Memos[0])
+	for _, m := range r.Memos {
+		if !sp.all.Covers(m.Author, m.Seq) {
+			s.govern(sp, m)
+		}
+	}
 	if t := sp.tails[head.Author]; t != nil {
 		t.drop(head.Seq) // own memos whose seal was lost here came back sealed
 	}
@@ -62,6 +70,7 @@ func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 	s.touched(m, 0, at)
 	s.pinged(m)
 	s.tookGenesis(sp, m)
+	s.govern(sp, m)
 	t := sp.tails[m.Author]
 	if t == nil {
 		t = &tail{}
@@ -83,8 +92,16 @@ func (s *Store) tookSeal(sp *space, author memo.Author, at walfs.Placed) {
 
 func (s *Store) tookGenesis(sp *space, m *memo.Memo) {
 	if m.Kind() == memo.KindGenesis {
-		sp.genesis = m
+		sp.begins(m)
 		s.set(spaceKey(prefixGenesis, sp.id), m.Author[:])
+	}
+}
+
+// begins takes the rules of the space from its genesis.
+func (sp *space) begins(genesis *memo.Memo) {
+	sp.genesis = genesis
+	if rules, ok := genesis.Body.(*memo.Genesis); ok && rules.Rights == memo.Members && sp.rights == nil {
+		sp.rights, sp.lifted, sp.ruled = newRights(genesis, rules), map[memo.Author]uint64{}, true
 	}
 }
 

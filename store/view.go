@@ -28,6 +28,7 @@ type View struct {
 type spaceView struct {
 	genesis     *memo.Memo
 	sealed, all memo.Vector
+	rights      *Rights                 // does not change
 	root        func() (memo.ID, error) // computed once, on demand
 	tree        func() (merge.BlockGetter, error)
 }
@@ -47,7 +48,12 @@ func (sp *space) freeze(old *spaceView) *spaceView {
 			return blocks, err
 		})
 	}
-	sp.changed, sp.moved = false, false
+	if sp.ruled || old == nil {
+		v.rights = sp.rights.clone()
+	} else {
+		v.rights = old.rights
+	}
+	sp.changed, sp.moved, sp.ruled = false, false, false
 	return v
 }
 

@@ -25,7 +25,7 @@ const (
 func (a *app) newJoinCommand() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
-		Use:   "join TICKET",
+		Use:   "join TICKET|LINK",
 		Short: "Enter the space of a ticket and fetch what is in it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

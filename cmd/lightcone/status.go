@@ -122,9 +122,15 @@ func statusText(w io.Writer, st api.Status) error {
 	if st.Roots.Alarms > 0 {
 		t.add("alarm", fmt.Sprintf("%d roots of peers show another state of a cut that is held here; the log names them", st.Roots.Alarms))
 	}
+	if text := hearingText(st); text != "" {
+		t.add("hearing", text)
+	}
 	for _, s := range st.Spaces {
 		t.add("space", fmt.Sprintf("%s  %s", s.Name, s.ID))
-		t.add("", fmt.Sprintf("%s memos of %d author(s)", comma(int64(s.Memos)), s.Authors))
+		t.add("", fmt.Sprintf("%s memos of %d author(s)", comma(int64(s.Memos)), s.Authors)+chanceText(s.Chance))
+		if s.Rights == api.RightsMembers {
+			t.add("", fmt.Sprintf("written by its members, %d; this node: %s", len(s.Writers), s.Standing))
+		}
 		for _, m := range s.Members {
 			t.add("", memberText(m))
 		}
@@ -136,6 +142,33 @@ func statusText(w io.Writer, st api.Status) error {
 		}
 	}
 	return t.write(w)
+}
+
+// hearingText says what was not taken in, and why; nothing where all was and nothing
+// bounds it.
+func hearingText(st api.Status) string {
+	h := st.Hearing
+	if h.Budget+h.PassedBy+st.Roots.PassedBy == 0 {
+		return ""
+	}
+	bound := "no bound now"
+	if h.Budget > 0 {
+		bound = fmt.Sprintf("at most %s units a second", comma(int64(h.Budget)))
+	}
+	text := fmt.Sprintf("%s memos heard, %s passed by", comma(int64(h.Heard)), comma(int64(h.PassedBy)))
+	if h.PassedBy > 0 {
+		text += fmt.Sprintf(" (%s more than can be attached, %s over the second's budget, %s behind a gap)",
+			comma(int64(h.Coin)), comma(int64(h.Over)), comma(int64(h.Gap)))
+	}
+	return text + fmt.Sprintf("; %s states merged, %s roots passed by; %s", comma(st.Adopted), comma(int64(st.Roots.PassedBy)), bound)
+}
+
+// chanceText says how much of a space is heard, where not all is.
+func chanceText(p float64) string {
+	if p >= 1 {
+		return ""
+	}
+	return fmt.Sprintf("; %.0f %% of what is published is heard", 100*p)
 }
 
 // memberText says whether a peer is there and what is missing.

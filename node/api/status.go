@@ -29,6 +29,7 @@ type Status struct {
 	Traffic       Traffic       `json:"traffic"`
 	Recon         Recon         `json:"recon"`
 	Roots         Roots         `json:"roots"`
+	Hearing       Hearing       `json:"hearing"`
 }
 
 // PeerStatus is a connected peer.
@@ -46,7 +47,9 @@ type PeerStatus struct {
 // SpaceStatus is a space with its peers.
 type SpaceStatus struct {
 	Space
+	Chance  float64        `json:"chance" doc:"That a memo which is published is heard; below 1 while more are than this node takes in"`
 	Members []MemberStatus `json:"members"`
+	Writers []Member       `json:"writers,omitempty" doc:"Of a space of members: who may write, and who was revoked"`
 	Layer   *LayerStatus   `json:"layer,omitempty" doc:"A peer's state, which is shown with its name until the memos behind it are here"`
 	Liars   []string       `json:"liars,omitempty" doc:"Peers that vouched for a state that was false; nothing of it was kept"`
 }
@@ -96,8 +99,23 @@ type Roots struct {
 	Suppressed int `json:"suppressed" doc:"Roots made here that needed none: one as good was heard"`
 	Heard      int `json:"heard" doc:"Announcements by peers"`
 	News       int `json:"news" doc:"Of these, of roots not known and cuts not held"`
+	PassedBy   int `json:"passedBy" doc:"Of these, not merged: more came than can be"`
 	Dropped    int `json:"dropped" doc:"Of these, above the rate a peer may have, or before the first memo of the space was here"`
 	Alarms     int `json:"alarms" doc:"Of these, of a cut folded here but with another state: the peer computes wrongly, or this node does"`
+}
+
+// Hearing tells what the node takes in of the memos that are published, in units: a memo
+// attached, a row merged and a block decoded are one each.
+type Hearing struct {
+	Budget   int     `json:"budget" doc:"Units a second that are taken in at most; 0 while nothing bounds it"`
+	Capacity float64 `json:"capacity" doc:"Memos attached in a busy second, lately; 0 until measured"`
+	Backlog  int     `json:"backlog" doc:"Messages that wait"`
+	Spent    int     `json:"spent" doc:"Units since the start"`
+	Heard    int     `json:"heard" doc:"Memos heard"`
+	PassedBy int     `json:"passedBy" doc:"Memos not heard; recon or a merged root brings them. They are the sum of what follows"`
+	Coin     int     `json:"coin" doc:"Because more are offered than can be attached"`
+	Over     int     `json:"overBudget" doc:"Because the budget of the second was spent"`
+	Gap      int     `json:"gap" doc:"Because memos before them are not here"`
 }
 
 // Health says that the process answers.
@@ -162,6 +180,11 @@ func statusOf(st node.Status) Status {
 		},
 	}
 	out.Roots = Roots(st.Protocol.Roots)
+	h := st.Protocol.Hearing
+	out.Hearing = Hearing{
+		Budget: st.Hearing.Budget, Capacity: st.Hearing.Capacity, Backlog: st.Hearing.Backlog, Spent: st.Hearing.Spent,
+		Heard: h.Heard, PassedBy: h.Coin + h.Budget + h.Gap, Coin: h.Coin, Over: h.Budget, Gap: h.Gap,
+	}
 	if st.WritesRefused != nil {
 		out.WritesRefused = st.WritesRefused.Error()
 	}
@@ -172,12 +195,15 @@ func statusOf(st node.Status) Status {
 		})
 	}
 	for _, sp := range st.Spaces {
-		one := SpaceStatus{Space: spaceOf(sp.SpaceInfo), Members: []MemberStatus{}}
+		one := SpaceStatus{Space: spaceOf(sp.SpaceInfo), Chance: sp.Chance, Members: []MemberStatus{}}
 		for _, m := range sp.Members {
 			one.Members = append(one.Members, MemberStatus{
 				Peer: m.Peer.String(), Connected: m.Connected, Ahead: m.Ahead, Lacks: m.Lacks,
 				AheadSince: orAbsent(m.AheadSince), LacksSince: orAbsent(m.LacksSince),
 			})
+		}
+		if sp.Writers != nil {
+			one.Writers = membersOf(sp.Writers)
 		}
 		if l := sp.Layer; l != nil {
 			one.Layer = &LayerStatus{

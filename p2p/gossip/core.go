@@ -57,6 +57,11 @@ type Config struct {
 	Seed     uint64 // of the timers and the choice of peers
 	// Sign signs with the replica's key. Without it no root is announced.
 	Sign func(msg []byte) memo.Seal
+	// LocalSecret keys the choice of what is heard; nobody else may know it.
+	LocalSecret [16]byte
+	// Cares reports whether somebody here waits for, follows or wrote a row that the
+	// memo changes: it is heard whatever is offered. Nil: nobody does.
+	Cares func(m *memo.Memo) bool
 }
 
 // Core is the protocol state of one replica, for all its spaces. It belongs to
@@ -75,6 +80,8 @@ type Core struct {
 	look     bool      // a session may be due
 	jobs     []*job    // roots to fetch, in the order in which they were asked for
 	going    bool      // one of them may go on
+	budget   budget
+	backlog  int // units that wait at the owner
 	stats    Stats
 }
 
@@ -89,6 +96,7 @@ type Stats struct {
 	RunsSent  int
 	BytesSent int // of runs in recon
 	Roots     RootStats
+	Hearing   HearingStats
 
 	Fetches    int // sessions begun to fetch blocks
 	BlocksGot  int // that came and were taken
@@ -101,12 +109,16 @@ type space struct {
 	secret  Secret
 	members map[Peer]*member
 	order   []Peer // keys of members, ascending
-	nextAE  time.Time
-	roots   roots
+	// expelled are peers that know the secret and are served nothing; as many as were
+	// revoked.
+	expelled map[Peer]bool
+	nextAE   time.Time
+	roots    roots
 
 	looked, opened int // choices of whom to turn to: by the timer, of those that are due
 
 	suspects []suspect // ascending by author
+	hearing  hearing
 }
 
 // member is a peer that takes part in a space, connected or not.
@@ -162,7 +174,7 @@ func compareSpaces(a, b memo.SpaceID) int { return memo.ID(a).Compare(memo.ID(b)
 // starts when it is connected.
 func (c *Core) Know(now time.Time, id memo.SpaceID, p Peer) {
 	s := c.spaces[id]
-	if s == nil || p == c.cfg.Self || s.members[p] != nil || len(s.members) >= maxMembers {
+	if s == nil || p == c.cfg.Self || s.members[p] != nil || s.expelled[p] || len(s.members) >= maxMembers {
 		return
 	}
 	m := &member{pinned: len(s.order) < maxPinned}
@@ -217,6 +229,10 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.attached(now, in, e)
 	case Want:
 		c.want(now, in)
+	case Load:
+		c.load(in)
+	case Expel:
+		c.expel(now, in, e)
 	case Fetch:
 		c.fetch(now, in, e)
 	case Prefer:
@@ -241,6 +257,13 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 	for _, s := range c.sessions {
 		e.Again = e.Again || s.more
 	}
+}
+
+func memosOf(runs []*memo.Run) (n int) {
+	for _, r := range runs {
+		n += len(r.Memos)
+	}
+	return n
 }
 
 func (c *Core) sortedSessions() []SessionID {
@@ -269,6 +292,9 @@ func (c *Core) heard(now time.Time, in *Heard, e *Effects) {
 	}
 	m.heard = in.run.Head()
 	m.note(m.heard)
+	if !c.hears(now, s, m, in.run) {
+		return
+	}
 	e.Deliver = append(e.Deliver, Deliver{
 		Space: in.Space, From: in.Peer, Runs: []*memo.Run{in.run}, Bytes: len(in.Data),
 	})
@@ -288,6 +314,7 @@ func (c *Core) attached(now time.Time, in *Attached, e *Effects) {
 		return
 	}
 	if len(in.Own) > 0 {
+		c.budget.take(now, memosOf(in.Own), forOwn)
 		hint := c.cfg.Holdings.Vector(s.id).Hint()
 		for _, r := range in.Own {
 			raw, err := r.Encode()

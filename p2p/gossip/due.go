@@ -42,6 +42,8 @@ func (c *Core) tick(now time.Time, e *Effects) {
 	c.look = true
 	for _, id := range c.order {
 		s := c.spaces[id]
+		s.hearing.pass(now)
+		s.roots.funnel.pass(now)
 		c.suspect(now, s)
 		c.speak(now, s, e)
 		if now.After(s.nextAE) {
@@ -60,6 +62,8 @@ func (c *Core) tick(now time.Time, e *Effects) {
 			c.abort(now, s, errors.New("session took too long; the next one goes on"), false, e)
 		case s.supply != nil:
 			c.hurry(now, s, e)
+		default:
+			c.unpark(now, s, e)
 		}
 	}
 }
@@ -69,11 +73,11 @@ func (c *Core) tick(now time.Time, e *Effects) {
 // and is done only when somebody's differed.
 func (c *Core) suspect(now time.Time, s *space) {
 	var own uint64
-	summed := false
+	summed, pressed := false, c.pressed(s)
 	for _, p := range s.order {
 		m := s.members[p]
 		if m.orphan.Seq != 0 && now.Sub(m.orphanAt) >= orphanPatience && !c.busy(p, s.id) {
-			if !c.covers(s, m.orphan) {
+			if !c.covers(s, m.orphan) && c.takesRuns(s) {
 				c.wantRecon(m, now)
 			}
 			m.orphan = memo.Head{}
@@ -81,7 +85,7 @@ func (c *Core) suspect(now time.Time, s *space) {
 		if m.told != nil && !c.busy(p, s.id) {
 			c.suspectRoot(now, s, m)
 		}
-		if m.hint == 0 || now.Sub(m.hintAt) <= hintPatience || c.busy(p, s.id) {
+		if pressed || m.hint == 0 || now.Sub(m.hintAt) <= hintPatience || c.busy(p, s.id) {
 			continue
 		}
 		if !summed {
@@ -139,6 +143,7 @@ func (c *Core) want(now time.Time, in Want) {
 	if s == nil {
 		return
 	}
+	s.hearing.wait(now, in.Heads)
 	if m := s.members[in.Origin]; m != nil && c.up[in.Origin] {
 		c.wantRecon(m, now)
 		m.urgent = true

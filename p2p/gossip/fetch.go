@@ -144,7 +144,7 @@ func (c *Core) goOn(now time.Time, e *Effects) {
 func (c *Core) advance(now time.Time, j *job, e *Effects) {
 	for {
 		quiet := j.session != nil && j.session.supply.settled()
-		done, idle, err := c.ask(j, e)
+		done, idle, err := c.ask(now, j, e)
 		if err == nil && done {
 			err = c.completed(now, j, e)
 		}
@@ -170,7 +170,7 @@ func (c *Core) advance(now time.Time, j *job, e *Effects) {
 
 // ask asks for what the stage lacks, if somebody is there to ask. done tells that
 // it lacks nothing, idle that nothing more comes without another peer.
-func (c *Core) ask(j *job, e *Effects) (done, idle bool, err error) {
+func (c *Core) ask(now time.Time, j *job, e *Effects) (done, idle bool, err error) {
 	var u *supply
 	if j.session != nil && j.session.supply.ready() {
 		u = j.session.supply
@@ -179,7 +179,7 @@ func (c *Core) ask(j *job, e *Effects) (done, idle bool, err error) {
 	case SealsPart:
 		done, idle = c.askSeals(j, u, e)
 	case VectorPart, StatePart:
-		done, idle, err = c.askBlocks(j, u, e)
+		done, idle, err = c.askBlocks(now, j, u, e)
 	default:
 		done, idle, err = c.askRoot(j, u, e)
 	}
@@ -203,10 +203,11 @@ func (c *Core) askRoot(j *job, u *supply, e *Effects) (done, idle bool, err erro
 }
 
 // askBlocks asks for the next blocks of the walk.
-func (c *Core) askBlocks(j *job, u *supply, e *Effects) (done, idle bool, err error) {
+func (c *Core) askBlocks(now time.Time, j *job, u *supply, e *Effects) (done, idle bool, err error) {
 	room := 1
+	paced := false
 	if u != nil {
-		room = u.room()
+		room, paced = c.budget.pace(now, u.room())
 	}
 	if n := room - len(j.next); n > 0 {
 		ids, err := j.walk.Next(n)
@@ -219,9 +220,9 @@ func (c *Core) askBlocks(j *job, u *supply, e *Effects) (done, idle bool, err er
 		c.wantBlocks(j.session, j.next, e)
 		j.next = j.next[:0]
 	}
-	// With room, and nothing open, there is more to read that is held: the next Step
-	// goes on.
-	return j.walk.Done(), room == 0 || j.walk.Open() > 0, nil
+	// With room, and nothing open, there is more to read that is held, and without a
+	// budget left more to ask for: the next Step goes on.
+	return j.walk.Done(), !paced && (room == 0 || j.walk.Open() > 0), nil
 }
 
 // askSeals asks for the seals of heads that are ahead of us, one frame at a time.
@@ -247,6 +248,7 @@ func (c *Core) askSeals(j *job, u *supply, e *Effects) (done, idle bool) {
 // wantBlocks asks for blocks, in frames.
 func (c *Core) wantBlocks(s *session, ids []memo.ID, e *Effects) {
 	s.supply.asked = append(s.supply.asked, ids...)
+	c.budget.aside += len(ids)
 	for chunk := range slices.Chunk(ids, wantChunk) {
 		s.send(e, &want{Type: typeWant, IDs: chunk})
 	}

@@ -82,6 +82,21 @@ type (
 	Want struct {
 		Space  memo.SpaceID
 		Origin Peer
+		Heads  []memo.Head // their authors are heard whatever is offered
+	}
+
+	// Load tells what the owner can take in, once a second: Capacity units a second,
+	// see budget.go, 0 while it has no need of a bound; Backlog are the units that
+	// wait at the owner already.
+	Load struct {
+		Capacity float64
+		Backlog  int
+	}
+
+	// Expel ends all service of a space to a peer, for good: its key was revoked there.
+	Expel struct {
+		Space memo.SpaceID
+		Peer  Peer
 	}
 
 	// Fetch asks for the blocks of a root. Origin, if not zero, is asked first. A
@@ -119,7 +134,11 @@ type (
 		ID     memo.ID // digest of the encoded Root
 		Root   merge.Root
 		Vector memo.Vector
-		Err    error
+		// Reading are the greatest pings below the root, ascending by author; nil where
+		// there are no beacons. Peers is how many the owner believes to be behind it.
+		Reading []memo.Head
+		Peers   uint64
+		Err     error
 	}
 
 	// HeardRoot is a message on a space's topic of roots; Peer is who relayed it.
@@ -152,6 +171,8 @@ func (*Heard) input()     {}
 func (Linked) input()     {}
 func (*Attached) input()  {}
 func (Want) input()       {}
+func (Load) input()       {}
+func (Expel) input()      {}
 func (Fetch) input()      {}
 func (Prefer) input()     {}
 func (Drop) input()       {}
@@ -172,6 +193,7 @@ type Effects struct {
 	Fold    []Fold
 	Ahead   []Ahead
 	Heard   []Announced
+	Expel   []Expelled
 
 	// Again asks for a Turn once the inputs that wait now had theirs: a session has
 	// more to send than one Step may read from Holdings.
@@ -266,6 +288,15 @@ type (
 		// Unequal is a root made here of the same cut with another state: who announces
 		// computes wrongly, or we do. Zero: there is none.
 		Unequal memo.ID
+		// PassBy says that this root is none of those to merge: not all can be.
+		PassBy bool
+	}
+
+	// Expelled reports that Peer takes no part in Space any more: it leaves the topic,
+	// and its connections end.
+	Expelled struct {
+		Space memo.SpaceID
+		Peer  Peer
 	}
 
 	// Admit reports that Peer proved to know the secret of Space: it may take
@@ -288,7 +319,7 @@ func (e *Effects) Reset() {
 		Publish: e.Publish[:0], Open: e.Open[:0], Send: e.Send[:0],
 		Close: e.Close[:0], Blame: e.Blame[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
 		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Ahead: e.Ahead[:0],
-		Heard: e.Heard[:0],
+		Heard: e.Heard[:0], Expel: e.Expel[:0],
 	}
 }
 
@@ -347,6 +378,8 @@ type Holdings interface {
 	// Root returns the newest root of the replica's own sealed cut, which may be
 	// behind Vector; false when there is none.
 	Root(space memo.SpaceID) (id memo.ID, r merge.Root, ok bool)
+	// Adopts reports whether a member's root may stand for memos in a space.
+	Adopts(space memo.SpaceID) bool
 	// Block returns a block of the space, or an error that is merge.ErrNoBlock.
 	Block(space memo.SpaceID, id memo.ID) ([]byte, error)
 	// Seal returns the seal of the author's memo seq, false if that is no sealed head

@@ -54,6 +54,8 @@ func (s *shelf) Params(id memo.SpaceID) (merge.Params, bool) {
 	return merge.DefaultParams(id), s.vec.Len() > 0
 }
 
+func (s *shelf) Adopts(memo.SpaceID) bool { return s.adopts }
+
 func (s *shelf) Seal(_ memo.SpaceID, a memo.Author, seq uint64) (memo.Seal, bool, error) {
 	r, ok := s.find(a, seq)
 	if !ok || r.last != seq {

@@ -32,6 +32,7 @@ type RootStats struct {
 	Suppressed int // roots made here that needed none: one as good was heard
 	Heard      int // that came, of these:
 	News       int // of roots not known, and of cuts not held
+	PassedBy   int // of these, not merged: more came than can be
 	Dropped    int // above the rate of who made or relayed them, or before the genesis
 	Alarms     int // of a cut held here, with another state than was computed here
 }
@@ -43,6 +44,7 @@ type roots struct {
 	timer     trickle
 	sightings []sighting // heard last, last
 	covers    []cover    // newest last
+	funnel    funnel
 }
 
 // sighting is a root that others announced.
@@ -125,6 +127,9 @@ func (c *Core) fetched(e *Effects) {
 	for _, f := range e.Fetched {
 		if s := c.spaces[f.Space]; s != nil && f.Err == nil {
 			s.roots.remember(cover{vector: f.Made.Vector, marks: f.Vector})
+			if f.Parts == StatePart {
+				c.merged(s)
+			}
 		}
 	}
 }
@@ -174,22 +179,21 @@ func (c *Core) speak(now time.Time, s *space, e *Effects) {
 		r.settled = true
 		c.stats.Roots.Suppressed++
 		return
+	case !r.settled && !s.worthSaying():
+		return
 	}
-	r.settled = true
+	r.settled, r.funnel.said = true, r.own
 	c.stats.Roots.Announced++
 	e.Publish = append(e.Publish, Publish{Space: s.id, Roots: true, Data: c.announcement(s).sign(s.id, c.cfg.Sign)})
 }
 
-// announcement tells of our newest root. Peers is 1, ourselves, or the most that
-// others said of the same root: nobody counts peers yet.
+// announcement tells of our newest root.
 func (c *Core) announcement(s *space) *Announcement {
 	own := s.roots.own
-	a := &Announcement{From: c.cfg.Self, ID: own.ID, Root: own.Root, Memos: count(own.Vector), Peers: 1}
-	if o := s.roots.sighted(own.ID); o != nil {
-		a.Peers = o.peers
+	return &Announcement{
+		From: c.cfg.Self, ID: own.ID, Root: own.Root, Memos: count(own.Vector), Peers: s.peersBehind(),
+		Reading: own.Reading, Heads: beyond(c.cfg.Holdings.Vector(s.id), own.Vector),
 	}
-	a.Heads = beyond(c.cfg.Holdings.Vector(s.id), own.Vector)
-	return a
 }
 
 // count returns how many memos v covers.
@@ -253,7 +257,7 @@ func (c *Core) heardRoot(now time.Time, in *HeardRoot, e *Effects) {
 		return
 	}
 	c.stats.Roots.News++
-	e.Heard = append(e.Heard, Announced{Space: s.id, Announcement: a})
+	e.Heard = append(e.Heard, Announced{Space: s.id, Announcement: a, PassBy: !c.chosen(s, a)})
 	s.roots.timer.news(now, c.rng)
 	if m.told == nil {
 		m.toldAt = now
@@ -314,7 +318,7 @@ func (c *Core) suspectRoot(now time.Time, s *space, m *member) {
 	if now.Sub(m.toldAt) < hintPatience || now.Sub(m.hinted) <= hintPause {
 		return
 	}
-	if c.behind(s, m.told) {
+	if c.behind(s, m.told) && c.takesRuns(s) {
 		c.wantRecon(m, now)
 		m.hinted = now
 	}

@@ -78,13 +78,14 @@ type session struct {
 	sent   int      // bytes of runs
 	lent   int      // of these, not credited again
 
-	pulls   bool // we take runs in this session
-	window  int  // bytes they may still send; one run may go beyond
-	got     int  // bytes of runs
-	waiting int  // of these, not attached yet
-	fresh   int  // memos that were new here
-	useless int  // bytes since something was new
-	orphans int  // of these, such as wait for causes that they did not send
+	pulls   bool     // we take runs in this session
+	window  int      // bytes they may still send; one run may go beyond
+	got     int      // bytes of runs
+	waiting int      // of these, not attached yet
+	parked  []parked // of these, what waits for the budget
+	fresh   int      // memos that were new here
+	useless int      // bytes since something was new
+	orphans int      // of these, such as wait for causes that they did not send
 	came    map[memo.Author]uint64
 	forked  map[memo.Author]bool // their branch contradicts ours
 
@@ -107,7 +108,7 @@ func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 	c.sessions[s.id] = s
 	c.stats.Sessions++
 	e.Open = append(e.Open, Open{Session: s.id, Peer: p})
-	s.pulls = true
+	s.pulls = c.takesRuns(sp)
 	c.sayHello(s, e)
 }
 
@@ -192,7 +193,7 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 	case *vecWant:
 		err = c.onVecWant(s, m, e)
 	case *verified:
-		err = c.onRuns(s, m, e)
+		err = c.onRuns(now, s, m, e)
 	case *credit:
 		err = c.onCredit(s, m, e)
 	case *done:
@@ -245,7 +246,7 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 // checkProof tells whether the peer may know that the space is here.
 func (c *Core) checkProof(s *session, id memo.SpaceID, given [proofSize]byte) error {
 	sp := c.spaces[id]
-	if sp == nil || s.opened && sp != s.space {
+	if sp == nil || s.opened && sp != s.space || sp.expelled[s.peer] {
 		return ErrRefused
 	}
 	want := proof(sp.secret, sp.id, s.peer, c.cfg.Self)
@@ -275,7 +276,7 @@ func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) erro
 		known.due = time.Time{}
 	}
 	switch {
-	case s.equal:
+	case s.equal || !c.takesRuns(sp): // nor would a session of ours
 	case known.urgent || known.pause.After(now) || c.pulling(now, sp) || len(c.ready(now, sp, false)) > 0:
 		if !crossed {
 			c.wantRecon(known, now)

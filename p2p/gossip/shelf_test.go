@@ -25,6 +25,7 @@ type shelf struct {
 	order   uint64
 	pending []*memo.Run
 	memos   int
+	adopts  bool
 	library
 	grove
 	state uint64 // order of the state that stands for runs that were dropped

@@ -248,7 +248,7 @@ func (c *Core) serve(now time.Time, e *Effects) {
 
 // onRuns hands the runs to the owner; their bytes count against the credit we
 // gave until they are attached.
-func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
+func (c *Core) onRuns(now time.Time, s *session, m *verified, e *Effects) error {
 	if !s.streaming || s.doneCame || len(m.runs) == 0 {
 		return fmt.Errorf("%w: unexpected RUNS", ErrWire)
 	}
@@ -275,9 +275,8 @@ func (c *Core) onRuns(s *session, m *verified, e *Effects) error {
 		}
 		take = append(take, r)
 	}
-	e.Deliver = append(e.Deliver, Deliver{
-		Space: s.space.id, From: s.peer, Session: s.id, Runs: take, Bytes: m.bytes,
-	})
+	s.parked = append(s.parked, parked{take, m.bytes})
+	c.unpark(now, s, e)
 	return nil
 }
 
@@ -288,6 +287,29 @@ func (s *session) charge(bytes int) error {
 	}
 	s.window, s.got, s.waiting = s.window-bytes, s.got+bytes, s.waiting+bytes
 	return nil
+}
+
+// parked are runs that came in one frame and wait for the budget.
+type parked struct {
+	runs  []*memo.Run
+	bytes int // of the frame, credited again with the last of them
+}
+
+// unpark hands over what the budget allows: with what waits the credit runs out, and
+// the peer waits too.
+func (c *Core) unpark(now time.Time, s *session, e *Effects) {
+	for len(s.parked) > 0 {
+		p := &s.parked[0]
+		n := c.budget.runs(now, p.runs)
+		d := Deliver{Space: s.space.id, From: s.peer, Session: s.id, Runs: p.runs[:n]}
+		if p.runs = p.runs[n:]; len(p.runs) == 0 {
+			d.Bytes = p.bytes
+			s.parked = s.parked[1:]
+		} else if n == 0 {
+			return
+		}
+		e.Deliver = append(e.Deliver, d)
+	}
 }
 
 // contradicts reports whether r does not continue the chain we hold: its author
@@ -327,8 +349,10 @@ func (c *Core) credited(now time.Time, s *session, in *Attached, e *Effects) {
 	case s.useless > sessionWaste:
 		c.abort(now, s, fmt.Errorf("%d bytes in a row brought nothing new", s.useless), s.wasted(), e)
 	default:
-		s.window += in.Bytes
-		s.send(e, &credit{Type: typeCredit, Bytes: uint64(in.Bytes)})
+		if in.Bytes > 0 { // the last of a frame
+			s.window += in.Bytes
+			s.send(e, &credit{Type: typeCredit, Bytes: uint64(in.Bytes)})
+		}
 		c.maybeFinish(now, s, e)
 	}
 }

@@ -237,12 +237,14 @@ func (c *Core) onBlocks(now time.Time, s *session, m *hashed, e *Effects) error 
 		id := u.asked[0]
 		u.bytes += answerCost + len(b.Data)
 		if b.Data == nil {
+			c.budget.answered(now, false)
 			u.asked, u.lacking = u.asked[1:], append(u.lacking, id)
 			continue
 		}
 		if err = u.job.take(id, b); err != nil {
 			break
 		}
+		c.budget.answered(now, true)
 		u.asked, kept = u.asked[1:], append(kept, b)
 		u.mean += (len(b.Data) - u.mean) / meanOver
 		u.job.fresh[id] = b.Data
@@ -313,6 +315,7 @@ func (c *Core) settleSupply(now time.Time, s *session, err error) {
 		return
 	}
 	j.session = nil
+	c.budget.aside -= len(s.supply.asked)
 	for _, id := range slices.Concat(s.supply.asked, s.supply.lacking) {
 		if j.walk != nil {
 			j.walk.Again(id)

@@ -1,0 +1,124 @@
+package gossip
+
+import (
+	"math"
+	"time"
+
+	"lightcone/memo"
+)
+
+// This file is the merging funnel: which announced roots are worth merging where more
+// are announced than can be, and which own ones are worth announcing.
+
+const (
+	// coversTwo is how many roots that were merged make a root worth announcing, where
+	// its reading did not advance.
+	coversTwo = 2
+	// guessedCost is what merging a root is taken to cost until one was merged, in
+	// units; costOver is over how many roots the mean is taken then.
+	guessedCost, costOver = 256, 4
+)
+
+// funnel is what a space knows of the roots that others announce.
+type funnel struct {
+	since time.Time // begin of the second that is being counted
+	news  int       // roots in it that are news
+	rate  float64   // λ_roots: of them a second, lately
+	peers float64   // P̄: mean of the peers behind them; 0: none was heard of
+	cost  float64   // units to fetch and merge one; 0: none was
+	mark  int       // units spent when the last was fetched
+	said  *Folded   // that was announced last
+}
+
+// pass lets time pass, as hearing.pass does.
+func (f *funnel) pass(now time.Time) {
+	if f.since.IsZero() {
+		f.since = now
+	}
+	d := now.Sub(f.since).Seconds()
+	if d < 1 {
+		return
+	}
+	keep := math.Pow(1-1.0/rateOver, d)
+	f.rate = f.rate*keep + float64(f.news)/d*(1-keep)
+	f.news, f.since = 0, now
+}
+
+// chosen tosses whether an announced root is to be merged: with
+// p_merge = min(1, (C/λ_roots)·(P̂/P̄)), where C is how many can be merged in a second.
+func (c *Core) chosen(s *space, a *Announcement) bool {
+	f := &s.roots.funnel
+	f.news++
+	if f.peers == 0 {
+		f.peers = float64(a.Peers)
+	}
+	f.peers += (float64(a.Peers) - f.peers) / maxSightings
+	if c.budget.rate == 0 {
+		return true
+	}
+	cost := f.cost
+	if cost == 0 {
+		cost = guessedCost
+	}
+	most := float64(c.budget.rate) / cost
+	p := most / max(f.rate, float64(f.news)) * float64(a.Peers) / f.peers
+	if p < 1 && c.rng.Float64() >= p {
+		c.stats.Roots.PassedBy++
+		return false
+	}
+	return true
+}
+
+// merged notes what the state of a root cost that is here now: what was asked for
+// since the one before it came.
+func (c *Core) merged(s *space) {
+	f := &s.roots.funnel
+	cost := float64(c.budget.spent[forAsked] - f.mark)
+	if f.cost == 0 {
+		f.cost = cost
+	}
+	f.cost += (cost - f.cost) / costOver
+	f.mark = c.budget.spent[forAsked]
+}
+
+// worthSaying reports whether others gain by our newest root: its reading advanced
+// since the one that was announced last, or it covers two that were merged since.
+// Without beacons there is no reading, and every root is worth it.
+func (s *space) worthSaying() bool {
+	own, said := s.roots.own, s.roots.funnel.said
+	if own.Reading == nil || said == nil || advanced(own.Reading, said.Reading) {
+		return true
+	}
+	n := 0
+	for _, k := range s.roots.covers {
+		if k.id.IsZero() && own.Vector.CoversAll(k.marks) && !said.Vector.CoversAll(k.marks) {
+			n++
+		}
+	}
+	return n >= coversTwo
+}
+
+// advanced reports whether a reading has a ping that the one before had not.
+func advanced(reading, before []memo.Head) bool {
+	seen := map[memo.Author]uint64{}
+	for _, h := range before {
+		seen[h.Author] = h.Seq
+	}
+	for _, h := range reading {
+		if h.Seq > seen[h.Author] {
+			return true
+		}
+	}
+	return false
+}
+
+// peersBehind estimates P̂, how many peers are behind our newest root: those who wrote
+// what it covers, or what its maker knows better, or what others say of the same root.
+func (s *space) peersBehind() uint64 {
+	own := s.roots.own
+	n := max(1, uint64(own.Vector.Len()), own.Peers)
+	if o := s.roots.sighted(own.ID); o != nil {
+		n = max(n, o.peers)
+	}
+	return n
+}

@@ -1,0 +1,266 @@
+package gossip
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"github.com/dchest/siphash"
+
+	"lightcone/memo"
+)
+
+// This file decides which published memos are heard, where more are offered than the
+// owner can attach. Hearing is not relaying: the topic carries what is not heard.
+
+const (
+	// stretch is how many memos of a chain share one coin.
+	stretch = 1024
+	// leastHeard is the least probability that a memo is heard, whatever is offered.
+	leastHeard = 1.0 / 64
+	// fairSlack is how many times the mean of its space an author may write before it
+	// is over its fair share; overWeight is what its memos weigh then.
+	fairSlack, overWeight = 2, 0.25
+	// hearShare is the share of the budget that hearing has; recon brings what is
+	// missing in front of what is heard. adoptHears is that in a space that adopts,
+	// where roots bring most of what is written.
+	hearShare, adoptHears = 3.0 / 4, 1.0 / 16
+	// rateOver is how many seconds the mean of a rate is over.
+	rateOver = 4
+	// maxVoices bounds the authors of a space whose rates are known.
+	maxVoices = 4096
+	// wantedFor is how long an author whom a reader waits for is heard in any case.
+	wantedFor = 10 * time.Second
+	// pullsWithin is how many seconds of budget a peer's lead may be in a space that
+	// adopts, for its memos to be taken: where there are more, a root is cheaper.
+	pullsWithin = 2
+)
+
+// Chance returns p_hear of a space: the probability that a memo by an author who writes
+// no more than others is heard now.
+func (c *Core) Chance(id memo.SpaceID) float64 {
+	if s := c.spaces[id]; s != nil {
+		return c.hearChance(s)
+	}
+	return 1
+}
+
+// HearingStats counts memos offered by the topic, and what became of them.
+type HearingStats struct {
+	Heard  int // handed to the owner
+	Coin   int // passed by: more is offered than can be attached
+	Budget int // passed by: this second's budget was spent
+	Gap    int // passed by: memos before them are not here; recon or a root brings them
+}
+
+// hearing is what a space knows of its traffic.
+type hearing struct {
+	since   time.Time // begin of the second that is being counted
+	offered int       // memos in it
+	rate    float64   // λ: memos a second that are offered, lately
+	voices  map[memo.Author]*voice
+	active  int // voices that are heard of, lately
+	wanted  map[memo.Author]time.Time
+}
+
+// voice is how much one author writes.
+type voice struct {
+	offered int
+	rate    float64
+}
+
+// load takes what the owner can do.
+func (c *Core) load(in Load) {
+	c.budget.rate = int(in.Capacity)
+	c.backlog = max(0, in.Backlog)
+}
+
+// hears decides about a published run, and counts what it decides.
+func (c *Core) hears(now time.Time, s *space, m *member, r *memo.Run) bool {
+	n, h := len(r.Memos), &c.stats.Hearing
+	author := r.Author()
+	s.hearing.offer(author, n)
+	if c.budget.rate == 0 {
+		h.Heard += n
+		return true
+	}
+	pressed := c.pressed(s)
+	free := c.budget.free(now, forHeard)
+	switch {
+	case pressed && !c.must(now, s, r) && !c.coin(s, r, c.crush(free)):
+		h.Coin += n
+		return false
+	case pressed && c.gap(s, r):
+		h.Gap += n
+		m.orphan, m.orphanAt = r.Head(), now
+		return false
+	case free < n:
+		h.Budget += n
+		return false
+	}
+	h.Heard += n
+	c.budget.take(now, n, forHeard)
+	return true
+}
+
+// gap reports whether memos are missing in front of a run: it would only wait.
+func (c *Core) gap(s *space, r *memo.Run) bool {
+	own, _ := c.cfg.Holdings.Vector(s.id).Get(r.Author())
+	return r.FirstSeq() > own.Seq+1
+}
+
+// must reports whether a run is heard whatever is offered: it bears on who may write,
+// or somebody here waits for its author or for one of its rows.
+func (c *Core) must(now time.Time, s *space, r *memo.Run) bool {
+	if s.hearing.wanted[r.Author()].After(now) {
+		return true
+	}
+	for _, m := range r.Memos {
+		switch m.Kind() {
+		case memo.KindGenesis, memo.KindGrant, memo.KindRevoke, memo.KindForkProof:
+			return true
+		}
+		if c.cfg.Cares != nil && c.cfg.Cares(m) {
+			return true
+		}
+	}
+	return false
+}
+
+// coin tosses for a run. The coin of a stretch of a chain is the same each time and
+// nobody else knows it: of a chain that is heard the next memos are heard too, peers
+// choose different chains, and nobody can write around all of them.
+func (c *Core) coin(s *space, r *memo.Run, crush float64) bool {
+	author := r.Author()
+	toss := func(seq uint64) float64 {
+		msg := binary.BigEndian.AppendUint64(author[:], seq/stretch)
+		key := c.cfg.LocalSecret
+		sum := siphash.Hash(binary.BigEndian.Uint64(key[:8]), binary.BigEndian.Uint64(key[8:]), msg)
+		return float64(sum>>11) / (1 << 53)
+	}
+	p := c.chance(s, author) * crush
+	return toss(r.FirstSeq()) < p || toss(r.Head().Seq) < p
+}
+
+// crush is what the probability is multiplied with as a second fills up, so that where
+// more chains are heard than there is room for some lose all and not all lose some.
+func (c *Core) crush(free int) float64 {
+	return min(1, float64(free)/float64(c.budget.rate)/(1-hearShare))
+}
+
+// chance is the probability that memos of an author are heard.
+func (c *Core) chance(s *space, a memo.Author) float64 {
+	p := c.hearChance(s)
+	if p < 1 && s.hearing.loud(a) {
+		p *= overWeight
+	}
+	return max(leastHeard, p)
+}
+
+// hearChance is p_hear of an author who writes no more than others: the budget for
+// hearing by what is offered, in all spaces.
+func (c *Core) hearChance(s *space) float64 {
+	if c.budget.rate == 0 {
+		return 1
+	}
+	offered := 0.0
+	for _, id := range c.order {
+		offered += c.spaces[id].hearing.lambda()
+	}
+	room := max(0, float64(c.budget.rate-c.backlog))
+	switch {
+	case offered <= room:
+		return 1
+	case c.cfg.Holdings.Adopts(s.id):
+		room *= adoptHears
+	default:
+		room *= hearShare
+	}
+	return max(leastHeard, room/offered)
+}
+
+// pressed reports whether more is offered than can be attached.
+func (c *Core) pressed(s *space) bool { return c.hearChance(s) < 1 }
+
+// takesRuns reports whether recon should bring the memos of a space: not where a root
+// that is known of brings more of them at less cost.
+func (c *Core) takesRuns(s *space) bool {
+	if c.budget.rate == 0 || !c.cfg.Holdings.Adopts(s.id) {
+		return true
+	}
+	most := uint64(0)
+	for _, o := range s.roots.sightings {
+		most = max(most, o.Memos)
+	}
+	held := count(c.cfg.Holdings.Vector(s.id))
+	return !c.pressed(s) && most <= held+uint64(pullsWithin*c.budget.rate)
+}
+
+// offer counts memos of an author.
+func (h *hearing) offer(a memo.Author, n int) {
+	h.offered += n
+	v := h.voices[a]
+	if v == nil {
+		if len(h.voices) >= maxVoices {
+			return
+		}
+		if h.voices == nil {
+			h.voices = map[memo.Author]*voice{}
+		}
+		v = &voice{}
+		h.voices[a] = v
+	}
+	v.offered += n
+}
+
+// lambda is what is offered a second: a flood shows before its second is over.
+func (h *hearing) lambda() float64 { return max(h.rate, float64(h.offered)) }
+
+// loud reports whether an author writes more than its fair share.
+func (h *hearing) loud(a memo.Author) bool {
+	v := h.voices[a]
+	return v != nil && v.rate*float64(h.active) > fairSlack*h.rate
+}
+
+// pass lets time pass: seconds that are over go into the means.
+func (h *hearing) pass(now time.Time) {
+	if h.since.IsZero() {
+		h.since = now
+	}
+	d := now.Sub(h.since).Seconds()
+	if d < 1 {
+		return
+	}
+	keep := math.Pow(1-1.0/rateOver, d)
+	mean := func(rate *float64, n *int) {
+		*rate = *rate*keep + float64(*n)/d*(1-keep)
+		*n = 0
+	}
+	mean(&h.rate, &h.offered)
+	h.since, h.active = now, 0
+	for a, v := range h.voices { // each on its own: the order does not show
+		mean(&v.rate, &v.offered)
+		if v.rate < 1.0/64 {
+			delete(h.voices, a)
+			continue
+		}
+		h.active++
+	}
+	for a, until := range h.wanted {
+		if !until.After(now) {
+			delete(h.wanted, a)
+		}
+	}
+}
+
+// wait notes that somebody waits for memos of these heads' authors.
+func (h *hearing) wait(now time.Time, heads []memo.Head) {
+	for _, x := range heads {
+		if h.wanted == nil {
+			h.wanted = map[memo.Author]time.Time{}
+		}
+		if len(h.wanted) < maxVoices {
+			h.wanted[x.Author] = now.Add(wantedFor)
+		}
+	}
+}
