@@ -131,6 +131,13 @@ func (n *process) connect(ctx context.Context) (err error) {
 	return err
 }
 
+// hangUp closes the connections to the API, if there are any.
+func (n *process) hangUp() {
+	if n.Client != nil {
+		n.Close()
+	}
+}
+
 // stop asks the node to end and waits; one that does not is killed.
 func (n *process) stop() error {
 	if n.cmd == nil || n.cmd.Process == nil || n.cmd.ProcessState != nil {

@@ -112,7 +112,12 @@ func (a *app) swarmDemo(ctx context.Context, o swarmDemoOptions) (err error) {
 		out = io.Discard
 	}
 	d := &swarmDemo{swarm: s, ctx: ctx, opts: o, tell: func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }}
-	defer func() { err = errors.Join(err, s.down(context.WithoutCancel(ctx), false)) }()
+	defer func() {
+		for _, p := range d.all {
+			p.hangUp() // so that no node waits for it
+		}
+		err = errors.Join(err, s.down(context.WithoutCancel(ctx), false))
+	}()
 	if !s.Netns {
 		rules = netlab.Rules{}
 	}
@@ -135,6 +140,9 @@ func (a *app) swarmDemo(ctx context.Context, o swarmDemoOptions) (err error) {
 
 // connected returns all nodes, connected to their APIs.
 func (d *swarmDemo) connected() ([]*process, error) {
+	for _, p := range d.all {
+		p.hangUp()
+	}
 	all := d.nodes()
 	return all, each(all, func(p *process) error { return p.connect(d.ctx) })
 }
@@ -218,7 +226,6 @@ func (d *swarmDemo) crash() error {
 	var numbers []int
 	for _, p := range dead {
 		numbers = append(numbers, p.number)
-		p.Close()
 	}
 	n := max(1, d.opts.writes/10)
 	d.tell("\nnodes %s get SIGKILL; %s rows are written at node 1", rangesText(numbers), comma(int64(n)))

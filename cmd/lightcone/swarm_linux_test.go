@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -87,9 +88,11 @@ func (s *swarmTest) state() *swarm {
 	return state
 }
 
-// leavesNothing fails if there is a trace of the swarm that had this state.
+// leavesNothing fails if there is a trace of the swarm that had this state, and
+// removes it.
 func (s *swarmTest) leavesNothing(of *swarm) {
 	s.t.Helper()
+	defer of.down(context.WithoutCancel(s.t.Context()), false)
 	running, err := of.running()
 	if err != nil || len(running) > 0 {
 		s.t.Errorf("processes are left: %v, %v", running, err)

@@ -73,35 +73,43 @@ func (s *swarm) possible(r netlab.Rules) error {
 }
 
 // block makes a partition on loopback: every node cuts off all that are not of its
-// group, with its own connection gater. A node that does not run is told when it
-// starts; the others refuse it until then.
+// group, with its own connection gater. One node after the other: of two that were
+// apart and stay so, one at least refuses the other at any time.
 func (s *swarm) block(ctx context.Context, groups [][]int) error {
 	running, err := s.running()
 	if err != nil {
 		return err
 	}
-	return each(s.nodes(), func(p *process) error {
+	for _, p := range s.nodes() {
 		if len(running[p.number]) == 0 {
-			return nil
+			continue // it is told when it starts
 		}
-		if err := p.connect(ctx); err != nil {
-			return err
+		if err := s.cutOff(ctx, p, groups); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		defer p.Close()
-		if err := p.Unblock(ctx); err != nil {
-			return err
+	}
+	return nil
+}
+
+// cutOff lets one node cut off those of other groups, and nobody else.
+func (s *swarm) cutOff(ctx context.Context, p *process, groups [][]int) error {
+	if err := p.connect(ctx); err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := p.Unblock(ctx); err != nil {
+		return err
+	}
+	var apart []string
+	for i, id := range s.Peers {
+		if groupOf(groups, i+1) != groupOf(groups, p.number) {
+			apart = append(apart, id)
 		}
-		var apart []string
-		for i, id := range s.Peers {
-			if groupOf(groups, i+1) != groupOf(groups, p.number) {
-				apart = append(apart, id)
-			}
-		}
-		if len(apart) == 0 {
-			return nil
-		}
-		return p.Block(ctx, apart...)
-	})
+	}
+	if len(apart) == 0 {
+		return nil // to block nobody means everybody
+	}
+	return p.Block(ctx, apart...)
 }
 
 // groupOf returns the index of a node's group, -1 for those in none.

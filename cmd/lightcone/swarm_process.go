@@ -102,16 +102,25 @@ func (s *swarm) start(ctx context.Context, nodes []int) error {
 		}
 		ps = append(ps, s.node(n))
 	}
-	if err := s.launch(ctx, ps); err != nil {
-		return err
-	}
-	for _, p := range ps {
-		p.Close()
-	}
 	if s.Netns {
-		return nil // the network did not change
+		defer func() {
+			for _, p := range ps {
+				p.hangUp()
+			}
+		}()
+		return s.launch(ctx, ps)
 	}
-	return s.block(ctx, s.Rules.Groups)
+	for _, p := range ps { // one by one: it forgot whom to refuse, and the others did not
+		err := s.launch(ctx, []*process{p})
+		p.hangUp()
+		if err == nil {
+			err = s.cutOff(ctx, p, s.Rules.Groups)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // kill kills nodes that run.
