@@ -44,6 +44,7 @@ type Node struct {
 	inputs chan gossip.Input
 	quick  chan gossip.Input // those that take turns with all others, see gossip.Quick
 	calls  chan call
+	gate   gate
 	check  chan struct{} // slots of the signature-checking pool
 	quit   chan struct{} // closed by Close
 	done   chan struct{} // closed when the owner ended

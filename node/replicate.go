@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"time"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
@@ -39,6 +41,9 @@ func (goOnline) do(o *owner) {
 // caller's goroutine, within a pool of slots, and waits while the owner's queue
 // is full: that is the backpressure on peers.
 func (n *Node) Input(ctx context.Context, in gossip.Input) error {
+	if !n.gate.admit(n.opts.Now(), in) {
+		return nil // recon brings it
+	}
 	select {
 	case n.check <- struct{}{}:
 	case <-ctx.Done():
@@ -66,6 +71,24 @@ func (n *Node) Input(ctx context.Context, in gossip.Input) error {
 	case <-n.quit:
 		return ErrClosed
 	}
+}
+
+// gate holds floods off before their signatures are checked.
+type gate struct {
+	mu sync.Mutex
+	gossip.Gate
+}
+
+func (g *gate) admit(now time.Time, in gossip.Input) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.Admit(now, in)
+}
+
+func (g *gate) dropped() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.Dropped
 }
 
 // invalidMessage counts a frame or publication that did not decode or verify.

@@ -150,6 +150,7 @@ func (c *askStatus) do(o *owner) {
 	}
 	if net := n.net.Load(); net != nil {
 		st.Online, st.Addrs, st.Traffic = true, net.Addrs(), net.Traffic()
+		st.Traffic.Dropped += n.gate.dropped()
 	}
 	for _, info := range n.Spaces() {
 		s := SpaceStatus{SpaceInfo: info, Chance: o.core.Chance(info.ID)}

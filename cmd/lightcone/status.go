@@ -148,7 +148,7 @@ func statusText(w io.Writer, st api.Status) error {
 // bounds it.
 func hearingText(st api.Status) string {
 	h := st.Hearing
-	if h.Budget+h.PassedBy+st.Roots.PassedBy == 0 {
+	if h.Budget+h.PassedBy+h.Roots == 0 {
 		return ""
 	}
 	bound := "no bound now"
@@ -160,7 +160,7 @@ func hearingText(st api.Status) string {
 		text += fmt.Sprintf(" (%s more than can be attached, %s over the second's budget, %s behind a gap)",
 			comma(int64(h.Coin)), comma(int64(h.Over)), comma(int64(h.Gap)))
 	}
-	return text + fmt.Sprintf("; %s states merged, %s roots passed by; %s", comma(st.Adopted), comma(int64(st.Roots.PassedBy)), bound)
+	return text + fmt.Sprintf("; %s states merged, %s roots passed by; %s", comma(st.Adopted), comma(int64(h.Roots)), bound)
 }
 
 // chanceText says how much of a space is heard, where not all is.

@@ -117,6 +117,7 @@ type space struct {
 
 	looked, opened int // choices of whom to turn to: by the timer, of those that are due
 
+	meter    meter
 	suspects []suspect // ascending by author
 	hearing  hearing
 }

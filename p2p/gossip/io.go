@@ -107,6 +107,7 @@ type (
 		Root   memo.ID
 		Origin Peer
 		Parts  Parts
+		Memos  uint64 // that come by recon anyway: if they cost less than the state, it ends in ErrCostly; 0: whatever it costs
 	}
 
 	// Prefer reports that a reader waits for one row of the state under a root that
