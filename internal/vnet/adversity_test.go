@@ -1,6 +1,7 @@
 package vnet_test
 
 import (
+	"bytes"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -110,23 +111,40 @@ func (n twisted) Do(e *gossip.Effects) {
 	n.Network.Do(e)
 }
 
-// twist changes one byte in every third message.
+// twist changes a third of the messages in one byte, wherever it is, and a third in
+// the rows that they write.
 func twist(data []byte) []byte {
-	if rand.N(3) > 0 || len(data) == 0 {
-		return data
-	}
 	data = slices.Clone(data)
-	data[rand.N(len(data))] ^= byte(1 + rand.N(255))
+	switch rand.N(3) {
+	case 0:
+		data[rand.N(len(data))] ^= byte(1 + rand.N(255))
+	case 1:
+		data = bytes.ReplaceAll(data, []byte("true-"), []byte("lies-"))
+	}
 	return data
 }
 
-// A peer that twists what it says is refused, and keeps the others from nothing.
+// Nobody believes a peer that twists what it says, and it keeps the others from
+// nothing. What it says plainly may be heard, or not once it is blamed.
 func TestLiar(t *testing.T) {
-	const hosts = 10
+	const hosts, last = 10, 9
 	inVirtualTime(t, hosts, home, func(w *swarm) {
-		honest := w.all()[:hosts-1]
-		w.write("honest", honest, 5*time.Second)
-		w.settleAt(honest, w.rows, 10*time.Second)
+		w.write("true", w.all(), 5*time.Second)
+		w.stop(last)
+		time.Sleep(20 * time.Second)
+		honest, rows := w.all(), rowsOf(t, w.hosts[0])
+		if unlike := w.unlike(honest, rows); unlike != "" {
+			t.Error(unlike)
+		}
+		for row, name := range w.rows {
+			if got, ok := rows[row]; got != name && (ok || !strings.HasPrefix(row, "true-9-")) {
+				t.Errorf("row %s is %q, written was %q", row, got, name)
+			}
+			delete(rows, row)
+		}
+		if len(rows) > 0 {
+			t.Errorf("rows that nobody wrote: %v", rows)
+		}
 		invalid := int64(0)
 		for _, i := range honest {
 			st, err := w.hosts[i].Status(w.Context())
