@@ -260,8 +260,9 @@ func TestLateMemosAreReported(t *testing.T) {
 	}
 }
 
-// Who comes later was not there when the others claimed: the claims are fetched.
-func TestClaimsAreFetched(t *testing.T) {
+// Who comes later was not there when the others claimed: it learns what they claimed as
+// the history attaches, or fetches it.
+func TestLateJoinerLearnsClaims(t *testing.T) {
 	rs, clock := beaconSwarm(t, 2)
 	put(t, rs[0], "1", map[string]string{"name": "Cat"})
 	clock.until(t, rs, "both pinged about the write", func() bool { return len(beaconsOf(t, rs[0]).Beacons) == 2 })
