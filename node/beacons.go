@@ -155,7 +155,7 @@ func (o *owner) mayPing(b *beacons) bool {
 	}
 	all := o.n.view.Load().store.All(b.space.id)
 	_, wrote := all.Get(o.n.id)
-	if rules, ok := b.space.rules(o.n.view.Load()); !ok || rules.Rights != memo.Open && !wrote {
+	if _, ok := b.space.rules(o.n.view.Load()); !ok || o.mayWrite(b.space) != nil {
 		return false
 	}
 	alone := all.Len() == 0 || all.Len() == 1 && wrote
@@ -176,9 +176,10 @@ func (o *owner) ping(b *beacons, now time.Time) error {
 	v := o.n.view.Load()
 	last, _ := v.store.All(s.id).Get(o.n.id)
 	var deps []memo.Head
-	if last.Seq == 0 { // an author's first memo depends on the genesis
-		g, _ := v.store.Genesis(s.id) // mayPing asked for it
-		deps = []memo.Head{g.Head()}
+	if last.Seq == 0 {
+		if deps, err = o.begins(s); err != nil {
+			return err
+		}
 	}
 	m, err := memo.New(memo.Memo{
 		Space: s.id, Author: o.n.id, Seq: last.Seq + 1, Prev: last.ID, Deps: deps,

@@ -62,7 +62,7 @@ func (s *Space) put(l layer) {
 // ahead begins to fetch the state of a peer that has many memos more than are here.
 func (o *owner) ahead(space memo.SpaceID, p PeerID, memos uint64) {
 	c := o.coldOf(space)
-	if c.space == nil || memos < coldAfter || c.lied(p) || c.space.layer.Load().peer != (PeerID{}) {
+	if o.n.opts.MemosOnly || c.space == nil || memos < coldAfter || c.lied(p) || c.space.layer.Load().peer != (PeerID{}) {
 		return
 	}
 	if o.n.opts.Now().Before(c.again) {
@@ -75,7 +75,7 @@ func (o *owner) ahead(space memo.SpaceID, p PeerID, memos uint64) {
 	c.again, c.lacks = time.Time{}, memo.Head{}
 	c.space.put(newLayer(p, o.n.opts.Now(), memos))
 	o.n.log.Info("a peer is far ahead: its state is fetched beside the memos", "space", space, "peer", p, "memos", memos)
-	o.todo = append(o.todo, gossip.Fetch{Space: space, Origin: p, Parts: gossip.StatePart})
+	o.todo = append(o.todo, gossip.Fetch{Space: space, Origin: p, Parts: gossip.StatePart, Memos: memos})
 }
 
 func (c *cold) lied(p PeerID) bool {
@@ -119,6 +119,12 @@ func (o *owner) layerFetched(f gossip.Fetched) {
 	}
 	l := *c.space.layer.Load()
 	if l.peer == (PeerID{}) || l.id != f.Root && !(l.id.IsZero() && f.From == l.peer) {
+		return
+	}
+	if errors.Is(f.Err, gossip.ErrCostly) {
+		o.n.log.Info("the state of a peer costs more than its memos: these come alone", "space", f.Space, "peer", l.peer, "err", f.Err)
+		c.later(o.n.opts.Now().Add(coldMost))
+		c.space.put(layer{})
 		return
 	}
 	if f.Err != nil {

@@ -144,7 +144,7 @@ func memoSize(m *memo.Memo) int {
 // one memo may name, join memos that gather them first. Causes that the own chain
 // has behind it are not named again; to gather those alone takes no memo.
 func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*memo.Memo, error) {
-	if err := o.attachedAll(s, w.deps); err != nil {
+	if err := errors.Join(o.mayWrite(s), o.attachedAll(s, w.deps)); err != nil {
 		return nil, err
 	}
 	what, err := w.says(o.n.id, own)
@@ -155,12 +155,12 @@ func (o *owner) build(s *Space, last memo.Mark, w *write, own *ownState) ([]*mem
 	if len(w.first) > 0 {
 		parts = slices.Insert(parts, 0, w.first)
 	}
-	if last.Seq == 0 { // an author's first memo depends on the genesis
-		g, ok := o.n.view.Load().store.Genesis(s.id)
-		if !ok {
-			return nil, fmt.Errorf("space %s: its genesis has not arrived yet; wait for a peer", s.name)
+	if last.Seq == 0 {
+		begins, err := o.begins(s)
+		if err != nil {
+			return nil, err
 		}
-		parts = slices.Insert(parts, 0, []memo.Head{g.Head()})
+		parts = slices.Insert(parts, 0, begins)
 	}
 	if len(parts) == 0 && what != nil {
 		parts = [][]memo.Head{nil}
@@ -197,6 +197,23 @@ func (w *write) says(self memo.Author, own *ownState) (memo.Body, error) {
 		return w.body, nil
 	}
 	return edit, nil
+}
+
+// begins returns what this node's first memo in s depends on: in a space of members
+// the grants to it, else, and with a root key, the genesis.
+func (o *owner) begins(s *Space) ([]memo.Head, error) {
+	v := o.n.view.Load().store
+	g, ok := v.Genesis(s.id)
+	if !ok {
+		return nil, fmt.Errorf("space %s: its genesis has not arrived yet; wait for a peer", s.name)
+	}
+	if r := v.Rights(s.id); r != nil && !r.Root(o.n.id) {
+		grants := r.Grants(o.n.id)
+		grants = grants[:min(len(grants), memo.MaxDeps)]
+		memo.SortDeps(grants)
+		return grants, nil
+	}
+	return []memo.Head{g.Head()}, nil
 }
 
 // attachedAll refuses causes that are not here, as what a peer vouches for is not: a

@@ -46,6 +46,9 @@ var (
 	ErrTooManyTokens = errors.New("session took too many contexts that this node lacks; wait for them one by one, in sessions of their own")
 	// ErrTooManyFetches reports that too many callers wait for roots of peers.
 	ErrTooManyFetches = errors.New("too many roots are being fetched at once; try again when others have come")
+	// ErrNotPermitted reports what only members of a space may do, or only those who
+	// may grant.
+	ErrNotPermitted = errors.New("not permitted")
 	// ErrUnsupported reports what a later version brings.
 	ErrUnsupported = errors.New("not supported by this version")
 	// ErrBadTicket reports a text that is no ticket or was damaged on its way.

@@ -212,7 +212,13 @@ func (f *folder) tell(in gossip.Folded) {
 // stepped has the owner step the protocol on an input of the node's own.
 type stepped struct{ in gossip.Input }
 
-func (c stepped) do(o *owner) { o.step(c.in) }
+func (c stepped) do(o *owner) {
+	if f, ok := c.in.(gossip.Folded); ok && f.Err == nil {
+		f.Reading, f.Peers = o.behind(f.Space, f.Vector)
+		c.in = f
+	}
+	o.step(c.in)
+}
 
 // want has a space folded soon; false when too many wait.
 func (f *folder) want(s *Space) bool {

@@ -257,6 +257,9 @@ func (x *Session) short(ctx context.Context) (causal.Context, error) {
 		}
 	}
 	err := x.gather(ctx)
+	if errors.Is(err, ErrNotPermitted) { // a reader has its root
+		return x.rooted(ctx)
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return causal.Context{Space: x.space.id, Loose: x.causes()}, err

@@ -218,6 +218,20 @@ func TestLiarsAreNotAskedAgain(t *testing.T) {
 	})
 }
 
+// A replica that is told to takes memos alone.
+func TestMemosOnly(t *testing.T) {
+	for _, only := range []bool{false, true} {
+		_, late := latecomer(t, Options{MemosOnly: only})
+		late.node.onOwner(t, func(o *owner) {
+			o.ahead(late.id, PeerID{1}, coldAfter)
+			if fetches := len(o.todo) > 0; fetches == only {
+				t.Errorf("memos only %v, a state is fetched %v", only, fetches)
+			}
+			o.todo = nil
+		})
+	}
+}
+
 // Rows are read as they come: who waits for one gets it, and who does not is told
 // that more is known to exist.
 func TestRowsOfALayerAreWaitedFor(t *testing.T) {

@@ -102,7 +102,7 @@ func checkSpaceName(name string) error {
 // Ticket makes an invitation into s. Only a node with a network can, since a
 // ticket names where its issuer is reached.
 func (n *Node) Ticket(s *Space, o TicketOptions) (Ticket, error) {
-	if o.Expires < 0 || o.Uses < 0 {
+	if o.Expires < 0 || o.Uses < 0 || o.Uses > maxTicketUses {
 		return Ticket{}, fmt.Errorf("%w: a ticket with expiry %v and %d uses", memo.ErrInvalid, o.Expires, o.Uses)
 	}
 	if o.Expires == 0 {
@@ -140,18 +140,41 @@ func (o *owner) issue(s *Space, opts TicketOptions) (Ticket, error) {
 	if net == nil {
 		return Ticket{}, ErrNoNetwork
 	}
-	st := o.state.find(s.id.String())
 	now := o.n.opts.Now()
+	expires := now.Add(opts.Expires).Truncate(time.Second)
+	if err := o.mayIssue(s, opts.Scope); err != nil {
+		return Ticket{}, err
+	}
+	if !expirable(expires) {
+		return Ticket{}, fmt.Errorf("%w: a ticket that expires on %s; pick a date within this century", memo.ErrInvalid, expires.Format(time.DateOnly))
+	}
+	st := o.state.find(s.id.String())
 	st.Tickets = slices.DeleteFunc(st.Tickets, func(t *ticketState) bool { return now.After(t.Expires) })
 	if len(st.Tickets) >= maxTickets {
 		return Ticket{}, fmt.Errorf("%w: %d tickets are open, the limit is %d; let some expire", memo.ErrTooLarge, len(st.Tickets), maxTickets)
 	}
 	t := newTicket(gossip.Secret(st.Secret), Ticket{
-		Space: s.id, Name: s.name, Issuer: o.n.id, Addrs: net.Addrs(),
-		Expires: now.Add(opts.Expires).Truncate(time.Second), Uses: opts.Uses,
+		Space: s.id, Name: s.name, Issuer: o.n.id, Addrs: net.Addrs(), Expires: expires, Uses: opts.Uses, Scope: opts.Scope,
 	})
-	st.Tickets = append(st.Tickets, &ticketState{Nonce: t.Nonce, Expires: t.Expires, Uses: t.Uses})
+	st.Tickets = append(st.Tickets, &ticketState{Nonce: t.Nonce, Expires: t.Expires, Uses: t.Uses, Scope: t.Scope.String()})
 	return t, o.state.save(o.n.dir)
+}
+
+// mayIssue returns an error unless a ticket of that scope into s keeps its promise.
+func (o *owner) mayIssue(s *Space, scope Scope) error {
+	r := o.n.view.Load().store.Rights(s.id)
+	switch {
+	case r == nil && scope != ScopeWrite:
+		return fmt.Errorf("%w: space %q is open, whoever reads it may write: there is no ticket to %s; create a space of members for that",
+			memo.ErrInvalid, s.name, scope)
+	case r == nil || scope == ScopeRead:
+		return nil
+	}
+	if _, may := r.MayGrant(o.n.id); !may {
+		return fmt.Errorf("%w: this node, %s, may not grant in space %q, so its ticket cannot; issue one with scope read, or ask %s for one",
+			ErrNotPermitted, o.n.id, s.name, granters(r))
+	}
+	return nil
 }
 
 // Join enters the space of a ticket: its issuer checks the ticket and hands over
@@ -179,8 +202,8 @@ func (n *Node) Join(ctx context.Context, t Ticket) (*Space, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join: %w", joinFailure(err, t))
 	}
-	var rep joinReply
-	if err := memo.Unmarshal(answer, &rep); err != nil {
+	rep, err := readJoinReply(answer, t)
+	if err != nil {
 		return nil, fmt.Errorf("join: answer of %s: %w", t.Issuer, err)
 	}
 	rep.Peers = append(rep.Peers, joinPeer{ID: t.Issuer, Addrs: t.Addrs})
@@ -189,7 +212,10 @@ func (n *Node) Join(ctx context.Context, t Ticket) (*Space, error) {
 	if err = errors.Join(err, r.err); err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
-	return r.space, r.space.awaitGenesis(ctx)
+	if t.Version == 1 { // it promises no grant
+		t.Scope = ScopeRead
+	}
+	return r.space, r.space.awaitWelcome(ctx, t.Scope)
 }
 
 // joinFailure tells a refusal of the issuer from a peer that cannot be reached.
@@ -208,13 +234,13 @@ type enterSpace struct {
 }
 
 func (c *enterSpace) do(o *owner) {
-	name := c.ticket.Name
+	name := c.Name
 	if checkSpaceName(name) != nil {
 		name = "joined"
 	}
-	s, err := o.adopt(c.ticket.Space, name, c.Secret, c.Peers)
+	s, err := o.adopt(c.Space, name, c.Secret, c.Peers)
 	if err == nil {
-		o.pin(c.ticket.Space, c.ticket.Issuer, c.ticket.Addrs)
+		o.pin(c.Space, c.ticket.Issuer, c.ticket.Addrs)
 	}
 	c.reply <- spaceReply{s, err}
 }
@@ -222,8 +248,8 @@ func (c *enterSpace) do(o *owner) {
 // Answer decides a join request of a peer; it satisfies p2p.Core. The text of
 // the error goes back to the asker.
 func (n *Node) Answer(ctx context.Context, from gossip.Peer, request []byte) ([]byte, error) {
-	var req joinRequest
-	if err := memo.Unmarshal(request, &req); err != nil {
+	req, err := readJoinRequest(request)
+	if err != nil {
 		return nil, fmt.Errorf("request does not decode: %w", err)
 	}
 	c := &answerJoin{from: from, req: req, reply: make(chan answer, 1)}
@@ -241,7 +267,7 @@ type answer struct {
 
 type answerJoin struct {
 	from  PeerID
-	req   joinRequest
+	req   asked
 	reply chan answer
 }
 
@@ -253,50 +279,86 @@ func (c *answerJoin) do(o *owner) {
 // errNotOurTicket is all a stranger learns about a ticket that is not ours.
 var errNotOurTicket = errors.New("it was not issued here or was changed on its way; ask for a new one")
 
-func (o *owner) answerJoin(from PeerID, req joinRequest) ([]byte, error) {
-	w := req.Ticket
-	s := o.state.find(w.Space.String())
-	if s == nil || w.Issuer != o.n.id {
+func (o *owner) answerJoin(from PeerID, req asked) ([]byte, error) {
+	t := req.ticket
+	s, issued := o.state.issued(t)
+	if s == nil || t.Issuer != o.n.id {
 		return nil, errNotOurTicket
 	}
-	t := Ticket{
-		Space: w.Space, Issuer: w.Issuer, Uses: int(w.Uses), Nonce: w.Nonce,
-		Expires: time.Unix(int64(w.Expires), 0),
-	}
-	want := joinProof(ticketKey(gossip.Secret(s.Secret), t), from, o.n.id)
-	if !hmac.Equal(want[:], req.Proof[:]) {
+	t.Space, _ = memo.ParseSpaceID(s.ID) // loadState checked it
+	want := joinProof(t.key(gossip.Secret(s.Secret)), from, o.n.id)
+	if !hmac.Equal(want[:], req.proof[:]) {
 		return nil, errNotOurTicket
 	}
 	if o.n.opts.Now().After(t.Expires) {
 		return nil, ErrTicketExpired
 	}
-	if err := s.use(t.Nonce, from); err != nil {
+	if err := issued.usable(from); err != nil {
 		return nil, err
 	}
-	rep := joinReply{Secret: gossip.Secret(s.Secret), Peers: s.introduce(from)}
-	s.know(from, req.Addrs[:min(len(req.Addrs), maxTicketAddrs)])
+	if err := o.welcome(t, from); err != nil {
+		return nil, err
+	}
+	issued.use(from)
+	rep := joinReply{Space: t.Space, Name: s.Name, Secret: gossip.Secret(s.Secret), Peers: s.introduce(from)}
+	s.know(from, req.addrs[:min(len(req.addrs), maxTicketAddrs)])
 	if err := o.state.save(o.n.dir); err != nil {
 		return nil, errors.New("the issuer cannot record the use of the ticket; try again later")
 	}
-	o.core.Know(o.n.opts.Now(), w.Space, from)
+	o.core.Know(o.n.opts.Now(), t.Space, from)
+	if t.Version == 1 {
+		return memo.Marshal(joinReply1{Secret: rep.Secret, Peers: rep.Peers})
+	}
 	return memo.Marshal(rep)
 }
 
-// use counts one use of a ticket. The same peer may come again: its first answer
-// may have been lost.
-func (s *spaceState) use(nonce uint64, by PeerID) error {
-	for _, t := range s.Tickets {
-		if t.Nonce != nonce {
+// welcome writes the grant that a ticket promises to who joins with it.
+func (o *owner) welcome(t Ticket, joiner PeerID) error {
+	c := &rule{space: o.coldOf(t.Space).space, grant: true, author: joiner, done: make(chan written, 1)}
+	standing := o.n.view.Load().standing(t.Space, joiner)
+	switch {
+	case standing == StandingRevoked:
+		return errors.New("the key of this node was revoked in the space; start with a new directory")
+	case standing == StandingOpen || t.Version == 1 || t.Scope == ScopeRead:
+		return nil
+	case t.Scope == ScopeGrant:
+		c.role = memo.Granter
+	}
+	c.do(o)
+	if r := <-c.done; r.err != nil {
+		return fmt.Errorf("the issuer cannot write the grant: %w", r.err)
+	}
+	return nil
+}
+
+// issued returns the ticket that this node issued, and its space: of version 1 the one
+// that it names.
+func (st *state) issued(t Ticket) (*spaceState, *ticketState) {
+	for _, s := range st.Spaces {
+		if t.Version == 1 && s.ID != t.Space.String() {
 			continue
 		}
-		if slices.Contains(t.UsedBy, by.String()) {
-			return nil
+		for _, k := range s.Tickets {
+			if k.Nonce == t.Nonce {
+				return s, k
+			}
 		}
-		if len(t.UsedBy) >= t.Uses {
-			return fmt.Errorf("it was used %d of %d times; ask for a new one", len(t.UsedBy), t.Uses)
-		}
-		t.UsedBy = append(t.UsedBy, by.String())
-		return nil
 	}
-	return errNotOurTicket
+	return nil, nil
+}
+
+// usable returns an error if a ticket is used up. The same peer may come again: its
+// first answer may have been lost.
+func (t *ticketState) usable(by PeerID) error {
+	if !slices.Contains(t.UsedBy, by.String()) && len(t.UsedBy) >= t.Uses {
+		return fmt.Errorf("it was used %d of %d times; ask for a new one", len(t.UsedBy), t.Uses)
+	}
+	return nil
+}
+
+// use counts one use.
+func (t *ticketState) use(by PeerID) {
+	if !slices.Contains(t.UsedBy, by.String()) {
+		t.UsedBy = append(t.UsedBy, by.String())
+	}
 }

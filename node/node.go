@@ -44,6 +44,7 @@ type Node struct {
 	inputs chan gossip.Input
 	quick  chan gossip.Input // those that take turns with all others, see gossip.Quick
 	calls  chan call
+	gate   gate
 	check  chan struct{} // slots of the signature-checking pool
 	quit   chan struct{} // closed by Close
 	done   chan struct{} // closed when the owner ended
@@ -155,8 +156,8 @@ type Policy struct {
 // CreateSpace makes a space with this node's author as its first. The name is
 // local: others may call the space differently.
 func (n *Node) CreateSpace(name string, p Policy) (*Space, error) {
-	if p.Rights != memo.Open {
-		return nil, fmt.Errorf("create space %q: rights other than open: %w", name, ErrUnsupported)
+	if p.Rights == memo.Members && p.Trust == memo.Adopt {
+		return nil, fmt.Errorf("create space %q: members and trust=adopt in one: a state names no grants; %w", name, ErrUnsupported)
 	}
 	c := &createSpace{name: name, policy: p, reply: make(chan spaceReply, 1)}
 	r, err := await(context.Background(), n, c, c.reply)

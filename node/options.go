@@ -66,6 +66,9 @@ type Options struct {
 	// not heard, and comes by recon and merged roots. 0 bounds it only while more
 	// comes than the node is measured to manage.
 	Budget int
+	// MemosOnly never fetches the state of a peer that is far ahead, beside its memos:
+	// it saves bytes, and the first answers wait for all memos.
+	MemosOnly bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what nobody is waiting to be told; nil discards it.

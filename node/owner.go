@@ -40,6 +40,7 @@ type owner struct {
 
 	doubts   []doubt                    // at most maxDoubts
 	proving  map[accused]time.Time      // when to prove that an author forked
+	revised  []memo.SpaceID             // a revocation attached; who is served is looked at after the step
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
@@ -186,6 +187,7 @@ func (o *owner) register(id memo.SpaceID, s *spaceState) *Space {
 	if net := o.n.net.Load(); net != nil {
 		o.connect(net, id, s)
 	}
+	o.expel(space)
 	return space
 }
 
@@ -270,6 +272,7 @@ func (o *owner) tick() {
 	o.tickBeacons(now)
 	o.tickLags(now)
 	o.drainTodo()
+	o.keepBeyond()
 	if o.n.net.Load() != nil {
 		o.step(gossip.Tick{})
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"time"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
@@ -38,6 +41,9 @@ func (goOnline) do(o *owner) {
 // caller's goroutine, within a pool of slots, and waits while the owner's queue
 // is full: that is the backpressure on peers.
 func (n *Node) Input(ctx context.Context, in gossip.Input) error {
+	if !n.gate.admit(n.opts.Now(), in) {
+		return nil // recon brings it
+	}
 	select {
 	case n.check <- struct{}{}:
 	case <-ctx.Done():
@@ -65,6 +71,24 @@ func (n *Node) Input(ctx context.Context, in gossip.Input) error {
 	case <-n.quit:
 		return ErrClosed
 	}
+}
+
+// gate holds floods off before their signatures are checked.
+type gate struct {
+	mu sync.Mutex
+	gossip.Gate
+}
+
+func (g *gate) admit(now time.Time, in gossip.Input) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.Admit(now, in)
+}
+
+func (g *gate) dropped() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.Dropped
 }
 
 // invalidMessage counts a frame or publication that did not decode or verify.
@@ -113,6 +137,13 @@ func (n *Node) admit(id memo.SpaceID, p PeerID) {
 func (o *owner) step(in gossip.Input) {
 	o.stepOne(in)
 	o.drainTodo()
+	for len(o.revised) > 0 {
+		id := o.revised[0]
+		o.revised = o.revised[1:]
+		if s := o.coldOf(id).space; s != nil {
+			o.expel(s)
+		}
+	}
 }
 
 // drainTodo tells the protocol what the owner has for it.
@@ -138,6 +169,9 @@ func (o *owner) stepOne(in gossip.Input) {
 	}
 	for _, a := range o.eff.Admit {
 		o.admitted(a)
+	}
+	for _, x := range o.eff.Expel {
+		o.n.log.Info("a revoked peer is served no more", "space", x.Space, "peer", x.Peer)
 	}
 	if net := o.n.net.Load(); net != nil {
 		net.Do(&o.eff)
@@ -207,6 +241,9 @@ func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 	}
 	out.Excused = len(o.delayed.runs) > 0 // later runs may wait for one of them
 	out.Orphans = len(res.Orphans) > 0
+	if slices.ContainsFunc(res.Attached, func(p store.Placed) bool { return p.Memo.Kind() == memo.KindRevoke }) {
+		o.revised = append(o.revised, d.Space)
+	}
 	o.dirty = o.dirty || out.Fresh > 0
 	if err := errors.Join(res.Refused...); err != nil {
 		o.counts.refused += int64(len(res.Refused))

@@ -113,12 +113,24 @@ func (s *Space) params(v *view) merge.Params {
 	return p
 }
 
-// awaitGenesis waits until the first memo of a joined space has arrived.
-func (s *Space) awaitGenesis(ctx context.Context) error {
+// awaitWelcome waits until the first memo of a joined space has arrived, and in one of
+// members what the ticket promised.
+func (s *Space) awaitWelcome(ctx context.Context, scope Scope) error {
 	for {
 		v := s.node.view.Load()
 		if _, ok := v.store.Genesis(s.id); ok {
-			return nil
+			switch v.standing(s.id, s.node.id) {
+			case StandingReader:
+				if scope == ScopeRead {
+					return nil
+				}
+			case StandingWriter:
+				if scope != ScopeGrant {
+					return nil
+				}
+			default:
+				return nil
+			}
 		}
 		select {
 		case <-v.changed:

@@ -113,6 +113,7 @@ type ticketState struct {
 	Nonce   uint64    `json:"nonce"`
 	Expires time.Time `json:"expires"`
 	Uses    int       `json:"uses"`
+	Scope   string    `json:"scope,omitempty"`
 	UsedBy  []string  `json:"usedBy,omitempty"`
 }
 
@@ -167,6 +168,13 @@ func (st *state) freeName(name string) string {
 		out = fmt.Sprintf("%s-%d", name, i)
 	}
 	return out
+}
+
+// forget forgets a peer of the space and reports whether it was known.
+func (s *spaceState) forget(p PeerID) bool {
+	was, id := len(s.Peers), p.String()
+	s.Peers = slices.DeleteFunc(s.Peers, func(k *knownPeer) bool { return k.ID == id })
+	return len(s.Peers) < was
 }
 
 // know remembers a peer of the space and, if there are any, its addresses. It

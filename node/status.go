@@ -16,6 +16,9 @@ type SpaceInfo struct {
 	Name    string
 	Authors int
 	Memos   uint64 // attached here
+	Rights  memo.Rights
+	// Standing says what this node may do, one of the names above Member.
+	Standing string
 }
 
 // Status is what a node knows about itself and its peers.
@@ -56,6 +59,7 @@ type SpaceStatus struct {
 	SpaceInfo
 	Chance  float64 // that a memo which is published is heard, 1 if not too many are
 	Members []MemberStatus
+	Writers []Member     // who may write, and who was revoked; nil in an open space
 	Layer   *LayerStatus // nil when no peer's state is shown or fetched
 	// Liars are peers that vouched for a state that was false. Nothing of it was kept.
 	Liars []PeerID
@@ -110,7 +114,10 @@ func (n *Node) Spaces() []SpaceInfo {
 }
 
 func (v *view) info(s *Space) SpaceInfo {
-	i := SpaceInfo{ID: s.id, Name: s.name}
+	i := SpaceInfo{ID: s.id, Name: s.name, Standing: v.standing(s.id, s.node.id)}
+	if v.store.Rights(s.id) != nil {
+		i.Rights = memo.Members
+	}
 	for m := range v.store.All(s.id).All() {
 		i.Authors++
 		i.Memos += m.Seq
@@ -145,6 +152,7 @@ func (c *askStatus) do(o *owner) {
 	}
 	if net := n.net.Load(); net != nil {
 		st.Online, st.Addrs, st.Traffic = true, net.Addrs(), net.Traffic()
+		st.Traffic.Dropped += n.gate.dropped()
 	}
 	for _, info := range n.Spaces() {
 		s := SpaceStatus{SpaceInfo: info, Chance: o.core.Chance(info.ID)}
@@ -152,6 +160,9 @@ func (c *askStatus) do(o *owner) {
 		o.core.Members(info.ID, func(p gossip.Peer, up bool, has memo.Vector) {
 			s.Members = append(s.Members, o.memberStatus(info.ID, p, up, has, mine))
 		})
+		if sp := o.coldOf(info.ID).space; sp != nil {
+			s.Writers = sp.Members()
+		}
 		s.Layer, s.Liars = o.layerStatus(info.ID, mine)
 		s.Forks = forkStatus(n.view.Load().store, info.ID, n.id)
 		if c := o.cold[info.ID]; c != nil {

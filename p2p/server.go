@@ -171,6 +171,9 @@ func (s *Server) Do(e *gossip.Effects) {
 	for _, o := range e.Blame {
 		s.blameFor(o.Peer, o.Err)
 	}
+	for _, o := range e.Expel {
+		s.expel(o.Space, toID(o.Peer))
+	}
 	for _, o := range e.Publish {
 		s.publish(o)
 	}

@@ -202,6 +202,20 @@ func (s *Server) forget(id peer.ID) {
 	}
 }
 
+// expel ends the admission of a peer to a space, and its connections, for streams of
+// the topic stand on them. Where it takes part in other spaces it comes back.
+func (s *Server) expel(space memo.SpaceID, id peer.ID) {
+	if t := s.topics.get(space); t != nil {
+		t.view.forget(id)
+		t.roots.pacer.forget(id)
+	}
+	s.tasks.spawn(func() {
+		if err := s.host.Network().ClosePeer(id); err != nil {
+			s.log.Debug("closing the connections of an expelled peer", "peer", id, "err", err)
+		}
+	})
+}
+
 func (t *topics) all() []*topic {
 	t.mu.Lock()
 	defer t.mu.Unlock()

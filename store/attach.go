@@ -60,7 +60,7 @@ func (s *Store) attachAll(runs []*memo.Run, res *Result) error {
 		}
 		r := runs[0]
 		runs = runs[1:]
-		v, miss, reason := s.judge(r)
+		v, miss, reason := s.decide(r)
 		switch {
 		case v == attachable:
 			if err := s.attach(r, res); err != nil {
@@ -95,10 +95,10 @@ func (s *Store) attachWoken(res *Result) error {
 		if !s.pending.has(w) {
 			continue // evicted meanwhile
 		}
-		v, miss, reason := s.judge(w.run)
+		v, miss, reason := s.decide(w.run)
 		switch v {
-		case waiting, held:
-			s.pending.file(w, causeOf(w.run, v, miss))
+		case waiting, held, parked:
+			s.file(w, v, miss)
 			continue
 		case attachable:
 			if err := s.attach(w.run, res); err != nil {
@@ -147,11 +147,23 @@ func (s *Store) hold(r *memo.Run, v verdict, miss memo.Head, res *Result) error 
 		res.Held++
 	}
 	w := &waiter{number: s.pending.next, run: r, size: len(data)}
+	if s.spaces[r.Space].stranger(r) && s.pending.crowded(r.Author()) {
+		res.Evicted++
+		return nil
+	}
 	s.set(pendingKey(w.number), data)
 	s.pending.add(w)
-	s.pending.file(w, causeOf(r, v, miss))
+	s.file(w, v, miss)
 	res.Evicted += s.evict()
 	return nil
+}
+
+// file puts w under what it waits for.
+func (s *Store) file(w *waiter, v verdict, miss memo.Head) {
+	s.pending.file(w, causeOf(w.run, v, miss), s.spaces[w.run.Space].stranger(w.run))
+	if v == waiting {
+		s.lift(w.run)
+	}
 }
 
 // evict drops the oldest pending runs until the rest is within bounds.
@@ -170,8 +182,11 @@ func (s *Store) forget(w *waiter) {
 }
 
 func causeOf(r *memo.Run, v verdict, miss memo.Head) cause {
-	if v == held {
+	switch v {
+	case held:
 		return cause{}
+	case parked:
+		return cause{space: r.Space, author: r.Author()}
 	}
 	return cause{r.Space, miss.Author, miss.Seq}
 }

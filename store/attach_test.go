@@ -234,13 +234,3 @@ func TestUnknownKindsAreHeld(t *testing.T) {
 		}
 	})
 }
-
-func TestMembersSpaceHoldsStrangers(t *testing.T) {
-	w := newWorldOf(t, 2, memo.Members)
-	w.run(0, 1)
-	w.run(1, 1)
-	s := fresh(t, w, Options{KV: NewMemoryKV()})
-	if res := attach(t, s, w.runs...); res.Held != 1 || len(res.Runs) != 2 {
-		t.Fatalf("held %d, attached %d", res.Held, len(res.Runs))
-	}
-}

@@ -51,8 +51,28 @@
 // branches. The vector has the greatest head by (seq, digest); View.Forks tells who
 // forked, View.Evidence proves it, and a memo that does (kind 6) marks the author in
 // the vectors. An own chain that forked is not written on: ErrOwnFork. In a
-// space of members, first memos of authors other than the genesis's are held:
-// this version cannot judge grants.
+// space of members what a run may do depends on its author, see below.
+//
+// # Who may write
+//
+// In a space of members (rights.go, govern.go) an author's first memo names a grant
+// to it that goes back to a root key, else it is refused. Whether it does is a function
+// of that memo's past, so all replicas agree; a grant by one without the right is kept
+// and has no effect. An author's level is one more than that of the nearest who granted
+// it what its first memo names; a root key's is 0. One is made a granter later by
+// naming the grant that says so.
+//
+// A revocation counts if its author is a root key, or granted whom it revokes and is of
+// a lower level: so nobody is revoked by whom it may revoke, and no order of arrival
+// matters. Runs that reach beyond the last good memo are parked, until a run of
+// somebody who is not revoked, or is beneath one who is not, waits for them: then they
+// attach as its causes. A first memo lifts nothing, for its author's standing is not
+// known before all its causes are here. What attached before the revocation came
+// stays: View.Beyond names it, and a memo of the replica that depends on it makes
+// everybody attach it. The log is trusted for this: what is in it was attached.
+//
+// Strangers, whose runs will not attach as things are, have a share of the pending set
+// and no more.
 //
 // # State in place of memos
 //

@@ -13,6 +13,9 @@ var (
 	ErrOwnFork = errors.New("another replica writes with this author's key, as after copying a data directory: " +
 		"the chain has two branches, and to go on with it would make more. All data is kept. " +
 		"Start with a new directory and a new author key, and join the space from there")
+	// ErrNotPermitted reports a memo whose author may not write into its space: nobody
+	// entitled to it granted it that, or somebody revoked it.
+	ErrNotPermitted = errors.New("the space is written by its members, and the author is none")
 	// ErrNoBody reports a memo that is covered and not held: the state that has it
 	// was adopted on a peer's word, or a checkpoint took its place. View.Vouched tells
 	// which.

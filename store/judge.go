@@ -15,13 +15,15 @@ const (
 	waiting            // for a cause
 	held               // until a version that understands it opens the store
 	beyond             // never here: its author has too many branches
+	parked             // beyond a revocation, see govern.go
 	refused            // never
 	failed             // the index could not be read
 )
 
 // judge decides what to do with r. With waiting comes the missing cause, whose
 // ID is known in any case; with refused and failed comes the reason. It reads what
-// attached before and the run alone, so replaying the log judges as attaching did.
+// attached before, the run and its past, so replaying the log judges as attaching did;
+// revocations are not asked, see decide.
 func (s *Store) judge(r *memo.Run) (verdict, memo.Head, error) {
 	sp := s.spaces[r.Space]
 	if sp == nil {
@@ -50,7 +52,10 @@ func (s *Store) judge(r *memo.Run) (verdict, memo.Head, error) {
 			return waiting, miss, nil
 		}
 	}
-	return sp.admits(first)
+	if err := sp.admits(first); err != nil {
+		return refused, memo.Head{}, err
+	}
+	return attachable, memo.Head{}, nil
 }
 
 // missing returns a dep of m that is not covered.
@@ -61,23 +66,4 @@ func (sp *space) missing(m *memo.Memo) (memo.Head, bool) {
 		}
 	}
 	return memo.Head{}, false
-}
-
-// admits decides whether m, whose causes are all attached, may begin a chain.
-// That its causes are attached means that the genesis is, if m is not it.
-func (sp *space) admits(m *memo.Memo) (verdict, memo.Head, error) {
-	if m.Seq != 1 || m.Kind() == memo.KindGenesis {
-		return attachable, memo.Head{}, nil
-	}
-	rules, ok := sp.genesis.Body.(*memo.Genesis)
-	if !ok || rules.Rights != memo.Open {
-		return held, memo.Head{}, nil
-	}
-	for _, d := range m.Deps {
-		if d.ID == memo.ID(sp.id) {
-			return attachable, memo.Head{}, nil
-		}
-	}
-	return refused, memo.Head{}, fmt.Errorf("%w: %s: an author's first memo in an open space depends on the genesis",
-		memo.ErrInvalid, m.Head())
 }

@@ -22,10 +22,15 @@ import (
 //	n space author seq digest    as m, of a memo that came to a taken place: another branch
 //	d space author               that this author forked: lowest such seq u, record that showed
 //	                             it u, record of the last run of a branch u, how many u, bytes u
-//	x space author time digest   seq u, segment u, offset u: a run of a forked author, by its head
+//	o space author time digest   seq u, segment u, offset u: a run of a forked author, by its head
 //	y space digest               author, seq u, first seq u, segment u, offset u: the same run
 //	e space author prover        seq u, time u, digest: the prover's first proof that author forked
 //	a space author seq           adopted head: LSN u, time u, digest, who vouches, seal
+//	h space author               standing: level u, role u
+//	l space author digest        grant to the author with an effect: level u, role u, by
+//	                             whom, its seq u
+//	x space author author        revocation of the first by the second: level u, last good
+//	                             seq u, digest
 //	f                            the floor: LSN u, segment u, offset u
 //	p number                     encoded run that waits, numbered in order of arrival
 //	i space author               the author's latest ping, encoded
@@ -42,26 +47,29 @@ import (
 // SHA-256 of space, topic, 0 and row: rows may share them, readers look into the
 // memo. Its LSN has 8 bytes, big endian; its index in the run has one.
 const (
-	stateKey      = "s"
-	prefixGenesis = 'g'
-	prefixVector  = 'v'
-	prefixOpen    = 'u'
-	prefixMemo    = 'm'
-	prefixRun     = 'r'
-	prefixBranch  = 'n'
-	prefixFork    = 'd'
-	prefixForkRun = 'x'
-	prefixRunID   = 'y'
-	prefixProof   = 'e'
-	prefixAdopted = 'a'
-	floorKey      = "f"
-	prefixPending = 'p'
-	prefixPing    = 'i'
-	prefixTouched = 't'
-	prefixBlock   = 'b'
-	prefixStamp   = 'w'
-	stampKey      = "W"
-	prefixPin     = 'k'
+	stateKey       = "s"
+	prefixGenesis  = 'g'
+	prefixVector   = 'v'
+	prefixOpen     = 'u'
+	prefixMemo     = 'm'
+	prefixRun      = 'r'
+	prefixBranch   = 'n'
+	prefixFork     = 'd'
+	prefixForkRun  = 'o'
+	prefixRunID    = 'y'
+	prefixProof    = 'e'
+	prefixAdopted  = 'a'
+	prefixStanding = 'h'
+	prefixGrant    = 'l'
+	prefixStop     = 'x'
+	floorKey       = "f"
+	prefixPending  = 'p'
+	prefixPing     = 'i'
+	prefixTouched  = 't'
+	prefixBlock    = 'b'
+	prefixStamp    = 'w'
+	stampKey       = "W"
+	prefixPin      = 'k'
 )
 
 // indexVersion is raised whenever the table above changes: an index of another

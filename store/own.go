@@ -147,14 +147,10 @@ func (sp *space) extends(head memo.Head, m *memo.Memo) error {
 	if err := m.Known(); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotAttachable, err)
 	}
-	switch v, _, reason := sp.admits(m); v {
-	case refused:
-		return fmt.Errorf("%w: %w", ErrNotAttachable, reason)
-	case held:
-		return fmt.Errorf("%w: %s: this version cannot check the rights of a members space", ErrNotAttachable, m.Head())
-	default:
-		return nil
+	if err := errors.Join(sp.admits(m), sp.mayAppend(m)); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotAttachable, err)
 	}
+	return nil
 }
 
 // ownSeal is the data of a KindOwnSeal record.

@@ -10,7 +10,8 @@ import (
 )
 
 // cause names a memo that something waits for. With seq 0 it is that the space
-// is added. The zero cause never comes: for it wait runs of a newer version.
+// is added, or that somebody who is not revoked builds on the author's memos. The zero
+// cause never comes: for it wait runs of a newer version.
 type cause struct {
 	space  memo.SpaceID
 	author memo.Author
@@ -19,11 +20,20 @@ type cause struct {
 
 // waiter is a run in the pending set.
 type waiter struct {
-	number uint64 // order of arrival
-	run    *memo.Run
-	size   int // bytes, encoded
-	cause  cause
+	number   uint64 // order of arrival
+	run      *memo.Run
+	size     int // bytes, encoded
+	cause    cause
+	stranger bool // nobody granted its author anything yet, or somebody revoked it
 }
+
+// What strangers have of the pending set: all of them a quarter, one of them one part
+// in 64 of the runs. Whoever knows a space can send runs that will never attach, under
+// as many names as it likes; those of members do not make room for them.
+const (
+	strangersShare = 4
+	strangerShare  = 64
+)
 
 // pending is the bounded set of runs that cannot be attached yet, each filed
 // under one cause it lacks. A run that lacks several is filed again when one of
@@ -36,12 +46,16 @@ type pending struct {
 	byCause  map[cause][]*waiter
 	next     uint64 // number of the next waiter
 	bytes    int
+
+	strangers     btree.Map[uint64, *waiter]
+	strangerBytes int
+	byStranger    map[memo.Author]int // their runs
 }
 
 func newPending(maxRuns, maxBytes int) *pending {
 	return &pending{
 		maxRuns: maxRuns, maxBytes: maxBytes, next: 1,
-		byHead: map[memo.ID]*waiter{}, byCause: map[cause][]*waiter{},
+		byHead: map[memo.ID]*waiter{}, byCause: map[cause][]*waiter{}, byStranger: map[memo.Author]int{},
 	}
 }
 
@@ -65,9 +79,34 @@ func (p *pending) add(w *waiter) {
 }
 
 // file files w, which is filed nowhere, under c.
-func (p *pending) file(w *waiter, c cause) {
+func (p *pending) file(w *waiter, c cause, stranger bool) {
 	w.cause = c
 	p.byCause[c] = append(p.byCause[c], w)
+	p.estrange(w, stranger)
+}
+
+// estrange counts w among the strangers' runs, or no longer.
+func (p *pending) estrange(w *waiter, stranger bool) {
+	if w.stranger == stranger {
+		return
+	}
+	author := w.run.Author()
+	if w.stranger = stranger; stranger {
+		p.strangers.Set(w.number, w)
+		p.strangerBytes += w.size
+		p.byStranger[author]++
+		return
+	}
+	p.strangers.Delete(w.number)
+	p.strangerBytes -= w.size
+	if p.byStranger[author]--; p.byStranger[author] == 0 {
+		delete(p.byStranger, author)
+	}
+}
+
+// crowded reports whether a stranger has its share.
+func (p *pending) crowded(author memo.Author) bool {
+	return p.byStranger[author] >= max(p.maxRuns/strangerShare, 1)
 }
 
 // wake returns those that wait for c. They stay in the set, filed nowhere, until
@@ -96,8 +135,30 @@ func (p *pending) wakeCovered(space memo.SpaceID, cut memo.Vector) (ws []*waiter
 	return ws
 }
 
-// excess returns the oldest waiter while the set is over its bounds, else nil.
+// wakeSpace is wake for everything that waits in a space, but for newer versions.
+func (p *pending) wakeSpace(space memo.SpaceID) (ws []*waiter) {
+	var found []cause
+	for c := range p.byCause {
+		if c.space == space && c.author != (memo.Author{}) {
+			found = append(found, c)
+		}
+	}
+	slices.SortFunc(found, func(a, b cause) int {
+		return cmp.Or(a.author.Compare(b.author), cmp.Compare(a.seq, b.seq))
+	})
+	for _, c := range found {
+		ws = append(ws, p.wake(c)...)
+	}
+	return ws
+}
+
+// excess returns the oldest waiter while the set is over its bounds, else nil: of
+// strangers, while those have more than their share.
 func (p *pending) excess() *waiter {
+	if p.strangers.Len() > p.maxRuns/strangersShare || p.strangerBytes > p.maxBytes/strangersShare {
+		_, w, _ := p.strangers.Min()
+		return w
+	}
 	if p.len() <= p.maxRuns && p.bytes <= p.maxBytes {
 		return nil
 	}
@@ -112,6 +173,7 @@ func (p *pending) remove(w *waiter) {
 	}
 	delete(p.byHead, w.run.Head().ID)
 	p.bytes -= w.size
+	p.estrange(w, false)
 	ws := p.byCause[w.cause]
 	for i := range ws {
 		if ws[i] == w {

@@ -140,7 +140,12 @@ func (s *Store) loadSpaces() error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", errIndex, err)
 		}
-		if sp.genesis, _, err = s.load(entry); err != nil {
+		genesis, _, err := s.load(entry)
+		if err != nil {
+			return err
+		}
+		sp.begins(genesis)
+		if err := s.loadRights(sp); err != nil {
 			return err
 		}
 		for it, err := range scan(s.kv, spaceKey(prefixVector, id)) {
@@ -298,7 +303,7 @@ func (s *Store) loadPending() error {
 		w := &waiter{number: binary.BigEndian.Uint64(it.Key[1:]), run: r, size: len(it.Value)}
 		s.pending.add(w)
 		if s.spaces[r.Space] == nil {
-			s.pending.file(w, cause{space: r.Space})
+			s.pending.file(w, cause{space: r.Space}, false)
 		} else {
 			s.woken = append(s.woken, w)
 		}

@@ -18,7 +18,10 @@ type space struct {
 	tails   map[memo.Author]*tail    // own memos that wait for a seal
 	forks   map[memo.Author]Fork     // of whom two branches are held; replaced, never changed
 	proofs  map[accusation]memo.Mark // the first of each prover; replaced, never changed
+	rights  *Rights                  // of a space of members; nil of an open one, and before the genesis
+	lifted  map[memo.Author]uint64   // of revoked authors: memos up to here are beneath one that stands
 	changed bool                     // since the last freeze
+	ruled   bool                     // rights changed since the last freeze
 	moved   bool                     // sealed changed since the last freeze
 }
 
@@ -48,17 +51,22 @@ func (s *Store) space(id memo.SpaceID) *space {
 func (s *Store) tookRun(r *memo.Run, bytes int, at walfs.Placed) error {
 	sp, head := s.space(r.Space), r.Head()
 	branch := !sp.follows(r.Memos[0])
+	var fresh []*memo.Memo
 	for i, m := range r.Memos {
-		fresh, err := s.settle(sp, m, place{at.Pos, uint64(i), m.ID()}, at)
+		news, err := s.settle(sp, m, place{at.Pos, uint64(i), m.ID()}, at)
 		if err != nil {
 			return s.breakDown(err)
 		}
-		if fresh { // else given back: its place stays where the log has it first
+		if news { // else given back: its place stays where the log has it first
 			s.touched(m, i, at)
 			s.pinged(m)
+			fresh = append(fresh, m)
 		}
 	}
 	s.tookGenesis(sp, r.Memos[0])
+	for _, m := range fresh {
+		s.govern(sp, m)
+	}
 	if t := sp.tails[head.Author]; t != nil {
 		s.dropTail(sp, t, r) // own memos whose seal was lost here came back sealed
 	}
@@ -75,6 +83,7 @@ func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 	s.touched(m, 0, at)
 	s.pinged(m)
 	s.tookGenesis(sp, m)
+	s.govern(sp, m)
 	t := sp.tails[m.Author]
 	if t == nil {
 		t = &tail{}
@@ -96,8 +105,16 @@ func (s *Store) tookSeal(sp *space, author memo.Author, at walfs.Placed) error {
 
 func (s *Store) tookGenesis(sp *space, m *memo.Memo) {
 	if m.Kind() == memo.KindGenesis {
-		sp.genesis = m
+		sp.begins(m)
 		s.set(spaceKey(prefixGenesis, sp.id), m.Author[:])
+	}
+}
+
+// begins takes the rules of the space from its genesis.
+func (sp *space) begins(genesis *memo.Memo) {
+	sp.genesis = genesis
+	if rules, ok := genesis.Body.(*memo.Genesis); ok && rules.Rights == memo.Members && sp.rights == nil {
+		sp.rights, sp.lifted, sp.ruled = newRights(genesis, rules), map[memo.Author]uint64{}, true
 	}
 }
 

@@ -30,6 +30,7 @@ type spaceView struct {
 	sealed, all memo.Vector
 	forks       map[memo.Author]Fork
 	proofs      map[accusation]memo.Mark
+	rights      *Rights                 // does not change
 	root        func() (memo.ID, error) // computed once, on demand
 	tree        func() (merge.BlockGetter, error)
 }
@@ -49,7 +50,12 @@ func (sp *space) freeze(old *spaceView) *spaceView {
 			return blocks, err
 		})
 	}
-	sp.changed, sp.moved = false, false
+	if sp.ruled || old == nil {
+		v.rights = sp.rights.clone()
+	} else {
+		v.rights = old.rights
+	}
+	sp.changed, sp.moved, sp.ruled = false, false, false
 	return v
 }
 

@@ -36,6 +36,7 @@ type world struct {
 	runs   []*memo.Run  // in the order they were made, a causal one
 	rights memo.Rights
 	trust  memo.Trust
+	roots  []int // authors whose keys the genesis lists
 }
 
 func newWorld(t tester, authors int) *world { return newWorldOf(t, authors, memo.Open) }
@@ -55,8 +56,12 @@ func begin(w *world) *world {
 		seed := memo.Sum([]byte{byte(i)})
 		w.keys = append(w.keys, ed25519.NewKeyFromSeed(seed[:]))
 	}
+	var roots []memo.Author
+	for _, i := range w.roots {
+		roots = append(roots, w.author(i))
+	}
 	g := w.memo(memo.Memo{Author: w.author(0), Seq: 1, Time: memo.Next(1), Body: &memo.Genesis{
-		Name: "test", Rights: w.rights, Trust: w.trust, W: memo.DefaultW, M: memo.DefaultM, D: memo.DefaultD, Rho: memo.DefaultRho,
+		Name: "test", RootKeys: roots, Rights: w.rights, Trust: w.trust, W: memo.DefaultW, M: memo.DefaultM, D: memo.DefaultD, Rho: memo.DefaultRho,
 	}})
 	w.space, w.heads[0] = g.SpaceID(), g
 	w.runs = append(w.runs, w.seal(0, g))

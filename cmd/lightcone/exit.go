@@ -34,6 +34,7 @@ var codes = map[string]int{
 	api.Closed:        exitNoNode,
 	api.TicketExpired: exitNotPermitted,
 	api.TicketRefused: exitNotPermitted,
+	api.NotPermitted:  exitNotPermitted,
 	api.Unauthorized:  exitNotPermitted,
 	api.Forbidden:     exitNotPermitted,
 	api.Unknown:       exitUnknown,

@@ -13,23 +13,42 @@ import (
 )
 
 func (a *app) newInitCommand() *cobra.Command {
-	var trust string
+	var trust, rights string
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Create the directory, the key and a space",
 		Long: "Create the node's directory, its key and the space that --space names. What exists stays as it is.\n" +
 			"With --trust adopt the members of the space take each other's word for what memos say whose bodies they do not\n" +
-			"hold, so that `lightcone compact` may delete them. That is fixed for good.",
+			"hold, so that `lightcone compact` may delete them. With --rights members only who was granted it writes into the\n" +
+			"space, see `lightcone ticket --scope` and `lightcone grant`. Both are fixed for good.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if trust != "verify" && trust != api.TrustAdopt {
-				return usagef("--trust %s; it is verify or adopt", trust)
+			policy, err := policyOf(a.space, trust, rights)
+			if err != nil {
+				return err
 			}
-			return a.init(cmd.Context(), trust)
+			return a.init(cmd.Context(), policy)
 		},
 	}
-	cmd.Flags().StringVar(&trust, "trust", "verify", "verify or adopt")
+	policyFlags(cmd, &trust, &rights)
 	return cmd
+}
+
+// policyFlags are those of commands that make a space.
+func policyFlags(cmd *cobra.Command, trust, rights *string) {
+	cmd.Flags().StringVar(trust, "trust", "verify", "verify or adopt")
+	cmd.Flags().StringVar(rights, "rights", "open", "open or members")
+}
+
+// policyOf reads them.
+func policyOf(name, trust, rights string) (api.NewSpace, error) {
+	switch {
+	case trust != "verify" && trust != api.TrustAdopt:
+		return api.NewSpace{}, usagef("--trust %s; it is verify or adopt", trust)
+	case rights != "open" && rights != api.RightsMembers:
+		return api.NewSpace{}, usagef("--rights %s; it is open or members", rights)
+	}
+	return api.NewSpace{Name: name, Trust: trust, Rights: rights}, nil
 }
 
 // made is what init prints.
@@ -40,7 +59,7 @@ type made struct {
 	Created bool      `json:"created"` // false: the space was there
 }
 
-func (a *app) init(ctx context.Context, trust string) (err error) {
+func (a *app) init(ctx context.Context, policy api.NewSpace) (err error) {
 	if err := os.MkdirAll(a.dir, 0o700); err != nil {
 		return fmt.Errorf("create %s: %w; name another --dir", a.dir, err)
 	}
@@ -50,7 +69,7 @@ func (a *app) init(ctx context.Context, trust string) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	out := made{Dir: a.dir, Created: true}
-	out.Space, err = l.CreateSpace(ctx, api.NewSpace{Name: a.space, Trust: trust})
+	out.Space, err = l.CreateSpace(ctx, policy)
 	if isProblem(err, api.SpaceExists) {
 		out.Created = false
 		out.Space, err = findSpace(ctx, l.Client, a.space)

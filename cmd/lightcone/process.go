@@ -169,7 +169,7 @@ func untilUnheard(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // enter lets the node join the space that another one shares, with a ticket.
 func (n *process) enter(ctx context.Context, issuer *process) (ticket string, err error) {
-	t, err := issuer.Ticket(ctx, issuer.space, 0, 0)
+	t, err := issuer.Ticket(ctx, issuer.space, api.NewTicket{})
 	if err != nil {
 		return "", err
 	}

@@ -39,6 +39,7 @@ func (a *app) newRootCommand() *cobra.Command {
 	root.AddCommand(
 		a.newDemoCommand(), a.newInitCommand(), a.newUpCommand(), a.newStatusCommand(),
 		a.newPeersCommand(), a.newTicketCommand(), a.newJoinCommand(), a.newCompactCommand(),
+		a.newSpaceCommand(), a.newGrantCommand(), a.newRevokeCommand(),
 		a.newPutCommand(), a.newIncrCommand(), a.newSetCommand(), a.newGetCommand(), a.newDelCommand(), a.newScanCommand(), a.newWatchCommand(),
 		a.newHistoryCommand(), a.newWhyCommand(), a.newBeaconsCommand(),
 		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(), a.newWalCommand(), a.newSwarmCommand(),

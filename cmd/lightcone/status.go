@@ -128,6 +128,9 @@ func statusText(w io.Writer, st api.Status) error {
 	for _, s := range st.Spaces {
 		t.add("space", fmt.Sprintf("%s  %s", s.Name, s.ID))
 		t.add("", fmt.Sprintf("%s memos of %d author(s)", comma(int64(s.Memos)), s.Authors)+chanceText(s.Chance))
+		if s.Rights == api.RightsMembers {
+			t.add("", fmt.Sprintf("written by its members, %d; this node: %s", len(s.Writers), s.Standing))
+		}
 		for _, m := range s.Members {
 			t.add("", memberText(m))
 		}
@@ -167,7 +170,7 @@ func forkText(f api.ForkStatus) string {
 // bounds it.
 func hearingText(st api.Status) string {
 	h := st.Hearing
-	if h.Budget+h.PassedBy+st.Roots.PassedBy == 0 {
+	if h.Budget+h.PassedBy+h.Roots == 0 {
 		return ""
 	}
 	bound := "no bound now"
@@ -179,7 +182,7 @@ func hearingText(st api.Status) string {
 		text += fmt.Sprintf(" (%s more than can be attached, %s over the second's budget, %s behind a gap)",
 			comma(int64(h.Coin)), comma(int64(h.Over)), comma(int64(h.Gap)))
 	}
-	return text + fmt.Sprintf("; %s states merged, %s roots passed by; %s", comma(st.Adopted), comma(int64(st.Roots.PassedBy)), bound)
+	return text + fmt.Sprintf("; %s states merged, %s roots passed by; %s", comma(st.Adopted), comma(int64(h.Roots)), bound)
 }
 
 // chanceText says how much of a space is heard, where not all is.

@@ -144,11 +144,7 @@ func (c *Client) RootContext(ctx context.Context, space string) (k Context, err 
 }
 
 // Ticket makes an invitation into the space.
-func (c *Client) Ticket(ctx context.Context, space string, expires time.Duration, uses int) (t Ticket, err error) {
-	ask := NewTicket{Uses: uses}
-	if expires != 0 {
-		ask.Expires = expires.String()
-	}
+func (c *Client) Ticket(ctx context.Context, space string, ask NewTicket) (t Ticket, err error) {
 	return t, c.call(ctx, http.MethodPost, spacePath(space, "tickets"), nil, ask, &t)
 }
 

@@ -42,6 +42,7 @@ const (
 	Gap                = "gap"                 // what follows the cursor was pruned
 	Unauthorized       = "unauthorized"        // the token
 	Forbidden          = "forbidden"           // the Host or the origin
+	NotPermitted       = "not-permitted"       // only members of the space may, or only those who may grant
 	Unknown            = "unknown"             // a write that may or may not be recorded
 	Internal           = "internal"            //
 )
@@ -135,6 +136,7 @@ var kinds = []struct {
 	{node.ErrNoSpace, NoSpace, http.StatusNotFound, ""},
 	{node.ErrSpaceExists, SpaceExists, http.StatusConflict, ""},
 	{node.ErrBadTicket, BadTicket, http.StatusUnprocessableEntity, ""},
+	{node.ErrNotPermitted, NotPermitted, http.StatusForbidden, ""},
 	{node.ErrTicketExpired, TicketExpired, http.StatusForbidden, ""},
 	{node.ErrTicketRefused, TicketRefused, http.StatusForbidden, ""},
 	{node.ErrNoRoute, Unreachable, http.StatusServiceUnavailable, ""},

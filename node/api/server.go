@@ -65,6 +65,7 @@ func handler(closing context.Context, n *node.Node, o Options) (http.Handler, er
 	s := &service{node: n, opts: o, closing: closing}
 	s.registerStatus(api)
 	s.registerSpaces(api)
+	s.registerRights(api)
 	s.registerUpdate(api)
 	s.registerReads(api)
 	s.registerVector(api)

@@ -13,16 +13,19 @@ import (
 
 // Space is a line about a space.
 type Space struct {
-	ID      string `json:"id" doc:"CID of the genesis, the same on every peer"`
-	Name    string `json:"name" doc:"What this node calls the space"`
-	Authors int    `json:"authors"`
-	Memos   uint64 `json:"memos" doc:"Attached here"`
+	ID       string `json:"id" doc:"CID of the genesis, the same on every peer"`
+	Name     string `json:"name" doc:"What this node calls the space"`
+	Rights   string `json:"rights" doc:"open: whoever takes part writes; members: who was granted it"`
+	Standing string `json:"standing" doc:"What this node may do: open, reader, writer, granter, root, revoked"`
+	Authors  int    `json:"authors"`
+	Memos    uint64 `json:"memos" doc:"Attached here"`
 }
 
 // NewSpace asks for a new space.
 type NewSpace struct {
-	Name  string `json:"name" minLength:"1" maxLength:"64" doc:"1 to 64 bytes, unique on this node"`
-	Trust string `json:"trust,omitempty" enum:"verify,adopt" doc:"verify: only memos change what is here (default); adopt: the state that a member signs is joined in place of memos that do not come, and compact deletes their bodies. For good"`
+	Name   string `json:"name" minLength:"1" maxLength:"64" doc:"1 to 64 bytes, unique on this node"`
+	Rights string `json:"rights,omitempty" enum:"open,members" doc:"open: whoever takes part writes (default); members: only who was granted it. For good"`
+	Trust  string `json:"trust,omitempty" enum:"verify,adopt" doc:"verify: only memos change what is here (default); adopt: the state that a member signs is joined in place of memos that do not come, and compact deletes their bodies. For good"`
 }
 
 // What a space trusts, other than by default.
@@ -38,11 +41,14 @@ type Compacted struct {
 type NewTicket struct {
 	Expires string `json:"expires,omitempty" doc:"How long it is good for, as 24h or 30m" example:"24h"`
 	Uses    int    `json:"uses,omitempty" minimum:"0" doc:"How many peers may use it"`
+	Scope   string `json:"scope,omitempty" enum:"read,write,grant" doc:"What who joins with it may do in a space of members; in an open one, write alone"`
 }
 
 // Ticket invites a peer into a space. Its text is a secret.
 type Ticket struct {
 	Ticket  string    `json:"ticket" doc:"The ticket as one word"`
+	Link    string    `json:"link" doc:"The same as a link, at most 180 characters"`
+	Scope   string    `json:"scope" doc:"What who joins with it may do"`
 	Space   string    `json:"space"`
 	Name    string    `json:"name"`
 	Expires time.Time `json:"expires"`
@@ -80,6 +86,9 @@ func (s *service) createSpace(_ context.Context, in *struct{ Body NewSpace }) (*
 	if in.Body.Trust == TrustAdopt {
 		policy.Trust = memo.Adopt
 	}
+	if in.Body.Rights == RightsMembers {
+		policy.Rights = memo.Members
+	}
 	sp, err := s.node.CreateSpace(in.Body.Name, policy)
 	if err != nil {
 		return nil, ProblemOf(err)
@@ -104,7 +113,11 @@ func (s *service) spaces(context.Context, *none) (*reply[[]Space], error) {
 }
 
 func spaceOf(info node.SpaceInfo) Space {
-	return Space{ID: info.ID.String(), Name: info.Name, Authors: info.Authors, Memos: info.Memos}
+	out := Space{ID: info.ID.String(), Name: info.Name, Rights: "open", Standing: info.Standing, Authors: info.Authors, Memos: info.Memos}
+	if info.Rights == memo.Members {
+		out.Rights = RightsMembers
+	}
+	return out
 }
 
 // describe returns the line about one space.
@@ -130,12 +143,15 @@ func (s *service) ticket(_ context.Context, in *struct {
 	if opts.Expires, err = duration(in.Body.Expires); err != nil {
 		return nil, ProblemOf(err)
 	}
+	if opts.Scope, err = node.ParseScope(in.Body.Scope); err != nil {
+		return nil, ProblemOf(err)
+	}
 	t, err := s.node.Ticket(sp, opts)
 	if err != nil {
 		return nil, ProblemOf(err)
 	}
 	return &reply[Ticket]{Ticket{
-		Ticket: t.String(), Space: t.Space.String(), Name: t.Name, Expires: t.Expires, Uses: t.Uses, Addrs: orEmpty(t.Addrs),
+		Ticket: t.String(), Link: t.Link(), Scope: t.Scope.String(), Space: t.Space.String(), Name: t.Name, Expires: t.Expires, Uses: t.Uses, Addrs: orEmpty(t.Addrs),
 	}}, nil
 }
 

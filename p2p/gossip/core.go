@@ -109,11 +109,15 @@ type space struct {
 	secret  Secret
 	members map[Peer]*member
 	order   []Peer // keys of members, ascending
-	nextAE  time.Time
-	roots   roots
+	// expelled are peers that know the secret and are served nothing; as many as were
+	// revoked.
+	expelled map[Peer]bool
+	nextAE   time.Time
+	roots    roots
 
 	looked, opened int // choices of whom to turn to: by the timer, of those that are due
 
+	meter    meter
 	suspects []suspect // ascending by author
 	hearing  hearing
 }
@@ -171,7 +175,7 @@ func compareSpaces(a, b memo.SpaceID) int { return memo.ID(a).Compare(memo.ID(b)
 // starts when it is connected.
 func (c *Core) Know(now time.Time, id memo.SpaceID, p Peer) {
 	s := c.spaces[id]
-	if s == nil || p == c.cfg.Self || s.members[p] != nil || len(s.members) >= maxMembers {
+	if s == nil || p == c.cfg.Self || s.members[p] != nil || s.expelled[p] || len(s.members) >= maxMembers {
 		return
 	}
 	m := &member{pinned: len(s.order) < maxPinned}
@@ -228,6 +232,8 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.want(now, in)
 	case Load:
 		c.load(in)
+	case Expel:
+		c.expel(now, in, e)
 	case Fetch:
 		c.fetch(now, in, e)
 	case Prefer:

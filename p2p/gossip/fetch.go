@@ -39,6 +39,7 @@ type job struct {
 	root   memo.ID // zero: the newest of origin, which has not said yet
 	origin Peer
 	parts  Parts
+	memos  uint64   // that come anyway, see Fetch
 	keys   []string // of rows that readers wait for
 	fed    time.Time
 	active bool // it is its turn
@@ -77,7 +78,7 @@ func (c *Core) fetch(now time.Time, in Fetch, e *Effects) {
 	parts := min(max(in.Parts, VectorPart), StatePart)
 	for _, j := range c.jobs {
 		if j.space.id == in.Space && j.root == in.Root && (!in.Root.IsZero() || j.origin == in.Origin) {
-			j.parts = max(j.parts, parts)
+			j.parts, j.memos = max(j.parts, parts), min(j.memos, in.Memos)
 			j.tell(j.stage-min(j.stage, 1), e)
 			return
 		}
@@ -94,7 +95,7 @@ func (c *Core) fetch(now time.Time, in Fetch, e *Effects) {
 		return
 	}
 	c.jobs = append(c.jobs, &job{
-		space: sp, root: in.Root, origin: in.Origin, parts: parts, fed: now, held: c.cfg.Holdings,
+		space: sp, root: in.Root, origin: in.Origin, parts: parts, memos: in.Memos, fed: now, held: c.cfg.Holdings,
 		turn: c.rng.IntN(maxMembers), spent: map[Peer]time.Time{}, liars: map[Peer]bool{}, fresh: map[memo.ID][]byte{},
 	})
 }

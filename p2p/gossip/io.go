@@ -93,6 +93,12 @@ type (
 		Backlog  int
 	}
 
+	// Expel ends all service of a space to a peer, for good: its key was revoked there.
+	Expel struct {
+		Space memo.SpaceID
+		Peer  Peer
+	}
+
 	// Fetch asks for the blocks of a root. Origin, if not zero, is asked first. A
 	// zero Root stands for the newest root of Origin, which then folds before it
 	// answers. Fetches of one root share the way; each phase ends in a Fetched.
@@ -101,6 +107,7 @@ type (
 		Root   memo.ID
 		Origin Peer
 		Parts  Parts
+		Memos  uint64 // that come by recon anyway: if they cost less than the state, it ends in ErrCostly; 0: whatever it costs
 	}
 
 	// Prefer reports that a reader waits for one row of the state under a root that
@@ -166,6 +173,7 @@ func (Linked) input()     {}
 func (*Attached) input()  {}
 func (Want) input()       {}
 func (Load) input()       {}
+func (Expel) input()      {}
 func (Fetch) input()      {}
 func (Prefer) input()     {}
 func (Drop) input()       {}
@@ -186,6 +194,7 @@ type Effects struct {
 	Fold    []Fold
 	Ahead   []Ahead
 	Heard   []Announced
+	Expel   []Expelled
 
 	// Again asks for a Turn once the inputs that wait now had theirs: a session has
 	// more to send than one Step may read from Holdings.
@@ -284,6 +293,13 @@ type (
 		PassBy bool
 	}
 
+	// Expelled reports that Peer takes no part in Space any more: it leaves the topic,
+	// and its connections end.
+	Expelled struct {
+		Space memo.SpaceID
+		Peer  Peer
+	}
+
 	// Admit reports that Peer proved to know the secret of Space: it may take
 	// part in the space's topic.
 	Admit struct {
@@ -304,7 +320,7 @@ func (e *Effects) Reset() {
 		Publish: e.Publish[:0], Open: e.Open[:0], Send: e.Send[:0],
 		Close: e.Close[:0], Blame: e.Blame[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
 		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Ahead: e.Ahead[:0],
-		Heard: e.Heard[:0],
+		Heard: e.Heard[:0], Expel: e.Expel[:0],
 	}
 }
 

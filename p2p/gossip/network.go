@@ -52,7 +52,7 @@ type PeerInfo struct {
 // Traffic counts bytes on the wire and messages that were dropped here.
 type Traffic struct {
 	Sent, Received int64
-	Dropped        int64 // publications and messages lost to full queues
+	Dropped        int64 // publications and messages lost to full queues, or above the rate of who relays them
 	Topics         TopicTraffic
 }
 

@@ -32,7 +32,6 @@ type RootStats struct {
 	Suppressed int // roots made here that needed none: one as good was heard
 	Heard      int // that came, of these:
 	News       int // of roots not known, and of cuts not held
-	PassedBy   int // of these, not merged: more came than can be
 	Dropped    int // above the rate of who made or relayed them, or before the genesis
 	Alarms     int // of a cut held here, with another state than was computed here
 }

@@ -181,7 +181,7 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 	case *need:
 		err = c.onNeed(s, m, e)
 	case *verifiedBranches:
-		err = c.onBranches(s, m, e)
+		err = c.onBranches(now, s, m, e)
 	case *probe:
 		err = c.onProbe(s, m, e)
 	case *probed:
@@ -246,7 +246,7 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 // checkProof tells whether the peer may know that the space is here.
 func (c *Core) checkProof(s *session, id memo.SpaceID, given [proofSize]byte) error {
 	sp := c.spaces[id]
-	if sp == nil || s.opened && sp != s.space {
+	if sp == nil || s.opened && sp != s.space || sp.expelled[s.peer] {
 		return ErrRefused
 	}
 	want := proof(sp.secret, sp.id, s.peer, c.cfg.Self)

@@ -232,7 +232,7 @@ func (c *Core) onBlocks(now time.Time, s *session, m *hashed, e *Effects) error 
 		return fmt.Errorf("%w: unexpected BLOCKS", ErrWire)
 	}
 	kept := make([]Block, 0, len(m.blocks))
-	var err error
+	var err, costs error
 	for _, b := range m.blocks {
 		id := u.asked[0]
 		u.bytes += answerCost + len(b.Data)
@@ -250,12 +250,19 @@ func (c *Core) onBlocks(now time.Time, s *session, m *hashed, e *Effects) error 
 		u.job.fresh[id] = b.Data
 		u.job.gave(now, s.peer)
 		c.stats.BlocksGot++
+		if u.job.isState(id) && costs == nil {
+			costs = c.costly(u.job, b.Data)
+		}
 	}
 	if len(kept) > 0 {
 		e.Keep = append(e.Keep, Keep{Space: s.space.id, Blocks: kept})
 	}
 	if errors.Is(err, merge.ErrTree) { // an honest peer may hold it
 		c.finish(now, u.job, err, e)
+		return nil
+	}
+	if costs != nil {
+		c.finish(now, u.job, costs, e)
 		return nil
 	}
 	if err != nil {
