@@ -38,10 +38,9 @@ type owner struct {
 	load    load
 	turn    chan struct{} // holds one while the protocol asks for a turn
 
-	revised []memo.SpaceID // a revocation attached; who is served is looked at after the step
-
 	doubts   []doubt                    // at most maxDoubts
 	proving  map[accused]time.Time      // when to prove that an author forked
+	revised  []memo.SpaceID             // a revocation attached; who is served is looked at after the step
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging

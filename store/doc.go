@@ -51,7 +51,7 @@
 // branches. The vector has the greatest head by (seq, digest); View.Forks tells who
 // forked, View.Evidence proves it, and a memo that does (kind 6) marks the author in
 // the vectors. An own chain that forked is not written on: ErrOwnFork. In a
-// space of members what a run may do depends on its author:
+// space of members what a run may do depends on its author, see below.
 //
 // # Who may write
 //

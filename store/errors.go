@@ -8,14 +8,14 @@ var (
 	// ErrNotAttachable reports own memos that do not extend the own chain or
 	// whose causes are not attached. Nothing was written.
 	ErrNotAttachable = errors.New("memo cannot be attached")
-	// ErrNotPermitted reports a memo whose author may not write into its space: nobody
-	// entitled to it granted it that, or somebody revoked it.
-	ErrNotPermitted = errors.New("the space is written by its members, and the author is none")
 	// ErrOwnFork reports own memos of an author who wrote two memos for one place: its
 	// key is in use elsewhere, or this directory is a copy. Nothing was written.
 	ErrOwnFork = errors.New("another replica writes with this author's key, as after copying a data directory: " +
 		"the chain has two branches, and to go on with it would make more. All data is kept. " +
 		"Start with a new directory and a new author key, and join the space from there")
+	// ErrNotPermitted reports a memo whose author may not write into its space: nobody
+	// entitled to it granted it that, or somebody revoked it.
+	ErrNotPermitted = errors.New("the space is written by its members, and the author is none")
 	// ErrNoBody reports a memo that is covered and not held: the state that has it
 	// was adopted on a peer's word, or a checkpoint took its place. View.Vouched tells
 	// which.

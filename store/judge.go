@@ -14,16 +14,16 @@ const (
 	duplicate          // covered already
 	waiting            // for a cause
 	held               // until a version that understands it opens the store
-	parked             // beyond a revocation, see govern.go
 	beyond             // never here: its author has too many branches
+	parked             // beyond a revocation, see govern.go
 	refused            // never
 	failed             // the index could not be read
 )
 
 // judge decides what to do with r. With waiting comes the missing cause, whose
 // ID is known in any case; with refused and failed comes the reason. It reads what
-// attached before, the run and its past, so replaying the log judges as attaching
-// did; revocations are not asked, see decide.
+// attached before, the run and its past, so replaying the log judges as attaching did;
+// revocations are not asked, see decide.
 func (s *Store) judge(r *memo.Run) (verdict, memo.Head, error) {
 	sp := s.spaces[r.Space]
 	if sp == nil {

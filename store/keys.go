@@ -22,7 +22,7 @@ import (
 //	n space author seq digest    as m, of a memo that came to a taken place: another branch
 //	d space author               that this author forked: lowest such seq u, record that showed
 //	                             it u, record of the last run of a branch u, how many u, bytes u
-//	z space author time digest   seq u, segment u, offset u: a run of a forked author, by its head
+//	o space author time digest   seq u, segment u, offset u: a run of a forked author, by its head
 //	y space digest               author, seq u, first seq u, segment u, offset u: the same run
 //	e space author prover        seq u, time u, digest: the prover's first proof that author forked
 //	a space author seq           adopted head: LSN u, time u, digest, who vouches, seal
@@ -55,7 +55,7 @@ const (
 	prefixRun      = 'r'
 	prefixBranch   = 'n'
 	prefixFork     = 'd'
-	prefixForkRun  = 'z'
+	prefixForkRun  = 'o'
 	prefixRunID    = 'y'
 	prefixProof    = 'e'
 	prefixAdopted  = 'a'

@@ -51,20 +51,20 @@ func (s *Store) space(id memo.SpaceID) *space {
 func (s *Store) tookRun(r *memo.Run, bytes int, at walfs.Placed) error {
 	sp, head := s.space(r.Space), r.Head()
 	branch := !sp.follows(r.Memos[0])
-	var news []*memo.Memo
+	var fresh []*memo.Memo
 	for i, m := range r.Memos {
-		fresh, err := s.settle(sp, m, place{at.Pos, uint64(i), m.ID()}, at)
+		news, err := s.settle(sp, m, place{at.Pos, uint64(i), m.ID()}, at)
 		if err != nil {
 			return s.breakDown(err)
 		}
-		if fresh { // else given back: its place stays where the log has it first
+		if news { // else given back: its place stays where the log has it first
 			s.touched(m, i, at)
 			s.pinged(m)
-			news = append(news, m)
+			fresh = append(fresh, m)
 		}
 	}
 	s.tookGenesis(sp, r.Memos[0])
-	for _, m := range news {
+	for _, m := range fresh {
 		s.govern(sp, m)
 	}
 	if t := sp.tails[head.Author]; t != nil {

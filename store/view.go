@@ -28,9 +28,9 @@ type View struct {
 type spaceView struct {
 	genesis     *memo.Memo
 	sealed, all memo.Vector
-	rights      *Rights // does not change
 	forks       map[memo.Author]Fork
 	proofs      map[accusation]memo.Mark
+	rights      *Rights                 // does not change
 	root        func() (memo.ID, error) // computed once, on demand
 	tree        func() (merge.BlockGetter, error)
 }
