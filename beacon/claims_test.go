@@ -65,7 +65,7 @@ func TestLate(t *testing.T) {
 	at := func(seconds uint64) memo.Time { return memo.Next(seconds * 1000) }
 	claims := []beacon.Claim{
 		{Ping: memo.Head{Author: author(1)}, Time: at(1000)},
-		{Ping: memo.Head{Author: author(2)}, Time: at(2000)},
+		{Ping: memo.Head{Author: author(2)}, Time: at(2000), Cut: cutOf(0, 0, 0, 2)},
 	}
 	for name, c := range map[string]struct {
 		by     byte
@@ -73,14 +73,16 @@ func TestLate(t *testing.T) {
 		claims []beacon.Claim
 		want   bool
 	}{
-		"long ago, of a stranger":   {9, at(500), claims, true},
-		"long ago, of a claimant":   {1, at(500), claims, false}, // its chain came in order
-		"within the margin":         {9, at(950), claims, false},
-		"after one of the claims":   {9, at(1500), claims, false},
-		"now":                       {9, at(3000), claims, false},
-		"nobody claimed anything":   {9, at(500), nil, false},
-		"from before all times":     {9, 0, claims, true},
-		"from the end of all times": {9, memo.MaxTime, claims, false},
+		"long ago, of a stranger":    {9, at(500), claims, true},
+		"long ago, of a claimant":    {1, at(500), claims, false}, // its chain came in order
+		"within the margin":          {9, at(950), claims, false},
+		"after one of the claims":    {9, at(1500), claims, false},
+		"now":                        {9, at(3000), claims, false},
+		"nobody claimed anything":    {9, at(500), nil, false},
+		"one claimed, and who knows": {9, at(500), claims[:1], false},
+		"one of them had it":         {3, at(500), claims, false},
+		"from before all times":      {9, 0, claims, true},
+		"from the end of all times":  {9, memo.MaxTime, claims, false},
 	} {
 		m := must(memo.New(memo.Memo{
 			Space: memo.SpaceID{1}, Author: author(c.by), Seq: 2, Prev: memo.Sum(nil), Time: c.time, Body: memo.Join{},

@@ -66,14 +66,15 @@ func StableTime(claims []Claim) (least memo.Time) {
 }
 
 // Late reports whether a memo that attaches now is late: it is older, by more than
-// margin, than what all claimants claimed, and its author is not one of them. A
-// claimant's memos come in the order of its chain, behind the ping that was counted.
+// margin, than what all of two or more claimants claimed, none of them had it, and its
+// author is not one of them: a claimant's memos come in the order of its chain, behind
+// the ping that was counted.
 func Late(m *memo.Memo, claims []Claim, margin time.Duration) bool {
-	if len(claims) == 0 || m.Time.Millis()+uint64(margin.Milliseconds()) >= StableTime(claims).Millis() {
+	if len(claims) < 2 || m.Time.Millis()+uint64(margin.Milliseconds()) >= StableTime(claims).Millis() {
 		return false
 	}
 	for _, c := range claims {
-		if c.Ping.Author == m.Author {
+		if c.Ping.Author == m.Author || c.Cut.Covers(m.Author, m.Seq) {
 			return false
 		}
 	}

@@ -69,6 +69,7 @@ func (t Trees) take(qc Context, part []*memo.Memo) (Context, error) {
 	for _, m := range part {
 		marks.Add(memo.Mark{Head: m.Head(), Time: m.Time})
 	}
+	markForked(&marks, qc.Below, part)
 	next := merge.Root{Params: t.Params}
 	if qc.Root.IsZero() {
 		next.Vector, err = merge.BuildVector(t.Params, marks, t.Put)
@@ -85,6 +86,24 @@ func (t Trees) take(qc Context, part []*memo.Memo) (Context, error) {
 		return Context{}, err
 	}
 	return t.put(qc, next, joined(qc.Below, marks))
+}
+
+// markForked marks the authors whom fork proofs among memos name. Proofs depend on
+// memos of theirs, so they are in marks, or below.
+func markForked(marks *memo.Vector, below memo.Vector, memos []*memo.Memo) {
+	for _, m := range memos {
+		p, ok := m.Body.(*memo.ForkProof)
+		if !ok {
+			continue
+		}
+		mark, ok := marks.Get(p.Author)
+		if !ok {
+			mark, ok = below.Get(p.Author)
+		}
+		if mark.Forked = true; ok {
+			marks.Set(mark)
+		}
+	}
 }
 
 // put returns the context over a root made of trees that were put.

@@ -13,16 +13,20 @@ import (
 type Mark struct {
 	Head
 	Time Time
+	// Forked says that the cut holds a proof that the author forked its chain. What
+	// the cut has of him is then more than a prefix that ends in Head: of all his
+	// branches, of which Head is the greatest by (seq, digest).
+	Forked bool
 }
 
 // Join returns the mark of both chains: the greater head by (seq, digest), the
-// greater time.
+// greater time; forked if either says so.
 func (m Mark) Join(o Mark) Mark {
-	t := max(m.Time, o.Time)
+	t, forked := max(m.Time, o.Time), m.Forked || o.Forked
 	if m.before(o) {
 		m = o
 	}
-	m.Time = t
+	m.Time, m.Forked = t, forked
 	return m
 }
 

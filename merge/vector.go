@@ -20,6 +20,10 @@ type vectorEntry struct {
 // vectorParts is the length of the array above.
 const vectorParts = 4
 
+func entryOf(m memo.Mark) vectorEntry {
+	return vectorEntry{Seq: m.Seq, ID: m.ID, Time: m.Time, Forked: m.Forked}
+}
+
 func (e vectorEntry) encode() []byte {
 	b := appendArray(nil, vectorParts)
 	b = appendUint(b, e.Seq)
@@ -59,12 +63,11 @@ func (e vectorEntry) join(o vectorEntry) vectorEntry {
 }
 
 // BuildVector makes the tree of a cut, author → [seq, digest, time, forked],
-// and returns its id. No author is marked as forked yet: memos that prove a
-// fork come with a later version.
+// and returns its id. Who is forked is said by the marks.
 func BuildVector(p Params, v memo.Vector, put BlockPutter) (memo.ID, error) {
 	return Build(p, func(yield func(Entry, error) bool) {
 		for m := range v.All() {
-			val := vectorEntry{Seq: m.Seq, ID: m.ID, Time: m.Time}.encode()
+			val := entryOf(m).encode()
 			if !yield(Entry{Key: string(m.Author[:]), Value: val}, nil) {
 				return
 			}
@@ -99,7 +102,7 @@ func applyVector(p Params, g BlockGetter, root memo.ID, marks iter.Seq[memo.Mark
 		if err != nil {
 			return memo.ID{}, err
 		}
-		next := vectorEntry{Seq: m.Seq, ID: m.ID, Time: m.Time}
+		next := entryOf(m)
 		if i, found := leaf.Node.find(key); found {
 			had, err := decodeVectorEntry(leaf.Items[i].Value)
 			if err != nil {
@@ -144,7 +147,7 @@ func ReadVector(p Params, g BlockGetter, root memo.ID) (memo.Vector, error) {
 			return memo.Vector{}, fmt.Errorf("read vector %s: author %x: %w", root, e.Key, err)
 		}
 		head := memo.Head{Author: memo.Author([]byte(e.Key)), Seq: val.Seq, ID: val.ID}
-		v.Set(memo.Mark{Head: head, Time: val.Time})
+		v.Set(memo.Mark{Head: head, Time: val.Time, Forked: val.Forked})
 	}
 	return v, nil
 }

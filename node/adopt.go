@@ -248,7 +248,10 @@ func (st *foreignState) checkHeads(own memo.Vector) error {
 		seals[h.Head] = h.Seal
 	}
 	for m := range st.Vector.All() {
-		if own.Covers(m.Author, m.Seq) {
+		if mine, _ := own.Get(m.Author); m.Seq <= mine.Seq {
+			if m.Forked && !mine.Forked {
+				st.markForked(mine)
+			}
 			continue
 		}
 		seal, ok := seals[m.Head]
@@ -261,6 +264,15 @@ func (st *foreignState) checkHeads(own memo.Vector) error {
 		st.heads = append(st.heads, store.SealedMark{Mark: m, Seal: seal})
 	}
 	return nil
+}
+
+// markForked takes in that an author is proved to have forked, though its head is not
+// news.
+func (st *foreignState) markForked(mine memo.Mark) {
+	seal, ok, err := st.space.node.view.Load().store.Seal(st.space.id, mine.Author, mine.Seq)
+	if mine.Forked = true; ok && err == nil {
+		st.heads = append(st.heads, store.SealedMark{Mark: mine, Seal: seal})
+	}
 }
 
 // row takes a row that differs, unless the own one includes it.

@@ -449,7 +449,13 @@ func TestAlarms(t *testing.T) {
 	maker, late := adopters(t, Options{}, 0)
 	said := gossip.Announced{Space: late.id, Unequal: memo.ID{1}, Announcement: &gossip.Announcement{From: PeerID{3}, ID: memo.ID{2}, Raw: []byte("signed")}}
 	for _, s := range []*Space{maker, late} {
-		s.node.onOwner(t, func(o *owner) { o.heardRoot(said) })
+		s.node.onOwner(t, func(o *owner) {
+			o.heardRoot(said)
+			if o.tickDoubts(o.n.opts.Now()); len(o.doubts) != 1 || len(o.coldOf(s.id).alarms) > 0 {
+				t.Error("blamed before a fork could explain it")
+			}
+			o.tickDoubts(o.n.opts.Now().Add(doubtFor))
+		})
 		want := []Alarm{{Peer: PeerID{3}, Root: memo.ID{2}, Ours: memo.ID{1}, Announcement: []byte("signed")}}
 		if st := spaceStatus(t, s); !cmp.Equal(want, st.Alarms) || len(st.Liars) != 1 {
 			t.Errorf("alarms %+v, liars %v", st.Alarms, st.Liars)
@@ -458,7 +464,10 @@ func TestAlarms(t *testing.T) {
 	third := enter(t, openNode(t, t.TempDir(), Options{}), maker)
 	copyMemos(t, maker, third, 1)
 	adoptAll(t, maker, third)
-	third.node.onOwner(t, func(o *owner) { o.heardRoot(said) })
+	third.node.onOwner(t, func(o *owner) {
+		o.heardRoot(said)
+		o.tickDoubts(o.n.opts.Now().Add(doubtFor))
+	})
 	if st := spaceStatus(t, third); len(st.Alarms)+len(st.Liars) > 0 {
 		t.Errorf("alarms %+v, liars %v", st.Alarms, st.Liars)
 	}

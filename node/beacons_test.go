@@ -179,3 +179,83 @@ func announcements(t *testing.T, rs []*replica) (n int64) {
 	}
 	return n
 }
+
+// A beacon whose clock is an hour ahead moves nobody's time: its pings wait, and are
+// counted once that hour is over. Nobody's writes are late meanwhile.
+func TestPingsFromTheFutureWait(t *testing.T) {
+	honest, fast := &shifted{}, &shifted{}
+	fast.by.Store(int64(time.Hour))
+	a := serve(t, t.TempDir(), node.Options{Now: honest.now, Durability: node.None}, p2p.Options{})
+	b := serve(t, t.TempDir(), node.Options{Now: fast.now, Durability: node.None}, p2p.Options{})
+	var err error
+	if a.space, err = a.CreateSpace("default", node.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	if b.space, err = join(t, a, b); err != nil {
+		t.Fatal(err)
+	}
+	rs := []*replica{a, b}
+	honest.until(t, rs, "the ping from the future is held back", func() bool {
+		fast.by.Add(int64(time.Second))
+		st, err := a.Status(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.Delayed > 0
+	})
+	put(t, a, "1", map[string]string{"name": "Cat"})
+	honest.pass(rs, time.Second, 5)
+	for _, beacon := range beaconsOf(t, a).Beacons {
+		if beacon.ID == b.ID() {
+			t.Errorf("a ping of %v counts at %v", beacon.Time, honest.now())
+		}
+	}
+	st := beaconsOf(t, a).Stable
+	if st.Roster != 1 || st.Known != 1 || st.Time.After(honest.now()) {
+		t.Errorf("the stability cut stands on %d of %d beacons and is of %v, it is %v", st.Known, st.Roster, st.Time, honest.now())
+	}
+	honest.by.Store(fast.by.Load())
+	honest.until(t, rs, "the ping counts", func() bool { return len(beaconsOf(t, a).Beacons) == 2 })
+	if late := beaconsOf(t, a).Late.Memos + beaconsOf(t, b).Late.Memos; late != 0 {
+		t.Errorf("%d memos are called late", late)
+	}
+}
+
+// Who was away for long and comes back with old memos is late, and heard of: the memos
+// are joined all the same.
+func TestLateMemosAreReported(t *testing.T) {
+	rs, clock := beaconSwarm(t, 3)
+	late := rs[2]
+	if err := rs[0].Block(late.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := rs[1].Block(late.ID()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := late.space.Put(context.Background(), "animals", "late", node.Fields{"from": memo.Int(4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := rs[:2]
+	// The others forget the third beacon after a day, and agree on what they have.
+	clock.by.Add(int64(25 * time.Hour))
+	put(t, rs[0], "1", map[string]string{"name": "Cat"})
+	clock.until(t, both, "two beacons have a stability cut without the third", func() bool {
+		a, b := beaconsOf(t, rs[0]).Stable, beaconsOf(t, rs[1]).Stable
+		return a.Roster == 2 && b.Roster == 2 && a.Known == 2 && b.Known == 2
+	})
+	for _, r := range both {
+		if err := r.Unblock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock.until(t, both, "the late memo is here and reported", func() bool {
+		return beaconsOf(t, rs[0]).Late.Memos > 0
+	})
+	if _, err := rs[0].space.Get(context.Background(), "animals", "late"); err != nil {
+		t.Errorf("the late memo was reported and not joined: %v", err)
+	}
+	if last := beaconsOf(t, rs[0]).Late.Last; len(last) == 0 || last[0].Author != late.ID() {
+		t.Errorf("late memos: %v", last)
+	}
+}

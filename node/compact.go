@@ -87,7 +87,7 @@ func (o *owner) compact() (Compacted, error) {
 // one computed anew if something came since.
 func (o *owner) rootAt(s *Space, m *moment) (memo.ID, error) {
 	now := m.view.store.Vector(s.id)
-	if last, ok := o.n.folder.latest(s.id); ok && sameCut(last.vector, now) {
+	if last, ok := o.n.folder.latest(s.id); ok && last.shows(s, m.view.store) {
 		return last.id, nil
 	}
 	r := merge.Root{Params: s.params(m.view)}

@@ -74,6 +74,14 @@
 // decide what came before what by the links between memos alone; where a walk
 // along them would be too long they say so.
 //
+// # Beacons
+//
+// With a network a node is a beacon of the spaces it shares: it writes pings, which claim
+// what it has and refer to those of others, about Genesis.Rho of them a second by all
+// beacons together while there is news, else one a minute or fewer. Space.Beacons tells
+// who pings, what everybody had (the stability cut), which memos came later than that,
+// and how far this node is behind its peers. Options.Silent turns the own pings off.
+//
 // # Spaces that adopt
 //
 // In a space made with Policy{Trust: memo.Adopt} a member's word stands for memos that do

@@ -32,6 +32,9 @@ var (
 	// ErrStopped reports a node that takes no more writes because a disk failed
 	// it: what it holds on disk is known again after a restart. Reading goes on.
 	ErrStopped = errors.New("writing stopped; mend the disk and restart the node")
+	// ErrOwnFork reports a space in which another replica writes with this node's key,
+	// as after copying a data directory. Writes are refused there; reading goes on.
+	ErrOwnFork = errors.New("own chain was forked")
 	// ErrKeyFile reports a key file that cannot be trusted or read.
 	ErrKeyFile = errors.New("key file")
 	// ErrNoNetwork reports an operation that needs peers on a node without a network.
@@ -79,6 +82,8 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	case is(store.ErrFull), is(projection.ErrFull), walfs.NoSpace(err):
 		return marked{err, ErrDiskFull}
+	case is(store.ErrOwnFork):
+		return marked{err, ErrOwnFork}
 	case is(walfs.ErrStopped), is(store.ErrBroken), is(projection.ErrStopped):
 		return marked{err, ErrStopped}
 	}

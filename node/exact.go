@@ -69,7 +69,7 @@ func (x *Session) Digest(ctx context.Context) ([32]byte, error) {
 		id, err := rows.Digest(nil)
 		return id, gone(err)
 	case *projection.Snapshot:
-		if last, ok := x.space.node.folder.latest(x.space.id); ok && sameCut(last.vector, src.cut.Vector()) {
+		if last, ok := x.space.node.folder.latest(x.space.id); ok && sameCut(last.vector, src.cut.Vector()) && x.space.node.view.Load().store.Branched(x.space.id) <= last.lsn {
 			return last.root.State, nil
 		}
 		id, err := rows.Digest(x.space.params(x.space.node.view.Load()))

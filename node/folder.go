@@ -149,7 +149,8 @@ func (f *folder) look() {
 		before, known := f.seen[s.id]
 		f.seen[s.id] = memos
 		last, _ := f.base(s, v)
-		rests := known && before == memos && memos != last.memos
+		stale := memos != last.memos || v.store.Branched(s.id) > last.lsn
+		rests := known && before == memos && stale
 		if !rests && memos-min(memos, last.memos) < foldAfter {
 			continue
 		}
@@ -167,7 +168,7 @@ func (f *folder) fold(s *Space) (folded, error) {
 	}
 	defer m.Close()
 	next := folded{vector: m.view.store.Vector(s.id), memos: m.view.settled(s), lsn: m.view.lsn}
-	if last, ok := f.base(s, m.view); ok && sameCut(last.vector, next.vector) {
+	if last, ok := f.base(s, m.view); ok && last.shows(s, m.view.store) {
 		next.id, next.root = last.id, last.root
 	} else if err := f.write(s, m, last, ok, &next); err != nil {
 		return folded{}, fmt.Errorf("fold: %w", err)
@@ -211,7 +212,13 @@ func (f *folder) tell(in gossip.Folded) {
 // stepped has the owner step the protocol on an input of the node's own.
 type stepped struct{ in gossip.Input }
 
-func (c stepped) do(o *owner) { o.step(c.in) }
+func (c stepped) do(o *owner) {
+	if f, ok := c.in.(gossip.Folded); ok && f.Err == nil {
+		f.Reading, f.Peers = o.behind(f.Space, f.Vector)
+		c.in = f
+	}
+	o.step(c.in)
+}
 
 // want has a space folded soon; false when too many wait.
 func (f *folder) want(s *Space) bool {
@@ -277,6 +284,12 @@ func (f *folder) base(s *Space, v *view) (folded, bool) {
 		last.memos += m.Seq
 	}
 	return f.foundBefore(s, last), true
+}
+
+// shows tells whether r is the root of what v has sealed of s: the same heads, and no
+// branch of a forked author behind them that came later.
+func (r folded) shows(s *Space, v *store.View) bool {
+	return sameCut(r.vector, v.Vector(s.id)) && v.Branched(s.id) <= r.lsn
 }
 
 // sameCut tells whether two cuts of one log are equal.

@@ -61,14 +61,14 @@ type Options struct {
 	// Silent keeps this node from writing pings. It knows those of others; its own
 	// memos are in nobody's stability cut, for it claims nothing.
 	Silent bool
-	// MemosOnly never fetches the state of a peer that is far ahead, beside its memos:
-	// it saves bytes, and the first answers wait for all memos.
-	MemosOnly bool
 	// Budget bounds what the node takes in of others, in units a second: a memo
 	// attached, a row merged and a block decoded are one each. What is beyond it is
 	// not heard, and comes by recon and merged roots. 0 bounds it only while more
 	// comes than the node is measured to manage.
 	Budget int
+	// MemosOnly never fetches the state of a peer that is far ahead, beside its memos:
+	// it saves bytes, and the first answers wait for all memos.
+	MemosOnly bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what nobody is waiting to be told; nil discards it.

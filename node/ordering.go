@@ -46,7 +46,7 @@ func (o *ordering) won(s merge.Stamp) error {
 	if s.IsZero() || o.winner[s.ID] != nil || len(o.winner) == maxWinners {
 		return nil
 	}
-	f, ok, err := o.reader.Memo(o.space, s.Author, s.Seq)
+	f, ok, err := o.reader.Head(o.space, memo.Head{Author: s.Author, Seq: s.Seq, ID: s.ID})
 	if errors.Is(err, store.ErrNoBody) {
 		return nil // who lost to it is known, and in what order is not
 	}
@@ -93,7 +93,7 @@ func (o *ordering) of(f store.Found, to merge.Stamp) (Order, error) {
 
 // seenBy returns how an edit relates to f, which comes later in the log.
 func (o *ordering) seenBy(s merge.Stamp, f store.Found) (Order, error) {
-	lost, ok, err := o.reader.Memo(o.space, s.Author, s.Seq)
+	lost, ok, err := o.reader.Head(o.space, memo.Head{Author: s.Author, Seq: s.Seq, ID: s.ID})
 	if errors.Is(err, store.ErrNoBody) {
 		return OrderUnknown, nil
 	}

@@ -40,6 +40,8 @@ type owner struct {
 
 	revised []memo.SpaceID // a revocation attached; who is served is looked at after the step
 
+	doubts   []doubt                    // at most maxDoubts
+	proving  map[accused]time.Time      // when to prove that an author forked
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
@@ -62,8 +64,8 @@ type call interface{ do(o *owner) }
 func newOwner(n *Node, st *state) *owner {
 	o := &owner{
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, past: map[memo.SpaceID]*memo.Vector{}, open: map[*Space]*openRun{},
-		turn: make(chan struct{}, 1), synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, adopting: map[memo.SpaceID]*adopting{},
-		beacons: map[memo.SpaceID]*beacons{},
+		turn: make(chan struct{}, 1), synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, proving: map[accused]time.Time{},
+		adopting: map[memo.SpaceID]*adopting{}, beacons: map[memo.SpaceID]*beacons{},
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
@@ -267,6 +269,7 @@ func (o *owner) tick() {
 	o.tickLoad(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
+	o.tickForks(now)
 	o.tickBeacons(now)
 	o.tickLags(now)
 	o.drainTodo()

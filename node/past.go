@@ -83,8 +83,7 @@ func (w *walk) step() error {
 // links puts the direct causes of m on the edge.
 func (w *walk) links(m *memo.Memo) error {
 	if m.Seq > 1 {
-		w.seen[m.Author] = max(w.seen[m.Author], m.Seq-1)
-		if err := w.push(m.Author, m.Seq-1); err != nil {
+		if err := w.behind(m.Author, m.Seq-1); err != nil {
 			return err
 		}
 	}
@@ -92,12 +91,25 @@ func (w *walk) links(m *memo.Memo) error {
 		if w.seen[d.Author] >= d.Seq {
 			continue // the chain is followed from a later memo, or lies behind a known past
 		}
-		w.seen[d.Author] = d.Seq
-		if err := w.push(d.Author, d.Seq); err != nil {
+		if err := w.behind(d.Author, d.Seq); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// behind notes that an author's chain up to a place is in the past, and puts it on
+// the edge. Of a forked one that is sure of what it wrote before; from there on a
+// place does not tell a memo.
+func (w *walk) behind(a memo.Author, seq uint64) error {
+	if f, ok := w.reader.Fork(w.space, a); ok && seq >= f.Seq {
+		w.whole = false
+		if seq = f.Seq - 1; seq <= w.seen[a] {
+			return nil
+		}
+	}
+	w.seen[a] = max(w.seen[a], seq)
+	return w.push(a, seq)
 }
 
 func (w *walk) push(a memo.Author, seq uint64) error {

@@ -284,9 +284,8 @@ func (o *owner) pin(id memo.SpaceID, p PeerID, addrs []string) {
 func (o *owner) heardRoot(a gossip.Announced) {
 	log := o.n.log.With("space", a.Space, "peer", a.From, "root", a.ID)
 	if !a.Unequal.IsZero() {
-		log.Warn("a peer announces another state of a cut that was folded here: it computes wrongly, or this node does",
-			"ours", a.Unequal, "memos", a.Memos)
-		o.unequal(a)
+		log.Debug("a peer announces another state of a cut that was folded here", "ours", a.Unequal, "memos", a.Memos)
+		o.doubt(a)
 		return
 	}
 	log.Debug("a peer announces a root", "memos", a.Memos)

@@ -64,7 +64,7 @@ func (s *Space) rootOf(ctx context.Context, cut memo.Vector, blocks scratch) (me
 		out.State, err = at.Digest(blocks)
 	}
 	if err == nil {
-		out.Vector, err = merge.BuildVector(p, cut, blocks)
+		out.Vector, err = merge.BuildVector(p, v.store.Mark(s.id, cut), blocks)
 	}
 	if err != nil {
 		return merge.Root{}, memo.ID{}, err

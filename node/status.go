@@ -63,6 +63,8 @@ type SpaceStatus struct {
 	Layer   *LayerStatus // nil when no peer's state is shown or fetched
 	// Liars are peers that vouched for a state that was false. Nothing of it was kept.
 	Liars []PeerID
+	// Forks are the authors who wrote two memos for one place of their chains.
+	Forks []ForkStatus
 	// Alarms are announcements that the memos held here prove to be false.
 	Alarms []Alarm
 }
@@ -162,6 +164,7 @@ func (c *askStatus) do(o *owner) {
 			s.Writers = sp.Members()
 		}
 		s.Layer, s.Liars = o.layerStatus(info.ID, mine)
+		s.Forks = forkStatus(n.view.Load().store, info.ID, n.id)
 		if c := o.cold[info.ID]; c != nil {
 			s.Alarms = slices.Clone(c.alarms)
 		}

@@ -35,7 +35,8 @@ func (v *view) digest(space memo.SpaceID) func(memo.Author, uint64) (memo.ID, bo
 	}
 }
 
-// digests is view.digest that also knows the heads of the root that t names.
+// digests is view.digest that also knows the heads of the root that t names, and of
+// several branches that which t does.
 func (s *Space) digests(v *view, t causal.Token) func(memo.Author, uint64) (memo.ID, bool) {
 	held := v.digest(s.id)
 	heads := sync.OnceValue(func() memo.Vector {
@@ -50,7 +51,15 @@ func (s *Space) digests(v *view, t causal.Token) func(memo.Author, uint64) (memo
 		return heads
 	})
 	return func(a memo.Author, seq uint64) (memo.ID, bool) {
-		if id, ok := held(a, seq); ok || t.Root.IsZero() {
+		id, ok := held(a, seq)
+		for _, h := range t.Heads {
+			if ok && [8]byte(a[:8]) == h.Author && seq == h.Seq && [8]byte(id[:8]) != h.Digest {
+				if other, ok := v.branchID(s.id, a, seq, h.Digest); ok {
+					return other, true
+				}
+			}
+		}
+		if ok || t.Root.IsZero() {
 			return id, ok
 		}
 		m, _ := heads().Get(a)

@@ -14,11 +14,23 @@
 // # Peers
 //
 // A peer's libp2p identity is its author key; peers with another kind of key
-// are refused by the Gater, as are blocked ones. PeerUp is reported once a
+// are refused by the Gater, as are blocked ones and those blamed too often. Of those
+// who dial us it lets in who is kept, members, and few strangers, counted by net.
+// Until a stranger proves to know a space's secret, in recon or in a meeting, its
+// streams are short, soon ended and small. PeerUp is reported once a
 // connected peer is known to speak recon, PeerDown when its last connection is
 // gone; the two alternate, and what the core is slow to take in is folded into
 // the latest state, so that no queue grows. A peer that returned before its old
 // connection was seen to be gone was never down; its sessions end all the same.
+//
+// Keep pins a peer: it stays connected, as do those of Options.Peers. Others, named by
+// Suggest, by members in a meeting, or found at the rendezvous, are candidates, of which
+// some are drawn at random and dialled. In a meeting two peers prove to each other that
+// they share a space without naming it; the core is told by gossip.Met.
+//
+// A peer that others may not reach reserves a place at relays among its peers. What
+// runs through a relay carries everything that a direct connection does, and ends soon
+// after a direct one stands: dialled, or by hole punching.
 //
 // # Recon
 //

@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/gologshim"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -71,7 +72,7 @@ func (s *Server) newHost(key ed25519.PrivateKey, o Options) (host.Host, error) {
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
 	}
 	if o.traverses() {
-		options = append(options, libp2p.EnableAutoNATv2(), libp2p.EnableHolePunching())
+		options = append(options, libp2p.EnableAutoNATv2(), libp2p.EnableHolePunching(holepunch.DirectDialTimeout(s.bounds.punch)))
 	}
 	h, err := libp2p.New(append(options, o.Host...)...)
 	if err != nil {

@@ -79,13 +79,15 @@ type Options struct {
 // bounds holds the limits that tests reach sooner than the constants allow.
 type bounds struct {
 	linger time.Duration // relayLinger
+	punch  time.Duration // punchTimeout
 	hello  time.Duration // helloTimeout
+	idle   time.Duration // idleTimeout
 	crowd  crowdBounds
 }
 
 func defaultBounds() *bounds {
 	return &bounds{
-		linger: relayLinger, hello: helloTimeout,
+		linger: relayLinger, punch: punchTimeout, hello: helloTimeout, idle: idleTimeout,
 		crowd: crowdBounds{strangers: maxStrangers, netStrangers: maxNetStrangers, netMembers: maxNetMembers},
 	}
 }

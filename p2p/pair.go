@@ -37,10 +37,17 @@ func (v *view) brokeOut(id peer.ID) {
 func (v *view) came(id peer.ID) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.in[id] == nil || !v.peers[id] || !v.leads(id) {
+	if v.in[id] != nil { // the peer gave up the one before
+		v.part(id)
+	}
+}
+
+// part ends our stream to a peer whose own broke, if we lead.
+func (v *view) part(id peer.ID) {
+	if !v.peers[id] || !v.leads(id) {
 		return
 	}
-	delete(v.peers, id) // the peer gave up the one before
+	delete(v.peers, id)
 	v.parted[id] = waiting
 	if v.out[id] != nil {
 		v.parted[id] = leaving
@@ -68,6 +75,7 @@ func (v *view) carry(id peer.ID, st network.Stream) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.in[id] == st {
+		v.part(id)
 		delete(v.in, id)
 	}
 }

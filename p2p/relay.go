@@ -7,8 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	circuit "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
@@ -53,7 +55,7 @@ func (s *Server) serveRelay() (*relay.Relay, error) {
 			Limit:          &relay.RelayLimit{Duration: relayTime, Data: relayBytes},
 			ReservationTTL: relayTerm, MaxReservations: relayReservations,
 			MaxCircuits: relayCircuits, BufferSize: relayBuffer,
-			MaxReservationsPerPeer: 1, MaxReservationsPerIP: relayPerAddr, MaxReservationsPerASN: relayPerASN,
+			MaxReservationsPerIP: relayPerAddr, MaxReservationsPerASN: relayPerASN,
 		}),
 		relay.WithACL(relayGate{s.gater}),
 		relay.WithReservationAddressFilter(func(a multiaddr.Multiaddr) bool { return !manet.IsIPLoopback(a) }),
@@ -75,6 +77,7 @@ type relays struct {
 	mu       sync.Mutex
 	reserved map[peer.ID]reservation
 	news     chan struct{} // holds one token when there may be a new relay
+	told     chan struct{} // holds one token when our addresses changed
 }
 
 type reservation struct {
@@ -82,7 +85,10 @@ type reservation struct {
 	addrs []multiaddr.Multiaddr // of us, through it
 }
 
-func (r *relays) init() { r.reserved, r.news = map[peer.ID]reservation{}, make(chan struct{}, 1) }
+func (r *relays) init() {
+	r.reserved, r.news = map[peer.ID]reservation{}, make(chan struct{}, 1)
+	r.told = make(chan struct{}, 1)
+}
 
 // addrs adds our addresses through relays to those we listen on. libp2p asks
 // for them whenever it tells others where we are.
@@ -101,10 +107,14 @@ func (r *relays) set(id peer.ID, x reservation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(x.addrs) == 0 {
-		delete(r.reserved, id)
+		if _, had := r.reserved[id]; had {
+			delete(r.reserved, id)
+			poke(r.told)
+		}
 		return
 	}
 	r.reserved[id] = x
+	poke(r.told)
 }
 
 // lost forgets the reservation with a relay that is gone.
@@ -126,6 +136,12 @@ func (r *relays) wants(id peer.ID) bool {
 // reserve keeps reservations with relays among the connected peers, unless
 // AutoNAT found that everybody can reach us.
 func (s *Server) reserve() {
+	moved, err := s.host.EventBus().Emitter(new(event.EvtAutoRelayAddrsUpdated), eventbus.Stateful)
+	if err != nil {
+		s.log.Error("cannot tell of relays", "err", err)
+		return
+	}
+	defer moved.Close()
 	again := time.NewTicker(relayRetry)
 	defer again.Stop()
 	for {
@@ -134,6 +150,11 @@ func (s *Server) reserve() {
 			return
 		case <-s.relays.news:
 		case <-again.C:
+		case <-s.relays.told: // libp2p looks at our addresses again, and tells our peers
+			if err := moved.Emit(event.EvtAutoRelayAddrsUpdated{}); err != nil {
+				s.log.Debug("peers are told later where we are", "err", err)
+			}
+			continue
 		}
 		for _, id := range s.host.Network().Peers() {
 			if s.relays.wants(id) && !s.reachable() && s.relaysFor(id) {
@@ -194,6 +215,8 @@ func (s *Server) reachable() bool {
 const (
 	// straightenEvery is how often a direct connection is tried.
 	straightenEvery = 30 * time.Second
+	// punchTimeout bounds each attempt to punch a hole for one, and the dial before.
+	punchTimeout = 5 * time.Second
 	// relayLinger is how long a relayed connection outlives the first direct one, for
 	// what is under way on it.
 	relayLinger = 5 * time.Second

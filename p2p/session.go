@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,7 +52,8 @@ type session struct {
 	member func() bool // the peer proved to be one, or we opened the stream
 	proven atomic.Bool // member was true
 	begun  time.Time
-	hello  time.Duration // for a stranger to become a member
+	hello  time.Duration // helloTimeout
+	idle   time.Duration // idleTimeout
 }
 
 // trusted reports whether the peer may send and be sent all that members may.
@@ -66,7 +67,7 @@ func (x *session) trusted() bool {
 func newSession(ctx context.Context, p gossip.Peer) *session {
 	x := &session{
 		peer: p, out: outbox{news: make(chan struct{}, 1)},
-		member: func() bool { return true }, begun: time.Now(), hello: helloTimeout,
+		member: func() bool { return true }, begun: time.Now(), hello: helloTimeout, idle: idleTimeout,
 	}
 	x.ctx, x.fail = context.WithCancelCause(ctx)
 	return x
@@ -140,7 +141,7 @@ func (s *Server) deliver(x *session, st network.Stream) error {
 // read waits for a frame as long as anything moves, and reads it.
 func (x *session) read(st network.Stream, r *bufio.Reader) ([]byte, error) {
 	for {
-		deadline, limit := time.Now().Add(idleTimeout), gossip.MaxFrame
+		deadline, limit := time.Now().Add(x.idle), gossip.MaxFrame
 		if !x.trusted() {
 			deadline, limit = x.begun.Add(x.hello), strangerFrame
 		}
@@ -153,7 +154,7 @@ func (x *session) read(st network.Stream, r *bufio.Reader) ([]byte, error) {
 		if err == nil {
 			return x.readFrame(st, r, limit)
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
+		if !isTimeout(err) {
 			return nil, err
 		}
 		if !x.trusted() {
@@ -162,17 +163,24 @@ func (x *session) read(st network.Stream, r *bufio.Reader) ([]byte, error) {
 		// One that comes too early is an old one: a stream that we opened and whose
 		// protocol was not agreed on by then remembers it, and reads no more.
 		stuck := time.Now().Before(deadline)
-		if stuck || x.out.finished() || time.Since(time.Unix(0, x.wrote.Load())) > idleTimeout {
+		if stuck || x.out.finished() || time.Since(time.Unix(0, x.wrote.Load())) > x.idle {
 			return nil, ErrIdle
 		}
 	}
+}
+
+// isTimeout reports whether a deadline passed. Each of libp2p's muxers has an error
+// of its own for that.
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // readFrame reads a frame that began. A member has idleTimeout for it, however long
 // nothing came before; the time of a stranger goes on.
 func (x *session) readFrame(st network.Stream, r *bufio.Reader, limit int) ([]byte, error) {
 	if x.trusted() && !x.out.finished() {
-		if err := st.SetReadDeadline(time.Now().Add(idleTimeout)); err != nil {
+		if err := st.SetReadDeadline(time.Now().Add(x.idle)); err != nil {
 			return nil, err
 		}
 		limit = gossip.MaxFrame // it may have become one while we waited

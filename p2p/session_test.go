@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 
@@ -265,5 +266,33 @@ func TestScoreFallsAndRecovers(t *testing.T) {
 	}
 	if len(b.peers) > maxBlamed {
 		t.Fatalf("remembers %d", len(b.peers))
+	}
+}
+
+// A peer that only takes is not idle, over whatever transport.
+func TestTakingIsNotIdle(t *testing.T) {
+	for name, listen := range map[string][]string{"tcp": overTCP, "quic": overQUIC} {
+		t.Run(name, func(t *testing.T) {
+			o := Options{Listen: listen, bounds: defaultBounds()}
+			o.bounds.idle = 150 * time.Millisecond
+			a, b := start(t, newCore(1), o), start(t, newCore(2), o)
+			connect(t, a, b)
+			admitEachOther(space, a, b)
+			a.Do(&gossip.Effects{
+				Open: []gossip.Open{{Session: 2, Peer: b.id}},
+				Send: []gossip.Send{{Session: 2, Data: []byte("give")}},
+			})
+			session := b.awaitFrames(t, 1)[0].Session
+			for range 10 { // twice as long as it may be idle
+				b.Do(&gossip.Effects{Send: []gossip.Send{{Session: session, Data: []byte("taken")}}})
+				time.Sleep(30 * time.Millisecond)
+			}
+			if ends := pick[gossip.Closed](b.all()); len(ends) > 0 {
+				t.Fatalf("it ended with %v", ends[0].Err)
+			}
+			if end := b.awaitClosed(t, 1)[0]; !errors.Is(end.Err, ErrIdle) {
+				t.Fatalf("an idle session ended with %v", end.Err)
+			}
+		})
 	}
 }

@@ -128,7 +128,8 @@ func (s *Server) acceptSession(st network.Stream) {
 	p, err := toPeer(st.Conn().RemotePeer())
 	if err == nil {
 		x := newSession(s.ctx, p)
-		x.member, x.hello = func() bool { return s.isMember(toID(p)) }, s.bounds.hello
+		x.member = func() bool { return s.isMember(toID(p)) }
+		x.hello, x.idle = s.bounds.hello, s.bounds.idle
 		if err = s.sessions.accept(x); err == nil {
 			s.run(x, func(context.Context) (network.Stream, error) { return st, nil })
 			return

@@ -32,7 +32,7 @@ type Adoption struct {
 //
 // A root that is not ahead of the own cut is no error: nothing is written, and the
 // LSN is 0. Spaces whose genesis does not say that states are adopted are
-// ErrTrust; a head that contradicts the own cut is ErrFork.
+// ErrTrust. Of a forked author the greater head counts, as ever.
 func (s *Store) Adopt(a Adoption) (Adopted, Result, error) {
 	var res Result
 	if err := s.Ready(); err != nil {
@@ -70,9 +70,7 @@ func (s *Store) advances(a Adoption) ([]SealedMark, error) {
 		switch {
 		case h.Seq == 0 || h.ID.IsZero():
 			return nil, fmt.Errorf("%w: %s is no head", ErrNotAttachable, h.Head)
-		case h.Seq == mark.Seq && h.ID != mark.ID:
-			return nil, forked(h.Head, mark.Head)
-		case h.Seq <= mark.Seq:
+		case mark.Join(h.Mark) == mark:
 			continue
 		case sp.tails[h.Author] != nil:
 			return nil, fmt.Errorf("%w: the root has %s, and own memos of that chain are not sealed yet", ErrNotAttachable, h.Head)
@@ -148,12 +146,14 @@ func (s *Store) tookAdoption(a Adopted, heads []SealedMark, at walfs.Placed) {
 	sp := s.space(a.commit.Space)
 	for _, h := range heads {
 		s.set(seqKey(prefixAdopted, sp.id, h.Author, h.Seq), adoptedHead{at.LSN, h.Time, h.ID, a.commit.From, h.Seal}.encode())
-		if sp.sealed.Covers(h.Author, h.Seq) {
+		had, _ := sp.sealed.Get(h.Author)
+		joined := had.Join(h.Mark)
+		if joined == had {
 			continue // of a checkpoint
 		}
-		s.set(authorKey(prefixVector, sp.id, h.Author), encodeMark(h.Mark))
-		sp.sealed.Set(h.Mark)
-		sp.all.Set(h.Mark)
+		s.set(authorKey(prefixVector, sp.id, h.Author), encodeMark(joined))
+		sp.sealed.Set(joined)
+		sp.all.Add(joined)
 		sp.moved = true
 	}
 	sp.changed = true

@@ -318,9 +318,6 @@ func TestAdoptRefuses(t *testing.T) {
 	verify, w := newWorld(t, 3), newAdoptWorld(t, 3)
 	w.run(1, 2)
 	other := w.next(2, 1)
-	fork := *w
-	fork.heads = []*memo.Memo{w.genesis(), nil, nil}
-	branch := fork.run(1, 2)
 	s := fresh(t, w, Options{WAL: smallSegments})
 	whole := w.adoption(2, w.vector())
 	try := func(what string, a Adoption, want error) {
@@ -350,8 +347,6 @@ func TestAdoptRefuses(t *testing.T) {
 	a = whole
 	a.Announcement = make([]byte, maxAnnouncement+1)
 	try("a long announcement", a, ErrNotAttachable)
-	attach(t, s, branch)
-	try("a fork", whole, ErrFork)
 	seal := w.sign(2, other[0])
 	appendOwn(t, s, walfs.None, other, nil)
 	longer := w.seal(2, append(slices.Clone(other), w.next(2, 1)...)...)

@@ -63,12 +63,12 @@ func (a Adopted) Heads() iter.Seq2[SealedMark, error] {
 				return
 			}
 			for _, h := range p.Heads {
-				if left == 0 || h.Forked {
+				if left == 0 {
 					yield(SealedMark{}, fmt.Errorf("%w: record %d commits other heads", ErrBadLog, a.LSN))
 					return
 				}
 				left--
-				mark := memo.Mark{Head: memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID}, Time: h.Time}
+				mark := memo.Mark{Head: memo.Head{Author: h.Author, Seq: h.Seq, ID: h.ID}, Time: h.Time, Forked: h.Forked}
 				if !yield(SealedMark{mark, h.Seal}, nil) {
 					return
 				}

@@ -54,7 +54,7 @@ type wireHead struct {
 	ID     memo.ID
 	Time   memo.Time
 	Seal   memo.Seal
-	Forked bool // always false yet
+	Forked bool
 }
 
 type wireRow struct {
@@ -133,7 +133,7 @@ func (w *partWriter) head(m SealedMark) error {
 	if err := w.room(headBytes); err != nil {
 		return err
 	}
-	w.part.Heads = append(w.part.Heads, wireHead{Author: m.Author, Seq: m.Seq, ID: m.ID, Time: m.Time, Seal: m.Seal})
+	w.part.Heads = append(w.part.Heads, wireHead{Author: m.Author, Seq: m.Seq, ID: m.ID, Time: m.Time, Seal: m.Seal, Forked: m.Forked})
 	w.bytes += headBytes
 	w.heads++
 	return nil

@@ -24,6 +24,9 @@ type Result struct {
 	Refused []error
 	// Held counts given runs kept because a newer version may understand them.
 	Held int
+	// Beyond counts given runs of an author of whom no more branches are kept. Nobody
+	// is blamed for them.
+	Beyond int
 	// Duplicates counts given runs that were attached or pending already.
 	Duplicates int
 	// Evicted counts pending runs dropped to make room. They are wanted again
@@ -65,6 +68,10 @@ func (s *Store) attachAll(runs []*memo.Run, res *Result) error {
 			}
 		case v == refused:
 			res.Refused = append(res.Refused, reason)
+		case v == failed:
+			return s.breakDown(reason)
+		case v == beyond:
+			res.Beyond++
 		case v == duplicate || s.pending.holds(r.Head().ID):
 			res.Duplicates++
 		default:
@@ -98,6 +105,9 @@ func (s *Store) attachWoken(res *Result) error {
 				s.woken = append(s.woken, w)
 				return err
 			}
+		case failed:
+			s.woken = append(s.woken, w)
+			return s.breakDown(reason)
 		case refused:
 			// Whoever delivers now is not to be blamed for it: it is not in res.
 			s.logger.Warn("dropped a pending run", slog.Any("cause", reason))
@@ -117,7 +127,9 @@ func (s *Store) attach(r *memo.Run, res *Result) error {
 	if err != nil {
 		return err
 	}
-	s.tookRun(r, placed[0])
+	if err := s.tookRun(r, len(data), placed[0]); err != nil {
+		return err
+	}
 	for _, m := range r.Memos {
 		res.Attached = append(res.Attached, Placed{placed[0].LSN, m})
 	}

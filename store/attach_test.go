@@ -177,16 +177,7 @@ func TestPendingSurvivesReopening(t *testing.T) {
 
 func TestRefusedRuns(t *testing.T) {
 	w := newWorld(t, 3)
-	w.run(1, 2)
-	first := w.heads[1]
 	good := w.run(1, 2, w.genesis())
-	// Other branches of author 1's chain.
-	w.heads[1] = first
-	fork := w.seal(1, w.next(1, 3)...)
-	w.heads[1] = fork.Memos[1]
-	behindFork := w.seal(1, w.next(1, 1)...)
-	w.heads[1] = good.Memos[1]
-	recut := w.seal(1, append(slices.Clone(good.Memos), w.next(1, 1)...)...)
 	// A first memo that hangs on something else than the genesis.
 	rootless := w.memo(memo.Memo{
 		Space: w.space, Author: w.author(2), Seq: 1, Deps: []memo.Head{good.Head()}, Time: memo.Next(9), Body: edit(0),
@@ -198,9 +189,6 @@ func TestRefusedRuns(t *testing.T) {
 			run  *memo.Run
 			want error
 		}{
-			"fork within":    {fork, ErrFork},
-			"fork behind":    {behindFork, ErrFork},
-			"recut":          {recut, ErrRecut},
 			"no genesis dep": {w.seal(2, rootless), memo.ErrInvalid},
 			"other space":    {elsewhere, ErrUnknownSpace},
 		} {

@@ -279,6 +279,19 @@ func (s *Store) dropBelow() error {
 			p, err := decodeRunPlace(it.Value)
 			return s.floor.above(p.pos), err
 		},
+		prefixBranch: func(it Item) (bool, error) {
+			p, err := decodePlace(it.Value)
+			return s.floor.above(p.pos), err
+		},
+		prefixForkRun: func(it Item) (bool, error) {
+			f := fields{b: it.Value}
+			f.uint()
+			return s.floor.above(f.position()), f.end()
+		},
+		prefixRunID: func(it Item) (bool, error) {
+			r, err := decodeForkRun(memo.ID(it.Key[33:]), it.Value)
+			return s.floor.above(r.pos), err
+		},
 		prefixTouched: func(it Item) (bool, error) { return placeOf(it.Key).LSN >= s.floor.lsn, nil },
 		prefixAdopted: func(it Item) (bool, error) {
 			h, err := decodeAdoptedHead(it.Value)

@@ -45,10 +45,13 @@
 // still be lost is ever offered to a peer. After a crash they are kept and
 // Unsealed reports them, to be sealed.
 //
-// A run whose prev is not the head held here, or that holds other memos at
-// covered places, shows that its author forked its chain. It is refused with
-// ErrFork: keeping both branches and the evidence comes with fork proofs. In a
-// space of members what a run may do depends on its author, see below.
+// A run that does not continue the head held here, or that holds other memos at
+// covered places, shows that its author forked its chain. It attaches as any other,
+// once the memo before its first is held, by digest: branch.go tells what is kept of
+// branches. The vector has the greatest head by (seq, digest); View.Forks tells who
+// forked, View.Evidence proves it, and a memo that does (kind 6) marks the author in
+// the vectors. An own chain that forked is not written on: ErrOwnFork. In a
+// space of members what a run may do depends on its author:
 //
 // # Who may write
 //

@@ -11,13 +11,11 @@ var (
 	// ErrNotPermitted reports a memo whose author may not write into its space: nobody
 	// entitled to it granted it that, or somebody revoked it.
 	ErrNotPermitted = errors.New("the space is written by its members, and the author is none")
-	// ErrFork reports a run that contradicts the chain held here: its author wrote
-	// two different memos for one place.
-	ErrFork = errors.New("author forked its chain")
-	// ErrRecut reports a run that begins within memos held here and goes on behind
-	// them. Runs go from one seal to the next and are never cut again, so its
-	// author sealed the same memos twice.
-	ErrRecut = errors.New("run does not begin where a run held here ends; runs are never cut again")
+	// ErrOwnFork reports own memos of an author who wrote two memos for one place: its
+	// key is in use elsewhere, or this directory is a copy. Nothing was written.
+	ErrOwnFork = errors.New("another replica writes with this author's key, as after copying a data directory: " +
+		"the chain has two branches, and to go on with it would make more. All data is kept. " +
+		"Start with a new directory and a new author key, and join the space from there")
 	// ErrNoBody reports a memo that is covered and not held: the state that has it
 	// was adopted on a peer's word, or a checkpoint took its place. View.Vouched tells
 	// which.

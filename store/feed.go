@@ -81,6 +81,9 @@ func (f *Feed) first(memos []*memo.Memo, pos walfs.Position) ([]*memo.Memo, erro
 		if errors.Is(err, ErrNoBody) {
 			return memos, nil
 		}
+		if err == nil && p.id != memos[0].ID() {
+			p, _, err = f.view.branchPlace(memos[0].SpaceID(), memos[0].Head())
+		}
 		if err != nil || p.pos == pos {
 			return memos, err
 		}

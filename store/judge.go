@@ -15,36 +15,36 @@ const (
 	waiting            // for a cause
 	held               // until a version that understands it opens the store
 	parked             // beyond a revocation, see govern.go
+	beyond             // never here: its author has too many branches
 	refused            // never
+	failed             // the index could not be read
 )
 
 // judge decides what to do with r. With waiting comes the missing cause, whose
-// ID is known in any case; with refused comes the reason. It reads the cut, the
-// run and its past, so replaying the log judges as attaching did; revocations are not
-// asked, see decide.
+// ID is known in any case; with refused and failed comes the reason. It reads what
+// attached before, the run and its past, so replaying the log judges as attaching
+// did; revocations are not asked, see decide.
 func (s *Store) judge(r *memo.Run) (verdict, memo.Head, error) {
 	sp := s.spaces[r.Space]
 	if sp == nil {
 		return refused, memo.Head{}, fmt.Errorf("%w: %s", ErrUnknownSpace, r.Space)
 	}
 	first, head := r.Memos[0], r.Head()
-	mark, _ := sp.sealed.Get(head.Author)
-	switch {
-	case head.Seq <= mark.Seq:
+	if mark, _ := sp.sealed.Get(head.Author); mark.Head == head {
 		return duplicate, memo.Head{}, nil
-	case first.Seq <= mark.Seq:
-		return refused, memo.Head{}, straddles(r, mark.Head)
-	case r.Known() != nil:
-		return held, memo.Head{}, nil
-	case first.Seq > mark.Seq+1:
-		return waiting, memo.Head{Author: head.Author, Seq: first.Seq - 1, ID: first.Prev}, nil
-	case first.Prev != mark.ID:
-		return refused, memo.Head{}, forked(first.Head(), mark.Head)
 	}
-	if t := sp.tails[head.Author]; t != nil {
-		last := min(len(t.memos), len(r.Memos)) - 1
-		if own, theirs := t.memos[last].Head(), r.Memos[last].Head(); own != theirs {
-			return refused, memo.Head{}, forked(theirs, own)
+	branch := !sp.continues(r)
+	if branch {
+		if held, err := s.holdsRun(sp, head); err != nil || held {
+			return orFailed(duplicate, err), memo.Head{}, err
+		}
+	}
+	if r.Known() != nil {
+		return held, memo.Head{}, nil
+	}
+	if branch {
+		if v, miss, err := s.judgeBranch(sp, first); v != attachable {
+			return v, miss, err
 		}
 	}
 	for _, m := range r.Memos {
@@ -66,17 +66,4 @@ func (sp *space) missing(m *memo.Memo) (memo.Head, bool) {
 		}
 	}
 	return memo.Head{}, false
-}
-
-// straddles tells why a run that begins at or below mark and ends above it is
-// refused. The chain of digests settles it with one comparison.
-func straddles(r *memo.Run, mark memo.Head) error {
-	if at := r.Memos[mark.Seq-r.FirstSeq()].Head(); at != mark {
-		return forked(at, mark)
-	}
-	return fmt.Errorf("%w: seq %d to %d, held up to %s", ErrRecut, r.FirstSeq(), r.Head().Seq, mark)
-}
-
-func forked(offered, held memo.Head) error {
-	return fmt.Errorf("%w: offered %s, which does not continue or match %s", ErrFork, offered, held)
 }

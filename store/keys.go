@@ -14,10 +14,17 @@ import (
 //	s                            version u, applied LSN u, its segment u, its offset u,
 //	                             CRC-32C of its data u, LSN known to be on disk u
 //	g space                      author of the genesis
-//	v space author               seq u, time u, digest: the attached head of the chain
-//	u space author               empty: own memos behind that head wait for a seal
+//	v space author               seq u, time u, digest, 1 if forked, else 0 u: the attached
+//	                             head of the chain
+//	u space author               seq u: from there on, own memos wait for a seal
 //	m space author seq           segment u, offset u, index in the run u, digest
 //	r space author seq-of-head   order u, first seq u, segment u, offset u
+//	n space author seq digest    as m, of a memo that came to a taken place: another branch
+//	d space author               that this author forked: lowest such seq u, record that showed
+//	                             it u, record of the last run of a branch u, how many u, bytes u
+//	z space author time digest   seq u, segment u, offset u: a run of a forked author, by its head
+//	y space digest               author, seq u, first seq u, segment u, offset u: the same run
+//	e space author prover        seq u, time u, digest: the prover's first proof that author forked
 //	a space author seq           adopted head: LSN u, time u, digest, who vouches, seal
 //	h space author               standing: level u, role u
 //	l space author digest        grant to the author with an effect: level u, role u, by
@@ -34,8 +41,9 @@ import (
 //	k space digest               pinned root: until when in ms u, LSN whose state it is u,
 //	                             1 if a peer's, else 0 u
 //
-// m points at the run's record or the own memo's record; r at the run's record
-// or the own seal's, whose LSN is its order. In t, row is the first 8 bytes of the
+// m has the memo that came first to a place, r the longest run that ends there. m
+// points at the run's record or the own memo's record; r at the run's record or the
+// own seal's, whose LSN is its order. In t, row is the first 8 bytes of the
 // SHA-256 of space, topic, 0 and row: rows may share them, readers look into the
 // memo. Its LSN has 8 bytes, big endian; its index in the run has one.
 const (
@@ -45,6 +53,11 @@ const (
 	prefixOpen     = 'u'
 	prefixMemo     = 'm'
 	prefixRun      = 'r'
+	prefixBranch   = 'n'
+	prefixFork     = 'd'
+	prefixForkRun  = 'z'
+	prefixRunID    = 'y'
+	prefixProof    = 'e'
 	prefixAdopted  = 'a'
 	prefixStanding = 'h'
 	prefixGrant    = 'l'
@@ -170,14 +183,18 @@ func decodeRunPlace(b []byte) (runPlace, error) {
 func encodeMark(m memo.Mark) []byte {
 	b := binary.AppendUvarint(make([]byte, 0, 48), m.Seq)
 	b = binary.AppendUvarint(b, uint64(m.Time))
-	return append(b, m.ID[:]...)
+	b = append(b, m.ID[:]...)
+	if m.Forked {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // decodeMark reads the mark of the author that ends key.
 func decodeMark(key, b []byte) (memo.Mark, error) {
 	k, f := fields{b: key[33:]}, fields{b: b}
 	m := memo.Mark{Head: memo.Head{Author: memo.Author(k.id()), Seq: f.uint()}, Time: memo.Time(f.uint())}
-	m.ID = f.id()
+	m.ID, m.Forked = f.id(), f.uint() == 1
 	if err := k.end(); err != nil {
 		return m, err
 	}

@@ -51,7 +51,9 @@ func (s *Store) AppendOwn(d walfs.Durability, memos []*memo.Memo, seal *memo.Sea
 		s.tookOwn(m, len(recs[i].Data), at[i])
 	}
 	if seal != nil {
-		s.tookSeal(s.space(space), head.Author, at[len(memos)])
+		if err := s.tookSeal(s.space(space), head.Author, at[len(memos)]); err != nil {
+			return placed, fmt.Errorf("%w: %w", ErrUnsure, err)
+		}
 	}
 	if err := s.commit(); err != nil {
 		return placed, fmt.Errorf("%w: %w", ErrUnsure, err)
@@ -77,8 +79,7 @@ func (s *Store) SealOwn(space memo.SpaceID, author memo.Author, seal memo.Seal) 
 	if err != nil {
 		return err
 	}
-	s.tookSeal(s.spaces[space], author, at[0])
-	return s.commit()
+	return errors.Join(s.tookSeal(s.spaces[space], author, at[0]), s.commit())
 }
 
 // Unsealed returns the author's memos behind its last seal, in order.
@@ -103,6 +104,9 @@ func (s *Store) ownRecords(memos []*memo.Memo) ([]walfs.Record, error) {
 		sp = &space{id: memos[0].SpaceID()}
 	}
 	mark, _ := sp.all.Get(memos[0].Author)
+	if sp.forked(mark.Author) {
+		return nil, fmt.Errorf("%w: author %s", ErrOwnFork, mark.Author)
+	}
 	head := memo.Head{Author: memos[0].Author, Seq: mark.Seq, ID: mark.ID}
 	count, size := len(memos), runOverhead
 	if t := sp.tails[head.Author]; t != nil {
@@ -121,9 +125,13 @@ func (s *Store) ownRecords(memos []*memo.Memo) ([]walfs.Record, error) {
 		head = m.Head()
 		recs = append(recs, walfs.Record{Kind: walfs.KindOwnMemo, Data: data})
 	}
-	if count > memo.MaxRunMemos || size > memo.MaxRunBytes {
+	most := memo.MaxRunBytes
+	if count == 1 && memos[0].Kind() == memo.KindForkProof {
+		most = memo.MaxForkProofRun
+	}
+	if count > memo.MaxRunMemos || size > most {
 		return nil, fmt.Errorf("%w: %d memos and %d bytes, the limits are %d and %d",
-			ErrRunFull, count, size, memo.MaxRunMemos, memo.MaxRunBytes)
+			ErrRunFull, count, size, memo.MaxRunMemos, most)
 	}
 	return recs, nil
 }

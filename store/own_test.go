@@ -163,7 +163,7 @@ func TestOwnChainComesBackFromPeers(t *testing.T) {
 		other := w.seal(0, w.next(0, 2, w.memo(memo.Memo{
 			Space: w.space, Author: memo.Author{1}, Seq: 1, Deps: []memo.Head{w.genesis().Head()}, Body: edit(1),
 		}))...)
-		if res := attach(t, s, other); len(res.Refused) != 1 {
+		if res := attach(t, s, other); len(res.Orphans) != 1 { // a branch, whose cause is not here
 			t.Fatalf("another chain than the own: %+v", res)
 		}
 		if res := attach(t, s, r); len(res.Runs) != 1 {

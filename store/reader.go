@@ -61,6 +61,25 @@ func (r *Reader) Memo(space memo.SpaceID, author memo.Author, seq uint64) (f Fou
 	return f, err == nil, err
 }
 
+// Head is Memo for the memo of that very digest, on whatever branch it is.
+func (r *Reader) Head(space memo.SpaceID, h memo.Head) (f Found, ok bool, err error) {
+	f, ok, err = r.Memo(space, h.Author, h.Seq)
+	if err != nil || !ok || f.Memo.ID() == h.ID {
+		return f, ok, err
+	}
+	p, ok, err := r.view.branchPlace(space, h)
+	if err != nil || !ok {
+		return Found{}, false, err
+	}
+	f, _, err = r.at(p)
+	return f, err == nil, err
+}
+
+// Fork is View.Fork.
+func (r *Reader) Fork(space memo.SpaceID, author memo.Author) (Fork, bool) {
+	return r.view.Fork(space, author)
+}
+
 // at returns the memo that an index entry points at, and the length of its record.
 func (r *Reader) at(p place) (Found, int, error) {
 	rec, err := r.load(p.pos)

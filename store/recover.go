@@ -159,6 +159,9 @@ func (s *Store) loadSpaces() error {
 			sp.sealed.Set(m)
 		}
 		sp.all = sp.sealed.Clone()
+		if err := s.loadForks(sp); err != nil {
+			return err
+		}
 		if err := s.loadTails(sp); err != nil {
 			return err
 		}
@@ -173,9 +176,11 @@ func (s *Store) loadTails(sp *space) error {
 			return err
 		}
 		k := fields{b: it.Key[33:]}
-		author := memo.Author(k.id())
-		mark, _ := sp.sealed.Get(author)
-		from := seqKey(prefixMemo, sp.id, author, mark.Seq+1)
+		author, first := memo.Author(k.id()), fields{b: it.Value}
+		from := seqKey(prefixMemo, sp.id, author, first.uint())
+		if err := first.end(); err != nil {
+			return err
+		}
 		t := &tail{}
 		for it, err := range s.kv.Scan(from, afterAll(authorKey(prefixMemo, sp.id, author))) {
 			if err != nil {
@@ -184,6 +189,9 @@ func (s *Store) loadTails(sp *space) error {
 			m, size, err := s.load(it.Value)
 			if err != nil {
 				return err
+			}
+			if n := len(t.memos); n > 0 && t.memos[n-1].ID() != m.Prev {
+				break // another branch goes on there
 			}
 			t.memos, t.bytes = append(t.memos, m), t.bytes+size
 			sp.all.Add(memo.Mark{Head: m.Head(), Time: m.Time})
@@ -237,10 +245,12 @@ func (s *Store) redo(e walfs.Entry) error {
 			return fmt.Errorf("%w: %w", ErrBadLog, err)
 		}
 		s.space(r.Space)
-		if v, miss, err := s.judge(r); v != attachable {
+		// Of duplicates the log has those that were none when they came, and its author
+		// may have more branches than this version keeps.
+		if v, miss, err := s.judge(r); v != attachable && v != duplicate && v != beyond {
 			return fmt.Errorf("%w: run %s (verdict %d, waits for %s): %w", ErrBadLog, r.Head(), v, miss, err)
 		}
-		s.tookRun(r, at)
+		return s.tookRun(r, len(e.Data), at)
 	case walfs.KindOwnMemo:
 		m, err := memo.Decode(e.Data)
 		if err != nil {
@@ -261,7 +271,12 @@ func (s *Store) redo(e walfs.Entry) error {
 		if n := len(unsealed); n == 0 || unsealed[n-1].ID() != seal.ID {
 			return fmt.Errorf("%w: a seal of memo %d of %s, which is not the last unsealed", ErrBadLog, seal.Seq, seal.Author)
 		}
-		s.tookSeal(s.spaces[seal.Space], seal.Author, at)
+		if _, forked := s.spaces[seal.Space].forks[seal.Author]; forked {
+			if err := s.index(); err != nil { // tookSeal looks for other runs
+				return err
+			}
+		}
+		return s.tookSeal(s.spaces[seal.Space], seal.Author, at)
 	case walfs.KindBlock: // means nothing without what commits it
 	case walfs.KindAdopt:
 		return s.redoAdoption(e)

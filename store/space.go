@@ -1,6 +1,9 @@
 package store
 
 import (
+	"encoding/binary"
+	"errors"
+
 	"lightcone/memo"
 	"lightcone/walfs"
 )
@@ -11,13 +14,15 @@ type space struct {
 	id      memo.SpaceID
 	genesis *memo.Memo // nil until it attaches, or is written here
 	sealed  memo.Vector
-	all     memo.Vector            // sealed and the tails
-	tails   map[memo.Author]*tail  // own memos that wait for a seal
-	rights  *Rights                // of a space of members; nil of an open one, and before the genesis
-	lifted  map[memo.Author]uint64 // of revoked authors: memos up to here are beneath one that stands
-	changed bool                   // since the last freeze
-	ruled   bool                   // rights changed since the last freeze
-	moved   bool                   // sealed changed since the last freeze
+	all     memo.Vector              // sealed and the tails
+	tails   map[memo.Author]*tail    // own memos that wait for a seal
+	forks   map[memo.Author]Fork     // of whom two branches are held; replaced, never changed
+	proofs  map[accusation]memo.Mark // the first of each prover; replaced, never changed
+	rights  *Rights                  // of a space of members; nil of an open one, and before the genesis
+	lifted  map[memo.Author]uint64   // of revoked authors: memos up to here are beneath one that stands
+	changed bool                     // since the last freeze
+	ruled   bool                     // rights changed since the last freeze
+	moved   bool                     // sealed changed since the last freeze
 }
 
 // tail is the end of an own chain, behind its last seal.
@@ -30,7 +35,9 @@ type tail struct {
 func (s *Store) space(id memo.SpaceID) *space {
 	sp := s.spaces[id]
 	if sp == nil {
-		sp = &space{id: id, tails: map[memo.Author]*tail{}, changed: true}
+		sp = &space{
+			id: id, tails: map[memo.Author]*tail{}, forks: map[memo.Author]Fork{}, proofs: map[accusation]memo.Mark{}, changed: true,
+		}
 		s.spaces[id] = sp
 	}
 	return sp
@@ -40,27 +47,33 @@ func (s *Store) space(id memo.SpaceID) *space {
 // the log means. Appending and replaying both go through them, after the same
 // checks, so that both end in the same state.
 
-// tookRun: a run attached; at is its record.
-func (s *Store) tookRun(r *memo.Run, at walfs.Placed) {
+// tookRun: a run of so many bytes attached; at is its record.
+func (s *Store) tookRun(r *memo.Run, bytes int, at walfs.Placed) error {
 	sp, head := s.space(r.Space), r.Head()
+	branch := !sp.follows(r.Memos[0])
+	var news []*memo.Memo
 	for i, m := range r.Memos {
-		if sp.all.Covers(m.Author, m.Seq) {
-			continue // given back: its place stays where the log has it first
+		fresh, err := s.settle(sp, m, place{at.Pos, uint64(i), m.ID()}, at)
+		if err != nil {
+			return s.breakDown(err)
 		}
-		s.set(seqKey(prefixMemo, sp.id, m.Author, m.Seq), place{at.Pos, uint64(i), m.ID()}.encode())
-		s.touched(m, i, at)
-		s.pinged(m)
+		if fresh { // else given back: its place stays where the log has it first
+			s.touched(m, i, at)
+			s.pinged(m)
+			news = append(news, m)
+		}
 	}
 	s.tookGenesis(sp, r.Memos[0])
-	for _, m := range r.Memos {
-		if !sp.all.Covers(m.Author, m.Seq) {
-			s.govern(sp, m)
-		}
+	for _, m := range news {
+		s.govern(sp, m)
 	}
 	if t := sp.tails[head.Author]; t != nil {
-		t.drop(head.Seq) // own memos whose seal was lost here came back sealed
+		s.dropTail(sp, t, r) // own memos whose seal was lost here came back sealed
 	}
-	s.attached(sp, r.Memos, runPlace{order: at.LSN, first: r.FirstSeq(), pos: at.Pos})
+	if branch {
+		s.tookBranch(sp, head.Author, bytes, at)
+	}
+	return s.attached(sp, r.Memos, runPlace{order: at.LSN, first: r.FirstSeq(), pos: at.Pos})
 }
 
 // tookOwn: an own memo was appended; encoded is its length.
@@ -75,7 +88,7 @@ func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 	if t == nil {
 		t = &tail{}
 		sp.tails[m.Author] = t
-		s.set(authorKey(prefixOpen, sp.id, m.Author), []byte{})
+		s.set(authorKey(prefixOpen, sp.id, m.Author), binary.AppendUvarint(nil, m.Seq))
 	}
 	t.memos = append(t.memos, m)
 	t.bytes += encoded
@@ -84,10 +97,10 @@ func (s *Store) tookOwn(m *memo.Memo, encoded int, at walfs.Placed) {
 }
 
 // tookSeal: the tail of author was sealed; at is the seal's record.
-func (s *Store) tookSeal(sp *space, author memo.Author, at walfs.Placed) {
+func (s *Store) tookSeal(sp *space, author memo.Author, at walfs.Placed) error {
 	memos := sp.tails[author].memos
 	sp.tails[author].memos = nil
-	s.attached(sp, memos, runPlace{order: at.LSN, first: memos[0].Seq, pos: at.Pos})
+	return s.attached(sp, memos, runPlace{order: at.LSN, first: memos[0].Seq, pos: at.Pos})
 }
 
 func (s *Store) tookGenesis(sp *space, m *memo.Memo) {
@@ -105,33 +118,70 @@ func (sp *space) begins(genesis *memo.Memo) {
 	}
 }
 
-// attached moves the author's head behind memos, a whole run, and wakes what
-// waited for them.
-func (s *Store) attached(sp *space, memos []*memo.Memo, where runPlace) {
+// attached joins the head of memos, a whole run, into the author's entry, and wakes
+// what waited for them.
+func (s *Store) attached(sp *space, memos []*memo.Memo, where runPlace) error {
 	last := memos[len(memos)-1]
-	mark, _ := sp.sealed.Get(last.Author)
-	for _, m := range memos {
-		mark = mark.Join(memo.Mark{Head: m.Head(), Time: m.Time})
+	head := memo.Mark{Head: last.Head(), Time: last.Time}
+	had, _ := sp.sealed.Get(last.Author)
+	if err := s.fileRun(sp, head, had, where); err != nil {
+		return s.breakDown(err)
 	}
-	s.set(seqKey(prefixRun, sp.id, last.Author, last.Seq), where.encode())
-	s.set(authorKey(prefixVector, sp.id, last.Author), encodeMark(mark))
+	joined := had
+	for _, m := range memos {
+		joined = joined.Join(memo.Mark{Head: m.Head(), Time: m.Time})
+	}
 	if t := sp.tails[last.Author]; t != nil && len(t.memos) == 0 {
 		delete(sp.tails, last.Author)
 		s.del(authorKey(prefixOpen, sp.id, last.Author))
 	}
-	sp.sealed.Set(mark)
-	if !sp.all.Covers(last.Author, last.Seq) {
-		sp.all.Set(mark)
+	if joined != had {
+		s.set(authorKey(prefixVector, sp.id, last.Author), encodeMark(joined))
+		sp.sealed.Set(joined)
+		sp.all.Add(joined)
+		sp.moved = true
 	}
-	sp.changed, sp.moved = true, true
+	sp.changed = true
+	s.tookProofs(sp, memos)
 	for _, m := range memos {
 		s.woken = append(s.woken, s.pending.wake(cause{sp.id, m.Author, m.Seq})...)
 	}
+	return nil
 }
 
-// drop removes the memos up to seq. bytes stays, an upper bound.
-func (t *tail) drop(seq uint64) {
-	for len(t.memos) > 0 && t.memos[0].Seq <= seq {
+// fileRun notes where the run is that ends in mark. had is the author's entry
+// before it.
+func (s *Store) fileRun(sp *space, mark, had memo.Mark, where runPlace) error {
+	if _, forked := sp.forks[mark.Author]; forked {
+		s.setForkRun(sp, forkRun{mark: mark, first: where.first, pos: where.pos})
+	}
+	key := seqKey(prefixRun, sp.id, mark.Author, mark.Seq)
+	if mark.Seq <= had.Seq {
+		// Of several runs that end there the longest stays: so those that are filed
+		// have every place up to the head (NextRun).
+		if b, taken, err := s.kv.Get(key); err != nil || taken {
+			old, bad := decodeRunPlace(b)
+			if err = errors.Join(err, bad); err != nil || s.floor.above(old.pos) && old.first <= where.first {
+				return err
+			}
+		}
+	}
+	s.set(key, where.encode())
+	return nil
+}
+
+// dropTail removes the memos from the tail that came back in r. bytes stays, an
+// upper bound.
+func (s *Store) dropTail(sp *space, t *tail, r *memo.Run) {
+	first := r.FirstSeq()
+	for len(t.memos) > 0 {
+		m := t.memos[0]
+		if m.Seq < first || m.Seq > r.Head().Seq || r.Memos[m.Seq-first].ID() != m.ID() {
+			break // what is behind another memo than the run has was forked
+		}
 		t.memos = t.memos[1:]
+	}
+	if len(t.memos) > 0 {
+		s.set(authorKey(prefixOpen, sp.id, r.Author()), binary.AppendUvarint(nil, t.memos[0].Seq))
 	}
 }

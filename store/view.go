@@ -28,7 +28,9 @@ type View struct {
 type spaceView struct {
 	genesis     *memo.Memo
 	sealed, all memo.Vector
-	rights      *Rights                 // does not change
+	rights      *Rights // does not change
+	forks       map[memo.Author]Fork
+	proofs      map[accusation]memo.Mark
 	root        func() (memo.ID, error) // computed once, on demand
 	tree        func() (merge.BlockGetter, error)
 }
@@ -36,7 +38,7 @@ type spaceView struct {
 // freeze makes the spaceView of sp as it is now. old is the one before, or nil;
 // while the sealed cut stands still they share the root.
 func (sp *space) freeze(old *spaceView) *spaceView {
-	v := &spaceView{genesis: sp.genesis, sealed: sp.sealed.Clone(), all: sp.all.Clone()}
+	v := &spaceView{genesis: sp.genesis, sealed: sp.sealed.Clone(), all: sp.all.Clone(), forks: sp.forks, proofs: sp.proofs}
 	if old != nil && !sp.moved {
 		v.root, v.tree = old.root, old.tree
 	} else {
@@ -142,7 +144,7 @@ func (v *View) NextRun(space memo.SpaceID, author memo.Author, after uint64) (or
 			continue
 		}
 		if p.first > after+1 {
-			break
+			continue // of a branch that goes on from within another run
 		}
 		return p.order, seqOf(it.Key), true, nil
 	}
@@ -152,7 +154,8 @@ func (v *View) NextRun(space memo.SpaceID, author memo.Author, after uint64) (or
 	return 0, 0, false, fmt.Errorf("%w: no run holds memo %d of %s", errIndex, after+1, author)
 }
 
-// Run returns the encoded run whose head is the author's memo last.
+// Run returns the encoded run whose head is the author's memo last; of several
+// branches, that which came first.
 func (v *View) Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte, error) {
 	if last == 0 || !v.space(space).sealed.Covers(author, last) {
 		return nil, fmt.Errorf("%w: run of %s to seq %d is not attached", ErrNoRun, author, last)
@@ -171,7 +174,13 @@ func (v *View) Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte,
 	if !v.floor.above(p.pos) {
 		return nil, fmt.Errorf("%w: the run of %s to seq %d: %w", ErrNoRun, author, last, ErrNoBody)
 	}
-	e, err := v.log.ReadAt(p.pos)
+	return v.rawRun(space, author, p.first, last, p.pos)
+}
+
+// rawRun returns the encoded run from first to last of which pos is the record, or
+// that of the seal.
+func (v *View) rawRun(space memo.SpaceID, author memo.Author, first, last uint64, pos walfs.Position) ([]byte, error) {
+	e, err := v.log.ReadAt(pos)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +191,7 @@ func (v *View) Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte,
 		c, err := decodeCommit(e)
 		return []byte(c.Genesis), err
 	}
-	return v.ownRun(space, author, p.first, last, e)
+	return v.ownRun(space, author, first, last, e)
 }
 
 // ownRun puts a run together from own memos and their seal, the record e.
@@ -207,9 +216,10 @@ func (v *View) ownRun(space memo.SpaceID, author memo.Author, first, last uint64
 }
 
 // Seal returns the signature of the author's memo seq, false if no run that ends
-// there is held, nor a state of which it is a head.
+// there is held, nor a state of which it is a head. Of several branches that end
+// there it is that of the author's head in Vector, or of the one that came first.
 func (v *View) Seal(space memo.SpaceID, author memo.Author, seq uint64) (memo.Seal, bool, error) {
-	raw, err := v.Run(space, author, seq)
+	raw, err := v.newestRun(space, author, seq)
 	switch {
 	case errors.Is(err, ErrNoRun):
 		w, ok, err := v.voucher(space, author, seq)
@@ -218,6 +228,17 @@ func (v *View) Seal(space memo.SpaceID, author memo.Author, seq uint64) (memo.Se
 		return memo.Seal{}, false, err
 	}
 	return memo.Seal(raw[len(raw)-len(memo.Seal{}):]), true, nil // it is what ends a run
+}
+
+// newestRun is Run, and of an author's head in Vector the run that ends in it.
+func (v *View) newestRun(space memo.SpaceID, author memo.Author, seq uint64) ([]byte, error) {
+	mark, _ := v.space(space).sealed.Get(author)
+	if _, forked := v.Fork(space, author); forked && mark.Seq == seq {
+		if raw, err := v.RunByID(space, mark.ID); !errors.Is(err, ErrNoRun) {
+			return raw, err
+		}
+	}
+	return v.Run(space, author, seq)
 }
 
 // place looks up where a covered memo is; ErrNoBody when it is not held.

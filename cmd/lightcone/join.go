@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"lightcone/node"
 	"lightcone/node/api"
@@ -50,7 +51,11 @@ func (a *app) join(ctx context.Context, ticket string, wait time.Duration) (err 
 		return fmt.Errorf("create %s: %w; name another --dir", a.dir, err)
 	}
 	l, err := a.connect(ctx, func(l *link, n *node.Node) error {
-		srv, err := a.serve(context.WithoutCancel(ctx), n, nil, a.logger(slog.LevelWarn))
+		var o netOptions
+		if err := o.recall(a.dir, pflag.NewFlagSet("join", pflag.ContinueOnError)); err != nil {
+			return err
+		}
+		srv, err := a.serve(context.WithoutCancel(ctx), n, o, a.logger(slog.LevelWarn))
 		if err == nil {
 			l.closers = append(l.closers, srv.Close)
 		}

@@ -27,8 +27,9 @@ var defaultListen = []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"}
 
 // serve connects n to the network at the ports it had the last time, or at
 // others when they are taken.
-func (a *app) serve(ctx context.Context, n *node.Node, listen []string, log *slog.Logger) (*p2p.Server, error) {
+func (a *app) serve(ctx context.Context, n *node.Node, o netOptions, log *slog.Logger) (*p2p.Server, error) {
 	known := readListen(a.dir)
+	listen := o.Listen
 	switch {
 	case len(listen) > 0:
 		maps.DeleteFunc(known, func(asked, _ string) bool { return !slices.Contains(listen, asked) })
@@ -41,14 +42,14 @@ func (a *app) serve(ctx context.Context, n *node.Node, listen []string, log *slo
 	remembers := false
 	for i, addr := range listen {
 		fixed[i] = addr
-		if was, ok := known[addr]; ok {
+		if was, ok := known[addr]; ok && was != addr {
 			fixed[i], remembers = was, true
 		}
 	}
-	srv, err := p2p.Serve(ctx, n, p2p.Options{Listen: fixed, LAN: onLAN(listen), Logger: log})
+	srv, err := p2p.Serve(ctx, n, o.options(fixed, log))
 	if err != nil && remembers {
 		log.Warn("cannot listen where this node was before; taking free ports, peers may need a new ticket", "err", err)
-		srv, err = p2p.Serve(ctx, n, p2p.Options{Listen: listen, LAN: onLAN(listen), Logger: log})
+		srv, err = p2p.Serve(ctx, n, o.options(listen, log))
 	}
 	if errors.Is(err, p2p.ErrOptions) {
 		return nil, &usageError{err}
@@ -59,8 +60,8 @@ func (a *app) serve(ctx context.Context, n *node.Node, listen []string, log *slo
 	for _, addr := range listen {
 		known[addr] = cmp.Or(portOf(addr, srv.Addrs()), addr)
 	}
-	if err := writeListen(a.dir, known); err != nil {
-		log.Warn("cannot remember the ports for the next start", "err", err)
+	if err := errors.Join(writeListen(a.dir, known), o.remember(a.dir)); err != nil {
+		log.Warn("cannot remember ports and peers for the next start", "err", err)
 	}
 	return srv, nil
 }
@@ -68,7 +69,7 @@ func (a *app) serve(ctx context.Context, n *node.Node, listen []string, log *slo
 // onLAN reports whether any address is more than this machine's own.
 func onLAN(listen []string) bool {
 	return slices.ContainsFunc(listen, func(addr string) bool {
-		return !strings.HasPrefix(addr, "/ip4/127.") && !strings.HasPrefix(addr, "/ip6/::1/")
+		return addr != listenNone && !strings.HasPrefix(addr, "/ip4/127.") && !strings.HasPrefix(addr, "/ip6/::1/")
 	})
 }
 

@@ -67,14 +67,23 @@ type nodesKey struct{}
 // test waits that long.
 const patience = 60 * time.Second
 
-// cmdUp starts a node on a directory and waits until it is ready: up DIR [pinging].
-// Without that word it writes no pings, so that scripts can count memos.
+// cmdUp starts a node on a directory and waits until it is ready: up DIR [pinging] FLAG….
+// Without that word it writes no pings, so that scripts can count memos. It listens on
+// loopback unless flags say otherwise.
 func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
-	silent := len(args) == 1
-	if neg || !silent && (len(args) != 2 || args[1] != "pinging") {
-		ts.Fatalf("usage: up DIR [pinging]")
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: up DIR [pinging] FLAG…")
 	}
-	cmd := exec.Command("lightcone", "--dir", args[0], "--json", "up", "--listen", "/ip4/127.0.0.1/tcp/0", fmt.Sprintf("--silent=%v", silent))
+	flags := args[1:]
+	silent := len(flags) == 0 || flags[0] != "pinging"
+	if !silent {
+		flags = flags[1:]
+	}
+	if len(flags) == 0 {
+		flags = []string{"--listen", "/ip4/127.0.0.1/tcp/0"}
+	}
+	flags = append([]string{"--dir", args[0], "--json", "up", fmt.Sprintf("--silent=%v", silent)}, flags...)
+	cmd := exec.Command("lightcone", flags...)
 	cmd.Path = lookPath(ts, "lightcone")
 	cmd.Dir = ts.MkAbs(".")
 	var words bytes.Buffer

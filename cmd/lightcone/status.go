@@ -140,15 +140,37 @@ func statusText(w io.Writer, st api.Status) error {
 		for _, p := range s.Liars {
 			t.add("", p+"  vouched for a state that was false; nothing of it was kept")
 		}
+		for _, f := range s.Forks {
+			t.add("fork", forkText(f))
+		}
 	}
 	return t.write(w)
+}
+
+// forkText says who forked its chain, where, since when, and what proves it.
+func forkText(f api.ForkStatus) string {
+	text := f.Author + "  wrote two memos for one place"
+	if f.Own {
+		text = "another replica writes with this node's key, as after copying a data directory: nothing is written here any more, " +
+			"all data is kept; start with a new directory and a new key; two memos for one place"
+	}
+	if f.Seq > 0 {
+		text += fmt.Sprintf(", seq %d", f.Seq)
+	}
+	if f.Proof == "" {
+		return text + "; not proved yet"
+	}
+	if f.Full {
+		text += "; no more of its branches are kept"
+	}
+	return text + fmt.Sprintf("; proved by %s at %s in %s", f.Prover, f.Since.Local().Format(time.DateTime), f.Proof)
 }
 
 // hearingText says what was not taken in, and why; nothing where all was and nothing
 // bounds it.
 func hearingText(st api.Status) string {
 	h := st.Hearing
-	if h.Budget+h.PassedBy+st.Roots.PassedBy == 0 {
+	if h.Budget+h.PassedBy+h.Roots == 0 {
 		return ""
 	}
 	bound := "no bound now"
@@ -160,7 +182,7 @@ func hearingText(st api.Status) string {
 		text += fmt.Sprintf(" (%s more than can be attached, %s over the second's budget, %s behind a gap)",
 			comma(int64(h.Coin)), comma(int64(h.Over)), comma(int64(h.Gap)))
 	}
-	return text + fmt.Sprintf("; %s states merged, %s roots passed by; %s", comma(st.Adopted), comma(int64(st.Roots.PassedBy)), bound)
+	return text + fmt.Sprintf("; %s states merged, %s roots passed by; %s", comma(st.Adopted), comma(int64(h.Roots)), bound)
 }
 
 // chanceText says how much of a space is heard, where not all is.

@@ -172,10 +172,10 @@ func (a *app) swarmUp(ctx context.Context, o swarmOptions) (err error) {
 	}
 	unlock()
 	if o.detach {
-		a.say("it goes on; look with `lightcone --dir %s swarm status`, end it with `lightcone --dir %s swarm down`", s.dir, s.dir)
+		a.say("it goes on; look with `%s status`, end it with `%s down`", s.command(), s.command())
 		return nil
 	}
-	a.say("running until interrupted; from another terminal: lightcone --dir %s swarm partition 1/2, heal, kill 2, status, …", s.dir)
+	a.say("running until interrupted; from another terminal: %s partition 1/2, heal, kill 2, status, …", s.command())
 	return a.attendSwarm(ctx, s, o.keep)
 }
 

@@ -190,7 +190,7 @@ func (s *swarm) down(ctx context.Context, keep bool) error {
 		err = s.Lab.Remove(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("%w; run `lightcone --dir %s swarm down` again", err, s.dir)
+		return fmt.Errorf("%w; run `%s down` again", err, s.command())
 	}
 	var errs []error
 	if !keep {

@@ -48,8 +48,18 @@ type swarm struct {
 // swarmDir gives --dir its default of swarms.
 func (a *app) swarmDir(cmd *cobra.Command) {
 	if !cmd.Flags().Changed("dir") {
-		a.dir = filepath.Join(filepath.Dir(defaultDir()), swarmDirName)
+		a.dir = defaultSwarmDir()
 	}
+}
+
+func defaultSwarmDir() string { return filepath.Join(filepath.Dir(defaultDir()), swarmDirName) }
+
+// command is how a user names the swarm.
+func (s *swarm) command() string {
+	if s.dir == defaultSwarmDir() {
+		return "lightcone swarm"
+	}
+	return "lightcone --dir " + s.dir + " swarm"
 }
 
 // makeSwarm reserves the directory for a new swarm and locks it. Nothing of the
@@ -92,7 +102,7 @@ func (a *app) makeSwarm(ctx context.Context, o swarmOptions) (*swarm, func(), er
 // vacant returns an error if the directory holds a swarm or its nodes.
 func (s *swarm) vacant() error {
 	if exists(filepath.Join(s.dir, swarmFile)) {
-		return fmt.Errorf("there is a swarm in %s; end it with `lightcone --dir %s swarm down`, or name another --dir", s.dir, s.dir)
+		return fmt.Errorf("there is a swarm in %s; end it with `%s down`, or name another --dir", s.dir, s.command())
 	}
 	for n := 1; n <= s.Lab.Hosts; n++ {
 		if dir := s.node(n).dir; exists(dir) {

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
+	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -106,7 +107,7 @@ func (a *app) awaitSwarm(ctx context.Context, s *swarm, wait time.Duration) erro
 }
 
 // errSwarmBehind reports nodes that differ.
-var errSwarmBehind = api.NewProblem(409, api.Stale, "the nodes are not equal", "the table says what each lacks; wait longer, `lightcone swarm heal`, or `swarm start` what does not run")
+var errSwarmBehind = api.NewProblem(http.StatusPreconditionFailed, api.Stale, "the nodes are not equal", "the table says what each lacks; wait longer, `lightcone swarm heal`, or `swarm start` what does not run")
 
 // status asks all nodes at once how they are. A node that does not answer says so
 // in its line.
@@ -208,8 +209,12 @@ func (st swarmStatus) write(w io.Writer) error {
 	fmt.Fprintf(t, "%d nodes in %s, %s\n%s\n", len(st.Nodes), where, st.Dir, rulesText(st.Rules))
 	fmt.Fprintln(t, "node\tpid\tnamespace\taddress\tpeers\tmemos\tdigest\t")
 	for _, n := range st.Nodes {
-		fmt.Fprintf(t, "%d\t%d\t%s\t%s\t%d\t%s\t%s\t%s\n", n.Node, n.PID, orDash(n.Namespace), orDash(n.Addr),
-			n.Peers, comma(int64(n.Memos)), orDash(tail(n.Digest)), n.state(st.Equal))
+		pid, peers, memos := "-", "-", "-"
+		if n.PID > 0 {
+			pid, peers, memos = strconv.Itoa(n.PID), strconv.Itoa(n.Peers), comma(int64(n.Memos))
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", n.Node, pid, orDash(n.Namespace), orDash(n.Addr),
+			peers, memos, orDash(tail(n.Digest)), n.state(st.Equal))
 	}
 	return t.Flush()
 }
@@ -248,5 +253,9 @@ func (m missing) String() string {
 	if m.Node == 0 {
 		author = "…" + tail(m.Author)
 	}
-	return fmt.Sprintf("%s memos of %s (held by %s)", comma(int64(m.To-m.From+1)), author, rangesText(slices.Sorted(slices.Values(m.Holders))))
+	memos := fmt.Sprintf("%s memos #%d-#%d", comma(int64(m.To-m.From+1)), m.From, m.To)
+	if m.From == m.To {
+		memos = fmt.Sprintf("memo #%d", m.To)
+	}
+	return fmt.Sprintf("%s of %s (held by %s)", memos, author, rangesText(m.Holders))
 }

@@ -17,17 +17,23 @@ import (
 )
 
 func (a *app) newUpCommand() *cobra.Command {
-	var listen []string
+	var o netOptions
 	var silent bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the node and serve its spaces to peers, until stopped",
 		Long: "Run the node and serve its spaces to peers until SIGINT, SIGTERM or a stop through the API.\n" +
-			"A port 0 becomes a free port, and the same one at the next start.",
+			"A port 0 becomes a free port, and the same one at the next start. Browsers and proxies reach addresses that end in /ws.\n" +
+			"docs/network.md says more about ports, relays and the rendezvous.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.up(cmd.Context(), listen, silent) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.recall(a.dir, cmd.Flags()); err != nil {
+				return err
+			}
+			return a.up(cmd.Context(), o, silent)
+		},
 	}
-	cmd.Flags().StringArrayVar(&listen, "listen", nil, "multiaddr to listen on (repeatable; default as the last time, at first every interface over QUIC and TCP)")
+	o.flags(cmd.Flags())
 	cmd.Flags().BoolVar(&silent, "silent", false, "write no pings: nobody learns by them what this node has")
 	return cmd
 }
@@ -42,7 +48,7 @@ type ready struct {
 	PID     int         `json:"pid"`
 }
 
-func (a *app) up(ctx context.Context, listen []string, silent bool) (err error) {
+func (a *app) up(ctx context.Context, o netOptions, silent bool) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	log := a.logger(slog.LevelInfo)
@@ -51,7 +57,7 @@ func (a *app) up(ctx context.Context, listen []string, silent bool) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	srv, err := a.serve(context.WithoutCancel(ctx), n, listen, log)
+	srv, err := a.serve(context.WithoutCancel(ctx), n, o, log)
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,32 @@ func TestRestarts(t *testing.T) {
 	})
 }
 
+// Replicas that come back elsewhere, all but one, find each other through that one.
+func TestAddressesChange(t *testing.T) {
+	const hosts, stays = 5, 3
+	inVirtualTime(t, hosts, home, func(w *swarm) {
+		w.write("here", w.all(), time.Second)
+		for i := range hosts {
+			w.stop(i)
+		}
+		for i := range hosts {
+			if i == stays {
+				w.open(i, vnet.Options{})
+			} else {
+				w.openAt(i+hosts, i, vnet.Options{})
+			}
+		}
+		w.write("elsewhere", w.all(), time.Second)
+		w.settle(30 * time.Second)
+		time.Sleep(30 * time.Second)
+		for i, r := range w.hosts {
+			if n := len(r.Server.Peers()); n != hosts-1 {
+				t.Errorf("host %d found %d of %d peers", i, n, hosts-1)
+			}
+		}
+	})
+}
+
 // What is written by a clock that is ahead waits for the others' clocks, and keeps
 // nothing else waiting.
 func TestClockJumps(t *testing.T) {

@@ -49,8 +49,14 @@ func inVirtualTime(t *testing.T, k int, link vnet.Link, f func(w *swarm), last .
 
 func (w *swarm) open(host int, o vnet.Options) {
 	w.Helper()
+	w.openAt(host, host, o)
+}
+
+// openAt opens the replica of a host where another one of the network would be.
+func (w *swarm) openAt(at, host int, o vnet.Options) {
+	w.Helper()
 	o.Node.Durability, o.Node.SegmentSize = node.None, 1<<20
-	r, err := w.net.Open(host, filepath.Join(w.dir, fmt.Sprint(host)), o)
+	r, err := w.net.Open(at, filepath.Join(w.dir, fmt.Sprint(host)), o)
 	if err != nil {
 		w.Fatal(err)
 	}

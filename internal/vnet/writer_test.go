@@ -25,6 +25,7 @@ var (
 	writerSeconds = flag.Int("seconds", 3, "virtual seconds for which TestOneWriter writes, 100 rows each")
 	writerLatency = flag.Duration("latency", 25*time.Millisecond, "one-way latency of TestOneWriter; the jitter is a fifth of it")
 	writerLoss    = flag.Float64("loss", 0, "share of the packets that TestOneWriter loses")
+	writerApart   = flag.Duration("apart", 0, "for how long the network of TestOneWriter was in two halves before")
 )
 
 // writeEvery is the pause between two writes.
@@ -38,6 +39,12 @@ func TestOneWriter(t *testing.T) {
 	began, before := time.Now(), (&swarm{T: t}).measure()
 	inVirtualTime(t, *writerHosts, link, func(w *swarm) {
 		time.Sleep(5 * time.Second) // meshes form
+		if *writerApart > 0 {
+			w.net.Cut(halves(*writerHosts / 2))
+			time.Sleep(*writerApart)
+			w.net.Cut(nil)
+			time.Sleep(20 * time.Second) // connections are made again
+		}
 		from := w.measure()
 		w.Logf("%d hosts connected: %v of CPU, heap %d MB", *writerHosts, from.cpu-before.cpu, from.heap>>20)
 		seen := make([][]time.Duration, len(w.hosts)) // by host and write

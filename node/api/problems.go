@@ -35,6 +35,7 @@ const (
 	Closed             = "closed"              // the node is stopping
 	DiskFull           = "disk-full"           // nothing was written
 	Stopped            = "stopped"             // a disk failed; nothing was written
+	OwnFork            = "own-fork"            // another replica writes with this node's key
 	ContextUnavailable = "context-unavailable" //
 	Unsupported        = "unsupported"         // in this version
 	BadCursor          = "bad-cursor"          // of another node, space or scan, or of writes that were lost
@@ -144,6 +145,7 @@ var kinds = []struct {
 	{node.ErrDamaged, Damaged, http.StatusInternalServerError, ""},
 	{node.ErrDiskFull, DiskFull, http.StatusInsufficientStorage, ""},
 	{node.ErrStopped, Stopped, http.StatusServiceUnavailable, ""},
+	{node.ErrOwnFork, OwnFork, http.StatusConflict, ""},
 	{merge.ErrCounterFull, TooLarge, http.StatusRequestEntityTooLarge, ""},
 	{node.ErrClosed, Closed, http.StatusServiceUnavailable, "start it again with `lightcone up`"},
 	{node.ErrContextUnavailable, ContextUnavailable, http.StatusConflict, ""},

@@ -52,6 +52,7 @@ type SpaceStatus struct {
 	Writers []Member       `json:"writers,omitempty" doc:"Of a space of members: who may write, and who was revoked"`
 	Layer   *LayerStatus   `json:"layer,omitempty" doc:"A peer's state, which is shown with its name until the memos behind it are here"`
 	Liars   []string       `json:"liars,omitempty" doc:"Peers that vouched for a state that was false; nothing of it was kept"`
+	Forks   []ForkStatus   `json:"forks,omitempty" doc:"Authors who wrote two memos for one place of their chains"`
 }
 
 // LayerStatus is the state of a space that a peer vouches for.
@@ -99,7 +100,6 @@ type Roots struct {
 	Suppressed int `json:"suppressed" doc:"Roots made here that needed none: one as good was heard"`
 	Heard      int `json:"heard" doc:"Announcements by peers"`
 	News       int `json:"news" doc:"Of these, of roots not known and cuts not held"`
-	PassedBy   int `json:"passedBy" doc:"Of these, not merged: more came than can be"`
 	Dropped    int `json:"dropped" doc:"Of these, above the rate a peer may have, or before the first memo of the space was here"`
 	Alarms     int `json:"alarms" doc:"Of these, of a cut folded here but with another state: the peer computes wrongly, or this node does"`
 }
@@ -116,6 +116,7 @@ type Hearing struct {
 	Coin     int     `json:"coin" doc:"Because more are offered than can be attached"`
 	Over     int     `json:"overBudget" doc:"Because the budget of the second was spent"`
 	Gap      int     `json:"gap" doc:"Because memos before them are not here"`
+	Roots    int     `json:"rootsPassedBy" doc:"Announced roots that are news and were not merged: more came than can be"`
 }
 
 // Health says that the process answers.
@@ -183,7 +184,7 @@ func statusOf(st node.Status) Status {
 	h := st.Protocol.Hearing
 	out.Hearing = Hearing{
 		Budget: st.Hearing.Budget, Capacity: st.Hearing.Capacity, Backlog: st.Hearing.Backlog, Spent: st.Hearing.Spent,
-		Heard: h.Heard, PassedBy: h.Coin + h.Budget + h.Gap, Coin: h.Coin, Over: h.Budget, Gap: h.Gap,
+		Heard: h.Heard, PassedBy: h.Coin + h.Budget + h.Gap, Coin: h.Coin, Over: h.Budget, Gap: h.Gap, Roots: h.Roots,
 	}
 	if st.WritesRefused != nil {
 		out.WritesRefused = st.WritesRefused.Error()
@@ -214,6 +215,7 @@ func statusOf(st node.Status) Status {
 		for _, p := range sp.Liars {
 			one.Liars = append(one.Liars, p.String())
 		}
+		one.Forks = forksOf(sp.Forks)
 		out.Spaces = append(out.Spaces, one)
 	}
 	return out

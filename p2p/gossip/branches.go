@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"time"
 
 	"lightcone/memo"
 )
@@ -301,7 +302,7 @@ func (f *forks) settled() bool {
 }
 
 // onBranches hands runs that were asked for to the owner.
-func (c *Core) onBranches(s *session, m *verifiedBranches, e *Effects) error {
+func (c *Core) onBranches(now time.Time, s *session, m *verifiedBranches, e *Effects) error {
 	f := s.forks
 	if f == nil || s.doneCame || len(m.runs) == 0 || len(m.runs) > len(f.asked) {
 		return fmt.Errorf("%w: unexpected BRANCHES", ErrWire)
@@ -326,9 +327,7 @@ func (c *Core) onBranches(s *session, m *verifiedBranches, e *Effects) error {
 		}
 	}
 	if m.bytes > 0 {
-		e.Deliver = append(e.Deliver, Deliver{
-			Space: s.space.id, From: s.peer, Session: s.id, Runs: take, Bytes: m.bytes,
-		})
+		c.handOver(now, s, take, m.bytes, e)
 	}
 	if s.useless > sessionWaste {
 		return fmt.Errorf("%w: %d bytes in a row brought nothing new", ErrWire, s.useless)

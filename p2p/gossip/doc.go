@@ -124,6 +124,38 @@
 // A zero root stands for the newest of the origin, which folds what it has before it
 // answers, within foldPatience. Blocks are served within their space alone.
 //
+// # Hearing
+//
+// The topic carries everything; a replica hears what it can attach. Once a second its
+// owner may say so (Load): a bound in units a second, one for a memo attached, a row
+// merged, a block decoded. Without one everything is heard. With one, and more offered,
+// a memo is heard with
+//
+//	p_hear = min(1, max(1/64, w·B/λ))
+//
+// where λ is what is offered, B hearing's share of the bound less the owner's backlog,
+// and w is ¼ for an author who writes more than its fair share. The coin is one for a
+// stretch of 1024 memos of a chain, keyed with a secret of the replica's own. Genesis,
+// grants, revocations and fork proofs, authors whom a reader waits for (Want) and rows
+// that somebody cares about (Config.Cares) are always heard. What is not heard is not
+// handed over and waits nowhere; where memos are missing in front of what is heard,
+// recon asks for them.
+//
+// All that comes takes from one budget, which keeps room for own memos: runs of recon
+// wait in their session and give back their credit late, blocks are asked for as there
+// is room and set aside while under way, and the owner takes units for the rows it
+// merges (Take). So no second takes more than the bound, by whole ticks.
+//
+// Where a member's root may stand for memos (Holdings.Adopts) hearing has a small share
+// of the bound, recon brings memos only where few are missing, and roots bring the rest:
+// the merging funnel. Of announced roots those are merged (Announced.PassBy) that
+//
+//	p_merge = min(1, (C/λ_roots)·(P̂/P̄))
+//
+// chooses, C being how many can be merged in a second by what the last ones cost, and
+// P̂ the peers behind a root. Where there are beacons an own root is announced when its
+// reading advanced, or when it covers two that were merged.
+//
 // # Who may ask
 //
 // A HELLO or FETCH carries a proof that its sender knows the space's secret, bound to
@@ -131,7 +163,5 @@
 //
 // # Where this departs from the design, for now
 //
-// Recon itself brings
-// memos alone: state is fetched where the owner asks for it. Everything offered is
-// heard.
+// Recon itself brings memos alone: state is fetched where the owner asks for it.
 package gossip

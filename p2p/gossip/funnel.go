@@ -63,7 +63,7 @@ func (c *Core) chosen(s *space, a *Announcement) bool {
 	most := float64(c.budget.rate) / cost
 	p := most / max(f.rate, float64(f.news)) * float64(a.Peers) / f.peers
 	if p < 1 && c.rng.Float64() >= p {
-		c.stats.Roots.PassedBy++
+		c.stats.Hearing.Roots++
 		return false
 	}
 	return true

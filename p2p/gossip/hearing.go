@@ -51,6 +51,7 @@ type HearingStats struct {
 	Coin   int // passed by: more is offered than can be attached
 	Budget int // passed by: this second's budget was spent
 	Gap    int // passed by: memos before them are not here; recon or a root brings them
+	Roots  int // of others that are news and were passed by: more came than can be merged
 }
 
 // hearing is what a space knows of its traffic.

@@ -32,7 +32,6 @@ type RootStats struct {
 	Suppressed int // roots made here that needed none: one as good was heard
 	Heard      int // that came, of these:
 	News       int // of roots not known, and of cuts not held
-	PassedBy   int // of these, not merged: more came than can be
 	Dropped    int // above the rate of who made or relayed them, or before the genesis
 	Alarms     int // of a cut held here, with another state than was computed here
 }
@@ -135,8 +134,11 @@ func (c *Core) fetched(e *Effects) {
 }
 
 // compare raises an alarm when a has the cut of a root made here and another state:
-// its maker, or we, compute wrongly.
+// its maker, or we, compute wrongly. Of forked authors others may hold other branches.
 func (c *Core) compare(s *space, a *Announcement, e *Effects) {
+	if len(c.cfg.Holdings.Forked(s.id)) > 0 {
+		return
+	}
 	if k, ok := s.roots.cover(a.Root.Vector); ok && !k.id.IsZero() && k.id != a.ID {
 		c.stats.Roots.Alarms++
 		e.Heard = append(e.Heard, Announced{Space: s.id, Announcement: a, Unequal: k.id})

@@ -181,7 +181,7 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 	case *need:
 		err = c.onNeed(s, m, e)
 	case *verifiedBranches:
-		err = c.onBranches(s, m, e)
+		err = c.onBranches(now, s, m, e)
 	case *probe:
 		err = c.onProbe(s, m, e)
 	case *probed:

@@ -275,8 +275,7 @@ func (c *Core) onRuns(now time.Time, s *session, m *verified, e *Effects) error 
 		}
 		take = append(take, r)
 	}
-	s.parked = append(s.parked, parked{take, m.bytes})
-	c.unpark(now, s, e)
+	c.handOver(now, s, take, m.bytes, e)
 	return nil
 }
 
@@ -293,6 +292,12 @@ func (s *session) charge(bytes int) error {
 type parked struct {
 	runs  []*memo.Run
 	bytes int // of the frame, credited again with the last of them
+}
+
+// handOver gives runs of a frame to the owner, as the budget allows.
+func (c *Core) handOver(now time.Time, s *session, runs []*memo.Run, bytes int, e *Effects) {
+	s.parked = append(s.parked, parked{runs, bytes})
+	c.unpark(now, s, e)
 }
 
 // unpark hands over what the budget allows: with what waits the credit runs out, and
