@@ -134,14 +134,9 @@ func TestLevelWaitsForAllGrants(t *testing.T) {
 	w.revoke(granterA, writerA, nil)
 	w.say(writerA, edit(1), near, far)
 	s := fresh(t, w, Options{KV: NewMemoryKV()})
-	for _, r := range w.runs {
-		if r.Head() != near.Head() {
-			attach(t, s, r)
-		}
-	}
-	for _, r := range w.runs {
-		attach(t, s, r)
-	}
+	held := slices.IndexFunc(w.runs, func(r *memo.Run) bool { return r.Head() == near.Head() })
+	attach(t, s, slices.Delete(slices.Clone(w.runs), held, held+1)...)
+	attach(t, s, w.runs[held])
 	if v := s.View(); !v.Vector(w.space).Covers(w.author(writerA), 1) {
 		t.Error("who was granted by a root key is revoked by a granter")
 	} else if m, _ := v.Rights(w.space).Of(w.author(writerA)); m.Revoked || m.Role != memo.Granter {
