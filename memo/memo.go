@@ -184,17 +184,29 @@ func (m *Memo) check() error {
 }
 
 func (m *Memo) checkDeps() error {
-	if len(m.Deps) > MaxDeps {
-		return fmt.Errorf("%w: %d deps, the limit is %d", ErrTooLarge, len(m.Deps), MaxDeps)
+	if err := checkHeads("dep", m.Deps, MaxDeps); err != nil {
+		return err
 	}
-	for i, d := range m.Deps {
-		switch {
-		case d.Seq == 0 || d.ID.IsZero():
-			return fmt.Errorf("%w: a dep without a place", ErrInvalid)
-		case d.Author == m.Author:
+	for _, d := range m.Deps {
+		if d.Author == m.Author {
 			return fmt.Errorf("%w: a dep on the own chain", ErrInvalid)
-		case i > 0 && m.Deps[i-1].Author.Compare(d.Author) >= 0:
-			return fmt.Errorf("%w: deps are not strictly ascending by author", ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// checkHeads refuses links of a memo that are too many, without a place, or not one
+// an author in ascending order.
+func checkHeads(what string, heads []Head, most int) error {
+	if len(heads) > most {
+		return fmt.Errorf("%w: %d %ss, the limit is %d", ErrTooLarge, len(heads), what, most)
+	}
+	for i, h := range heads {
+		switch {
+		case h.Seq == 0 || h.ID.IsZero():
+			return fmt.Errorf("%w: a %s without a place", ErrInvalid, what)
+		case i > 0 && heads[i-1].Author.Compare(h.Author) >= 0:
+			return fmt.Errorf("%w: %ss are not strictly ascending by author", ErrInvalid, what)
 		}
 	}
 	return nil

@@ -31,18 +31,7 @@ func (p *Ping) encode() ([]byte, error) {
 }
 
 func (p *Ping) check() error {
-	if len(p.Refs) > MaxRefs {
-		return fmt.Errorf("%w: %d refs, the limit is %d", ErrTooLarge, len(p.Refs), MaxRefs)
-	}
-	for i, r := range p.Refs {
-		switch {
-		case r.Seq == 0 || r.ID.IsZero():
-			return fmt.Errorf("%w: a ref without a place", ErrInvalid)
-		case i > 0 && p.Refs[i-1].Author.Compare(r.Author) >= 0:
-			return fmt.Errorf("%w: refs are not strictly ascending by author", ErrInvalid)
-		}
-	}
-	return nil
+	return checkHeads("ref", p.Refs, MaxRefs)
 }
 
 // checkMemo applies the rules that need the memo around the body: a ping has no

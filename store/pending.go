@@ -117,29 +117,22 @@ func (p *pending) wake(c cause) []*waiter {
 	return ws
 }
 
-// wakeCovered is wake for every cause of a space that a cut covers, in the order of
-// authors and seqs.
-func (p *pending) wakeCovered(space memo.SpaceID, cut memo.Vector) (ws []*waiter) {
-	var found []cause
-	for c := range p.byCause {
-		if c.space == space && c.seq > 0 && cut.Covers(c.author, c.seq) {
-			found = append(found, c)
-		}
-	}
-	slices.SortFunc(found, func(a, b cause) int {
-		return cmp.Or(a.author.Compare(b.author), cmp.Compare(a.seq, b.seq))
-	})
-	for _, c := range found {
-		ws = append(ws, p.wake(c)...)
-	}
-	return ws
+// wakeCovered is wake for every cause of a space that a cut covers.
+func (p *pending) wakeCovered(space memo.SpaceID, cut memo.Vector) []*waiter {
+	return p.wakeAll(space, func(c cause) bool { return c.seq > 0 && cut.Covers(c.author, c.seq) })
 }
 
 // wakeSpace is wake for everything that waits in a space, but for newer versions.
-func (p *pending) wakeSpace(space memo.SpaceID) (ws []*waiter) {
+func (p *pending) wakeSpace(space memo.SpaceID) []*waiter {
+	return p.wakeAll(space, func(c cause) bool { return c.author != (memo.Author{}) })
+}
+
+// wakeAll is wake for the causes of a space that match, in the order of authors and
+// seqs.
+func (p *pending) wakeAll(space memo.SpaceID, match func(cause) bool) (ws []*waiter) {
 	var found []cause
 	for c := range p.byCause {
-		if c.space == space && c.author != (memo.Author{}) {
+		if c.space == space && match(c) {
 			found = append(found, c)
 		}
 	}
