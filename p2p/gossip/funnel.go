@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"math"
 	"time"
 
 	"lightcone/memo"
@@ -21,34 +20,26 @@ const (
 
 // funnel is what a space knows of the roots that others announce.
 type funnel struct {
-	since time.Time // begin of the second that is being counted
-	news  int       // roots in it that are news
-	rate  float64   // λ_roots: of them a second, lately
-	peers float64   // P̄: mean of the peers behind them; 0: none was heard of
-	cost  float64   // units to fetch and merge one; 0: none was
-	mark  int       // units spent when the last was fetched
-	said  *Folded   // that was announced last
+	second second
+	news   flow    // λ_roots: roots that are news
+	peers  float64 // P̄: mean of the peers behind them; 0: none was heard of
+	cost   float64 // units to fetch and merge one; 0: none was
+	mark   int     // units spent when the last was fetched
+	said   *Folded // that was announced last
 }
 
-// pass lets time pass, as hearing.pass does.
+// pass lets time pass.
 func (f *funnel) pass(now time.Time) {
-	if f.since.IsZero() {
-		f.since = now
+	if d := f.second.over(now); d > 0 {
+		f.news.pass(d)
 	}
-	d := now.Sub(f.since).Seconds()
-	if d < 1 {
-		return
-	}
-	keep := math.Pow(1-1.0/rateOver, d)
-	f.rate = f.rate*keep + float64(f.news)/d*(1-keep)
-	f.news, f.since = 0, now
 }
 
 // chosen tosses whether an announced root is to be merged: with
 // p_merge = min(1, (C/λ_roots)·(P̂/P̄)), where C is how many can be merged in a second.
 func (c *Core) chosen(s *space, a *Announcement) bool {
 	f := &s.roots.funnel
-	f.news++
+	f.news.count++
 	if f.peers == 0 {
 		f.peers = float64(a.Peers)
 	}
@@ -61,7 +52,7 @@ func (c *Core) chosen(s *space, a *Announcement) bool {
 		cost = guessedCost
 	}
 	most := float64(c.budget.rate) / cost
-	p := most / max(f.rate, float64(f.news)) * float64(a.Peers) / f.peers
+	p := most / f.news.now() * float64(a.Peers) / f.peers
 	if p < 1 && c.rng.Float64() >= p {
 		c.stats.Hearing.Roots++
 		return false

@@ -56,18 +56,44 @@ type HearingStats struct {
 
 // hearing is what a space knows of its traffic.
 type hearing struct {
-	since   time.Time // begin of the second that is being counted
-	offered int       // memos in it
-	rate    float64   // λ: memos a second that are offered, lately
-	voices  map[memo.Author]*voice
-	active  int // voices that are heard of, lately
+	second  second
+	offered flow                  // λ: memos that are offered
+	voices  map[memo.Author]*flow // of each author
+	active  int                   // voices that are heard of, lately
 	wanted  map[memo.Author]time.Time
 }
 
-// voice is how much one author writes.
-type voice struct {
-	offered int
-	rate    float64
+// flow is how much of something comes in a second.
+type flow struct {
+	count int     // in the second under way
+	rate  float64 // mean of the seconds before
+}
+
+// pass takes so many seconds that are over into the mean.
+func (f *flow) pass(seconds float64) {
+	keep := math.Pow(1-1.0/rateOver, seconds)
+	f.rate = f.rate*keep + float64(f.count)/seconds*(1-keep)
+	f.count = 0
+}
+
+// now is the mean, or what came already where that is more: a flood shows before its
+// second is over.
+func (f *flow) now() float64 { return max(f.rate, float64(f.count)) }
+
+// second is when the second under way began.
+type second struct{ since time.Time }
+
+// over returns how many seconds there were when it is over, and begins the next; else 0.
+func (s *second) over(now time.Time) float64 {
+	if s.since.IsZero() {
+		s.since = now
+	}
+	d := now.Sub(s.since).Seconds()
+	if d < 1 {
+		return 0
+	}
+	s.since = now
+	return d
 }
 
 // load takes what the owner can do.
@@ -166,7 +192,7 @@ func (c *Core) hearChance(s *space) float64 {
 	}
 	offered := 0.0
 	for _, id := range c.order {
-		offered += c.spaces[id].hearing.lambda()
+		offered += c.spaces[id].hearing.offered.now()
 	}
 	room := max(0, float64(c.budget.rate-c.backlog))
 	switch {
@@ -199,48 +225,37 @@ func (c *Core) takesRuns(s *space) bool {
 
 // offer counts memos of an author.
 func (h *hearing) offer(a memo.Author, n int) {
-	h.offered += n
+	h.offered.count += n
 	v := h.voices[a]
 	if v == nil {
 		if len(h.voices) >= maxVoices {
 			return
 		}
 		if h.voices == nil {
-			h.voices = map[memo.Author]*voice{}
+			h.voices = map[memo.Author]*flow{}
 		}
-		v = &voice{}
+		v = &flow{}
 		h.voices[a] = v
 	}
-	v.offered += n
+	v.count += n
 }
-
-// lambda is what is offered a second: a flood shows before its second is over.
-func (h *hearing) lambda() float64 { return max(h.rate, float64(h.offered)) }
 
 // loud reports whether an author writes more than its fair share.
 func (h *hearing) loud(a memo.Author) bool {
 	v := h.voices[a]
-	return v != nil && v.rate*float64(h.active) > fairSlack*h.rate
+	return v != nil && v.rate*float64(h.active) > fairSlack*h.offered.rate
 }
 
 // pass lets time pass: seconds that are over go into the means.
 func (h *hearing) pass(now time.Time) {
-	if h.since.IsZero() {
-		h.since = now
-	}
-	d := now.Sub(h.since).Seconds()
-	if d < 1 {
+	d := h.second.over(now)
+	if d == 0 {
 		return
 	}
-	keep := math.Pow(1-1.0/rateOver, d)
-	mean := func(rate *float64, n *int) {
-		*rate = *rate*keep + float64(*n)/d*(1-keep)
-		*n = 0
-	}
-	mean(&h.rate, &h.offered)
-	h.since, h.active = now, 0
+	h.offered.pass(d)
+	h.active = 0
 	for a, v := range h.voices { // each on its own: the order does not show
-		mean(&v.rate, &v.offered)
+		v.pass(d)
 		if v.rate < 1.0/64 {
 			delete(h.voices, a)
 			continue
