@@ -63,11 +63,8 @@ func decodeForkRun(id memo.ID, b []byte) (forkRun, error) {
 
 // branchPlace looks up where a memo is that came to a taken place.
 func (v *View) branchPlace(space memo.SpaceID, h memo.Head) (place, bool, error) {
-	b, ok, err := v.kv.Get(branchKey(space, h))
+	b, ok, err := v.lookup(branchKey(space, h))
 	if err != nil || !ok {
-		if err != nil {
-			err = fmt.Errorf("%w: %w", errIndex, err)
-		}
 		return place{}, false, err
 	}
 	p, err := decodePlace(b)
@@ -76,11 +73,8 @@ func (v *View) branchPlace(space memo.SpaceID, h memo.Head) (place, bool, error)
 
 // forkRun looks up a run of a forked author.
 func (v *View) forkRun(space memo.SpaceID, id memo.ID) (forkRun, bool, error) {
-	b, ok, err := v.kv.Get(blockKey(prefixRunID, space, id))
+	b, ok, err := v.lookup(blockKey(prefixRunID, space, id))
 	if err != nil || !ok {
-		if err != nil {
-			err = fmt.Errorf("%w: %w", errIndex, err)
-		}
 		return forkRun{}, false, err
 	}
 	r, err := decodeForkRun(id, b)

@@ -160,9 +160,9 @@ func (v *View) Run(space memo.SpaceID, author memo.Author, last uint64) ([]byte,
 	if last == 0 || !v.space(space).sealed.Covers(author, last) {
 		return nil, fmt.Errorf("%w: run of %s to seq %d is not attached", ErrNoRun, author, last)
 	}
-	b, ok, err := v.kv.Get(seqKey(prefixRun, space, author, last))
+	b, ok, err := v.lookup(seqKey(prefixRun, space, author, last))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errIndex, err)
+		return nil, err
 	}
 	if !ok {
 		return nil, fmt.Errorf("%w: no run of %s ends at seq %d", ErrNoRun, author, last)
@@ -241,11 +241,19 @@ func (v *View) newestRun(space memo.SpaceID, author memo.Author, seq uint64) ([]
 	return v.Run(space, author, seq)
 }
 
+// lookup reads one entry of the index.
+func (v *View) lookup(key []byte) (value []byte, ok bool, err error) {
+	if value, ok, err = v.kv.Get(key); err != nil {
+		err = fmt.Errorf("%w: %w", errIndex, err)
+	}
+	return value, ok, err
+}
+
 // place looks up where a covered memo is; ErrNoBody when it is not held.
 func (v *View) place(space memo.SpaceID, author memo.Author, seq uint64) (place, error) {
-	b, ok, err := v.kv.Get(seqKey(prefixMemo, space, author, seq))
+	b, ok, err := v.lookup(seqKey(prefixMemo, space, author, seq))
 	if err != nil {
-		return place{}, fmt.Errorf("%w: %w", errIndex, err)
+		return place{}, err
 	}
 	if ok {
 		p, err := decodePlace(b)
