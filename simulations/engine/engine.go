@@ -1,0 +1,268 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"crypto/sha256"
+)
+
+// Limits of a simulation.
+const (
+	// MaxPeers bounds the peers: beyond it events would have to be longer.
+	MaxPeers = 1 << 28
+	// MaxShards bounds the shards; peersPerShard is what each has at least, so that few
+	// peers are not spread thinly.
+	MaxShards, peersPerShard = 64, 256
+)
+
+// Config says what to simulate.
+type Config struct {
+	Peers   int
+	Seed    uint64
+	Until   Time // when it ends
+	Network Network
+	// Workers run shards at the same time; 0: one a processor. The result is the same
+	// whatever their number.
+	Workers int
+	// Sample, if not nil, is called every SampleEvery, and at the end, while nothing
+	// runs.
+	Sample      func(e *Engine, now Time)
+	SampleEvery Time
+}
+
+// Validate reports what cannot be simulated.
+func (c Config) Validate() error {
+	switch {
+	case c.Peers < 1 || c.Peers > MaxPeers:
+		return fmt.Errorf("%d peers; give from 1 to %d", c.Peers, MaxPeers)
+	case c.Until == 0:
+		return errors.New("no end; say how long to simulate")
+	case c.Workers < 0:
+		return fmt.Errorf("%d workers; leave it 0 for one a processor", c.Workers)
+	case c.Sample != nil && c.SampleEvery == 0:
+		return errors.New("samples at no distance from each other; give one")
+	}
+	return c.Network.Validate()
+}
+
+// Engine is one simulation.
+type Engine struct {
+	cfg    Config
+	links  *links
+	shards []*Shard
+	now    Time
+}
+
+// New makes the peers. The function is called once a shard, in their order, and then
+// the Protocol's Start for each peer.
+func New(cfg Config, protocol func(*Shard) Protocol) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	e := &Engine{cfg: cfg, links: newLinks(cfg.Network, cfg.Peers, cfg.Seed)}
+	n := min(MaxShards, (cfg.Peers+peersPerShard-1)/peersPerShard)
+	for i := range n {
+		s := &Shard{First: e.first(i, n), Last: e.first(i+1, n), engine: e, wheel: newWheel(), out: make([][]Event, n)}
+		s.port.s = s
+		size := int(s.Last - s.First)
+		s.draws = make([]uint32, size)
+		if cfg.Network.Uplink > 0 {
+			s.upUntil = make([]Time, size)
+		}
+		if cfg.Network.Churn.Up > 0 {
+			s.down = make([]bool, size)
+		}
+		e.shards = append(e.shards, s)
+	}
+	for _, s := range e.shards {
+		s.protocol = protocol(s)
+	}
+	e.each(func(s *Shard) {
+		for p := s.First; p < s.Last; p++ {
+			s.port.self = p
+			s.churn(p)
+			s.protocol.Start(&s.port)
+		}
+	})
+	e.exchange()
+	return e, nil
+}
+
+// first returns the first peer of shard i of n.
+func (e *Engine) first(i, n int) Peer { return Peer(uint64(i) * uint64(e.cfg.Peers) / uint64(n)) }
+
+// shardOf returns the shard of a peer.
+func (e *Engine) shardOf(p Peer) int {
+	n := len(e.shards)
+	i := int(uint64(p) * uint64(n) / uint64(e.cfg.Peers))
+	for p >= e.shards[i].Last {
+		i++
+	}
+	for p < e.shards[i].First {
+		i--
+	}
+	return i
+}
+
+// churn draws whether a peer starts up and sets the timer of its first change.
+func (s *Shard) churn(p Peer) {
+	c := s.engine.links.Churn
+	if s.down == nil || int(p) < c.Keep {
+		return
+	}
+	up := float64(c.Up) / float64(c.Up+c.Down)
+	x := unit(Draw(s.engine.cfg.Seed, p, churnDraw))
+	down := x >= up
+	s.down[p-s.First] = down
+	mean, next := c.Up, Down
+	if down {
+		mean, next = c.Down, Up
+	}
+	s.port.After(exponential(mean, s.port.Float64()), next, 0)
+}
+
+// Run lets time pass until the end. It stops early, with the error of ctx, when that
+// is done; Run may then be called again.
+func (e *Engine) Run(ctx context.Context) error {
+	sample := e.cfg.Until
+	if e.cfg.Sample != nil {
+		sample = (e.now/e.cfg.SampleEvery + 1).times(e.cfg.SampleEvery)
+	}
+	for e.now < e.cfg.Until {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		next := End
+		for _, s := range e.shards {
+			next = min(next, s.wheel.next())
+		}
+		stop := min(e.cfg.Until, sample)
+		if next >= stop {
+			e.now = stop
+		} else {
+			end := min(next.plus(e.links.least), stop)
+			e.each(func(s *Shard) { s.run(end) })
+			e.exchange()
+			e.now = end
+		}
+		if e.cfg.Sample != nil && (e.now == sample || e.now == e.cfg.Until) {
+			e.cfg.Sample(e, e.now)
+			sample = sample.plus(e.cfg.SampleEvery)
+		}
+	}
+	return nil
+}
+
+// times is t × n, at most End.
+func (t Time) times(n Time) Time { return Time(min(uint64(End), uint64(t)*uint64(n))) }
+
+// each calls f for every shard, some at the same time.
+func (e *Engine) each(f func(*Shard)) {
+	workers := min(e.cfg.Workers, len(e.shards))
+	if workers == 1 {
+		for _, s := range e.shards {
+			f(s)
+		}
+		return
+	}
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range workers {
+		wait.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(e.shards)); i = next.Add(1) - 1 {
+				f(e.shards[i])
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// exchange gives each shard what the others sent to its peers, in the order of the
+// shards.
+func (e *Engine) exchange() {
+	e.each(func(to *Shard) {
+		i := e.shardOf(to.First)
+		for _, from := range e.shards {
+			for _, ev := range from.out[i] {
+				to.wheel.add(ev)
+			}
+			from.out[i] = from.out[i][:0]
+		}
+	})
+}
+
+// Now returns the time.
+func (e *Engine) Now() Time { return e.now }
+
+// Peers returns how many there are.
+func (e *Engine) Peers() int { return e.cfg.Peers }
+
+// Total returns a counter of all peers.
+func (e *Engine) Total(c Counter) (n uint64) {
+	for _, s := range e.shards {
+		n += s.counters[c]
+	}
+	return n
+}
+
+// Measured returns the distribution of a measure over all peers.
+func (e *Engine) Measured(m Measure) *Histogram {
+	var h Histogram
+	for _, s := range e.shards {
+		h.Merge(&s.measures[m])
+	}
+	return &h
+}
+
+// Protocols yields the Protocol of each shard, in order.
+func (e *Engine) Protocols(yield func(Protocol) bool) {
+	for _, s := range e.shards {
+		if !yield(s.protocol) {
+			return
+		}
+	}
+}
+
+// Present returns how many peers are up.
+func (e *Engine) Present() int {
+	n := e.cfg.Peers
+	for _, s := range e.shards {
+		for _, down := range s.down {
+			if down {
+				n--
+			}
+		}
+	}
+	return n
+}
+
+// Hash is a digest of every event handled, in its shard's order, of all counters and
+// of the state of every peer: two simulations with the same one went the same way.
+func (e *Engine) Hash() [32]byte {
+	h := sha256.New()
+	put := func(x uint64) { h.Write(binary.BigEndian.AppendUint64(nil, x)) }
+	sums := make([]uint64, len(e.shards))
+	e.each(func(s *Shard) {
+		sum := s.hash
+		for p := s.First; p < s.Last; p++ {
+			sum = (sum ^ s.protocol.Digest(p)) * golden
+		}
+		sums[e.shardOf(s.First)] = sum
+	})
+	for i, s := range e.shards {
+		put(sums[i])
+		for _, c := range s.counters {
+			put(c)
+		}
+	}
+	return [32]byte(h.Sum(nil))
+}

@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Limits of a network.
+const (
+	MaxRegions    = 64
+	MaxPartitions = 256
+)
+
+// Network is a model of the links between peers. The zero Network has one region and
+// DefaultLatency.
+type Network struct {
+	// Regions are shares of the peers, which need not sum to 1. Which peer is where is
+	// drawn from the seed. None: one region.
+	Regions []float64
+	// Latency is the one-way delay from region to region; nil: DefaultLatency.
+	Latency [][]time.Duration
+	// Jitter is the mean of an exponential delay on top, drawn for each message.
+	Jitter time.Duration
+	// Loss is the probability that a message is lost.
+	Loss float64
+	// Uplink is the bandwidth of a peer's link to the others in bytes per second; 0:
+	// no limit. What a peer sends waits for what it sent before. Downlinks have no
+	// limit: homes and phones receive faster than they send.
+	Uplink float64
+	// Partitions cut groups of peers off from each other for a while.
+	Partitions []Partition
+	// Churn has peers come and go.
+	Churn Churn
+	// Drift is the greatest deviation of a peer's clock: drawn evenly from ±Drift, in
+	// seconds per second.
+	Drift float64
+}
+
+// DefaultLatency is that of a Network which names none.
+const DefaultLatency = 50 * time.Millisecond
+
+// Partition splits the peers from From until To.
+type Partition struct {
+	From, To Time
+	// Share of the peers is on the one side, drawn from the seed; by Regions, if there
+	// are any: those regions are.
+	Share   float64
+	Regions []int
+}
+
+// Churn is alternating sessions of exponential length. A peer starts up with the
+// probability that it is up at any time.
+type Churn struct {
+	Up, Down time.Duration // means; 0: peers never leave
+	// Keep is how many peers, the first ones, never leave.
+	Keep int
+}
+
+// Validate reports what cannot be simulated.
+func (n Network) Validate() error {
+	rows := max(1, len(n.Regions))
+	switch {
+	case len(n.Regions) > MaxRegions:
+		return fmt.Errorf("%d regions; at most %d", len(n.Regions), MaxRegions)
+	case len(n.Partitions) > MaxPartitions:
+		return fmt.Errorf("%d partitions; at most %d", len(n.Partitions), MaxPartitions)
+	case n.Latency != nil && len(n.Latency) != rows:
+		return fmt.Errorf("a latency matrix of %d rows for %d regions; give one row and column a region", len(n.Latency), rows)
+	case n.Loss < 0 || n.Loss > 1 || math.IsNaN(n.Loss):
+		return fmt.Errorf("a loss of %v; it is a probability from 0 to 1", n.Loss)
+	case n.Uplink < 0:
+		return errors.New("a negative bandwidth; leave it 0 for no limit")
+	case n.Drift < 0 || n.Drift >= 1:
+		return fmt.Errorf("a drift of %v seconds per second; give less than 1, such as 0.0001", n.Drift)
+	case (n.Churn.Up > 0) != (n.Churn.Down > 0):
+		return errors.New("churn needs both means, of the time up and of the time down")
+	}
+	for i, row := range n.Latency {
+		if len(row) != rows {
+			return fmt.Errorf("row %d of the latency matrix has %d entries for %d regions", i, len(row), rows)
+		}
+		for j, d := range row {
+			if d < Resolution {
+				return fmt.Errorf("a latency of %v from region %d to %d; at least %v", d, i, j, Resolution)
+			}
+		}
+	}
+	for _, r := range n.Regions {
+		if !(r >= 0) {
+			return fmt.Errorf("a region with a share of %v", r)
+		}
+	}
+	for _, p := range n.Partitions {
+		for _, r := range p.Regions {
+			if r < 0 || r >= rows {
+				return fmt.Errorf("a partition of region %d; there are %d", r, rows)
+			}
+		}
+		if p.To <= p.From {
+			return fmt.Errorf("a partition that ends at %v, before it begins at %v", p.To.Duration(), p.From.Duration())
+		}
+	}
+	return nil
+}
+
+// links is a Network made ready.
+type links struct {
+	Network
+	seed   uint64
+	base   [][]Time
+	least  Time // the shortest latency: how long shards run on their own
+	bounds []float64
+	region []uint8 // of each peer; nil: there is one
+}
+
+func newLinks(n Network, peers int, seed uint64) *links {
+	l := &links{Network: n, seed: seed, least: Ticks(DefaultLatency), base: [][]Time{{Ticks(DefaultLatency)}}}
+	if n.Latency != nil {
+		l.base, l.least = make([][]Time, len(n.Latency)), End
+		for i, row := range n.Latency {
+			for _, d := range row {
+				l.base[i] = append(l.base[i], Ticks(d))
+				l.least = min(l.least, Ticks(d))
+			}
+		}
+	} else if len(n.Regions) > 1 {
+		l.base = make([][]Time, len(n.Regions))
+		for i := range l.base {
+			l.base[i] = make([]Time, len(n.Regions))
+			for j := range l.base[i] {
+				l.base[i][j] = Ticks(DefaultLatency)
+			}
+		}
+	}
+	if len(n.Regions) > 1 {
+		l.place(peers)
+	}
+	return l
+}
+
+// place draws the region of each peer.
+func (l *links) place(peers int) {
+	sum := 0.0
+	for _, r := range l.Regions {
+		sum += r
+	}
+	l.region = make([]uint8, peers)
+	for p := range l.region {
+		x := unit(Draw(l.seed, Peer(p), placeDraw)) * sum
+		for i, r := range l.Regions {
+			if x -= r; x < 0 || i == len(l.Regions)-1 {
+				l.region[p] = uint8(i)
+				break
+			}
+		}
+	}
+}
+
+// Numbers of a peer's stream that are drawn outside of events: far from those that
+// events come to.
+const (
+	placeDraw = math.MaxUint32 - iota
+	driftDraw
+	churnDraw
+	sideDraw // the last: one a partition counts down from here
+)
+
+// of returns the region of a peer.
+func (l *links) of(p Peer) int {
+	if l.region == nil {
+		return 0
+	}
+	return int(l.region[p])
+}
+
+// cut reports whether a partition is between two peers at a time.
+func (l *links) cut(now Time, a, b Peer) bool {
+	for i := range l.Partitions {
+		p := &l.Partitions[i]
+		if now >= p.From && now < p.To && l.side(i, a) != l.side(i, b) {
+			return true
+		}
+	}
+	return false
+}
+
+// side tells on which side of a partition a peer is.
+func (l *links) side(i int, p Peer) bool {
+	cut := &l.Partitions[i]
+	if len(cut.Regions) == 0 {
+		return unit(Draw(l.seed, p, uint32(sideDraw-i))) < cut.Share
+	}
+	at := l.of(p)
+	for _, r := range cut.Regions {
+		if r == at {
+			return true
+		}
+	}
+	return false
+}
+
+// clock is what a peer's clock shows.
+func (l *links) clock(p Peer, now Time) time.Time {
+	d := now.Duration()
+	if l.Drift > 0 {
+		d += time.Duration(float64(d) * l.Drift * (2*unit(Draw(l.seed, p, driftDraw)) - 1))
+	}
+	return epoch.Add(d)
+}
+
+// exponential maps a number of [0, 1) to an exponential span, at least a tick.
+func exponential(mean time.Duration, x float64) Time {
+	return max(1, Seconds(-math.Log(1-x)*mean.Seconds()))
+}

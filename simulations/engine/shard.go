@@ -1,0 +1,152 @@
+package engine
+
+import "time"
+
+// Protocol is what the peers of one shard do. Its methods are called one at a time.
+type Protocol interface {
+	// Start is called for each peer before time passes, also for those that are down.
+	Start(p *Port)
+	// Step handles an event of the peer p.Self().
+	Step(p *Port, ev Event)
+	// Digest folds the state of a peer into a number, for Engine.Hash.
+	Digest(id Peer) uint64
+}
+
+// Shard is a part of the peers, those from First up to, but not with, Last.
+type Shard struct {
+	First, Last Peer
+	engine      *Engine
+	wheel       *wheel
+	protocol    Protocol
+	port        Port
+	out         [][]Event // to each shard, in the window under way
+	draws       []uint32  // how many numbers each peer drew
+	down        []bool    // nil: there is no churn
+	upUntil     []Time    // when each peer's uplink is free; nil: no limit
+	counters    [MaxCounters]uint64
+	measures    [MaxMeasures]Histogram
+	hash        uint64
+}
+
+// Port is how the Protocol acts for the peer whose event it handles.
+type Port struct {
+	s    *Shard
+	self Peer
+	now  Time
+}
+
+// Self returns the peer.
+func (p *Port) Self() Peer { return p.self }
+
+// Local returns its number within the shard, for flat state.
+func (p *Port) Local() int { return int(p.self - p.s.First) }
+
+// Now returns the time.
+func (p *Port) Now() Time { return p.now }
+
+// Clock returns what the peer's own clock shows, which may drift.
+func (p *Port) Clock() time.Time { return p.s.engine.links.clock(p.self, p.now) }
+
+// Region returns where the peer is.
+func (p *Port) Region() int { return p.s.engine.links.of(p.self) }
+
+// Uint64 draws from the peer's stream.
+func (p *Port) Uint64() uint64 {
+	n := &p.s.draws[p.self-p.s.First]
+	*n++
+	return Draw(p.s.engine.cfg.Seed, p.self, *n)
+}
+
+// Float64 draws a number of [0, 1).
+func (p *Port) Float64() float64 { return unit(p.Uint64()) }
+
+// IntN draws a number of [0, n). Its bias is below n/2³².
+func (p *Port) IntN(n int) int { return int(p.Uint64() >> 32 * uint64(n) >> 32) }
+
+// Count adds to a counter.
+func (p *Port) Count(c Counter, n int) { p.s.counters[c] += uint64(n) }
+
+// Observe adds a value to a distribution.
+func (p *Port) Observe(m Measure, v uint64) { p.s.measures[m].Add(v) }
+
+// After sets a timer, at least a tick from now.
+func (p *Port) After(d Time, kind Kind, arg uint32) {
+	if at := p.now.plus(max(1, d)); at < End {
+		p.s.wheel.add(Event{At: at, To: p.self, From: p.self, Arg: arg, Kind: kind})
+	}
+}
+
+// Send sends a message of so many bytes to another peer. It may never arrive.
+func (p *Port) Send(to Peer, kind Kind, arg uint32, aux uint16, bytes int) {
+	s, l := p.s, p.s.engine.links
+	s.counters[Sent]++
+	s.counters[SentBytes] += uint64(bytes)
+	leave := p.now
+	if s.upUntil != nil {
+		until := &s.upUntil[p.self-s.First]
+		*until = max(*until, p.now).plus(Seconds(float64(bytes) / l.Uplink))
+		leave = *until
+	}
+	if l.Loss > 0 && p.Float64() < l.Loss {
+		s.counters[Lost]++
+		return
+	}
+	if len(l.Partitions) > 0 && l.cut(p.now, p.self, to) {
+		s.counters[Cut]++
+		return
+	}
+	at := leave.plus(l.base[l.of(p.self)][l.of(to)])
+	if l.Jitter > 0 {
+		at = at.plus(exponential(l.Jitter, p.Float64()))
+	}
+	if at == End {
+		return
+	}
+	ev := Event{At: at, To: to, From: p.self, Arg: arg, Aux: aux, Kind: kind}
+	if to >= s.First && to < s.Last {
+		s.wheel.add(ev)
+		return
+	}
+	o := s.engine.shardOf(to)
+	s.out[o] = append(s.out[o], ev)
+}
+
+// run handles the events before end.
+func (s *Shard) run(end Time) {
+	for t := s.wheel.next(); t < end; t = s.wheel.next() {
+		s.wheel.advance(t)
+		s.port.now = t
+		s.wheel.take(s.handle)
+	}
+}
+
+// handle handles one event.
+func (s *Shard) handle(ev *Event) {
+	s.port.self = ev.To
+	if s.down != nil && !s.present(ev) {
+		return
+	}
+	s.counters[Events]++
+	s.hash = ev.digest(s.hash)
+	s.protocol.Step(&s.port, *ev)
+}
+
+// present handles comings and goings, and reports whether the peer gets the event.
+func (s *Shard) present(ev *Event) bool {
+	i, c := ev.To-s.First, s.engine.links.Churn
+	switch {
+	case ev.Kind == Up || ev.Kind == Down:
+		s.down[i] = ev.Kind == Down
+		mean, next := c.Up, Down
+		if ev.Kind == Down {
+			mean, next = c.Down, Up
+		}
+		s.port.After(exponential(mean, s.port.Float64()), next, 0)
+	case s.down[i] && ev.From != ev.To:
+		s.counters[Absent]++
+		return false
+	case s.down[i]:
+		return false
+	}
+	return true
+}
