@@ -115,19 +115,21 @@ func (e *Engine) shardOf(p Peer) int {
 
 // churn draws whether a peer starts up and sets the timer of its first change.
 func (s *Shard) churn(p Peer) {
-	c := s.engine.links.Churn
-	if s.down == nil || int(p) < c.Keep {
+	if s.down == nil || int(p) < s.engine.links.Churn.Keep {
 		return
 	}
-	up := float64(c.Up) / float64(c.Up+c.Down)
-	x := unit(Draw(s.engine.cfg.Seed, p, churnDraw))
-	down := x >= up
-	s.down[p-s.First] = down
-	mean, next := c.Up, Down
-	if down {
-		mean, next = c.Down, Up
+	up := s.engine.links.starts(p)
+	s.down[p-s.First] = !up
+	s.change(&s.port, 0, up)
+}
+
+// change sets the timer of a peer's n-th coming or going.
+func (s *Shard) change(p *Port, n uint32, up bool) {
+	kind := Up
+	if up {
+		kind = Down
 	}
-	s.port.After(exponential(mean, s.port.Float64()), next, 0)
+	p.After(s.engine.links.session(p.self, n, up), kind, n+1)
 }
 
 // Run lets time pass until the end. It stops early, with the error of ctx, when that

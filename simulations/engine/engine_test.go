@@ -35,6 +35,9 @@ func (f *flood) Step(p *Port, ev Event) {
 		return
 	}
 	f.seen[p.Local()] |= 1 << ev.Arg
+	if l := p.s.engine.links; !l.up(p.Self(), p.Now()) && !l.up(p.Self(), p.Now()-1) { // it may leave in this very tick
+		panic("an event of a peer that is down by the schedule")
+	}
 	p.Count(FirstCounter, 1)
 	p.Observe(0, uint64(ev.Aux))
 	for range 4 {

@@ -163,7 +163,7 @@ func (l *links) place(peers int) {
 const (
 	placeDraw = math.MaxUint32 - iota
 	driftDraw
-	churnDraw
+	startDraw
 	sideDraw // the last: one a partition counts down from here
 )
 
@@ -199,6 +199,38 @@ func (l *links) side(i int, p Peer) bool {
 		}
 	}
 	return false
+}
+
+// churnSeed makes the streams from which sessions are drawn others than the peers' own.
+const churnSeed = 0xc4ceb9fe1a85ec53
+
+// starts tells whether a peer is up at the start.
+func (l *links) starts(p Peer) bool {
+	c := l.Churn
+	return c.Up == 0 || int(p) < c.Keep || unit(Draw(l.seed, p, startDraw)) < float64(c.Up)/float64(c.Up+c.Down)
+}
+
+// session draws how long the n-th session of a peer lasts, from 0.
+func (l *links) session(p Peer, n uint32, up bool) Time {
+	mean := l.Churn.Down
+	if up {
+		mean = l.Churn.Up
+	}
+	return exponential(mean, unit(Draw(l.seed^churnSeed, p, n)))
+}
+
+// up tells whether a peer is up at a time: anybody may ask, for sessions are drawn
+// from the seed alone.
+func (l *links) up(p Peer, now Time) bool {
+	up := l.starts(p)
+	if l.Churn.Up == 0 || int(p) < l.Churn.Keep {
+		return up
+	}
+	for at, n := l.session(p, 0, up), uint32(1); at <= now; n++ {
+		up = !up
+		at = at.plus(l.session(p, n, up))
+	}
+	return up
 }
 
 // clock is what a peer's clock shows.

@@ -50,6 +50,13 @@ func (p *Port) Clock() time.Time { return p.s.engine.links.clock(p.self, p.now) 
 // Region returns where the peer is.
 func (p *Port) Region() int { return p.s.engine.links.of(p.self) }
 
+// Reachable reports whether a message to another peer would find it: it is up and no
+// partition is between. It is what a peer learns from its connections.
+func (p *Port) Reachable(to Peer) bool {
+	l := p.s.engine.links
+	return l.up(to, p.now) && (len(l.Partitions) == 0 || !l.cut(p.now, p.self, to))
+}
+
 // Uint64 draws from the peer's stream.
 func (p *Port) Uint64() uint64 {
 	n := &p.s.draws[p.self-p.s.First]
@@ -133,15 +140,11 @@ func (s *Shard) handle(ev *Event) {
 
 // present handles comings and goings, and reports whether the peer gets the event.
 func (s *Shard) present(ev *Event) bool {
-	i, c := ev.To-s.First, s.engine.links.Churn
+	i := ev.To - s.First
 	switch {
 	case ev.Kind == Up || ev.Kind == Down:
 		s.down[i] = ev.Kind == Down
-		mean, next := c.Up, Down
-		if ev.Kind == Down {
-			mean, next = c.Down, Up
-		}
-		s.port.After(exponential(mean, s.port.Float64()), next, 0)
+		s.change(&s.port, ev.Arg, ev.Kind == Up)
 	case s.down[i] && ev.From != ev.To:
 		s.counters[Absent]++
 		return false

@@ -22,6 +22,7 @@ type wheel struct {
 	used   [wheelLevels][slots / 64]uint64 // bit of each slot that has events
 	chunks []chunk
 	free   int32 // first of the free chunks, linked; 0: none
+	taken  Event // that is being handled
 }
 
 // slot is a list of chunks, by index; 0 is none.
@@ -156,9 +157,9 @@ func (w *wheel) take(yield func(ev *Event)) {
 		w.clear(0, i)
 		for c := s.head; c != 0; {
 			for k := int32(0); k < w.chunks[c].n; k++ {
-				ev := w.chunks[c].events[k] // a copy: what yield adds may move the chunks
+				w.taken = w.chunks[c].events[k] // a copy: what yield adds may move the chunks
 				w.count--
-				yield(&ev)
+				yield(&w.taken)
 			}
 			next := w.chunks[c].next
 			w.release(c)
