@@ -1,0 +1,105 @@
+package mesh
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"lightcone/simulations/engine"
+)
+
+func TestPermutation(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := permutation{n: rapid.Uint32Range(1, 1<<28).Draw(t, "n"), key: rapid.Uint64().Draw(t, "key")}
+		x := rapid.Uint32Range(0, c.n-1).Draw(t, "x")
+		y := c.place(x)
+		if y >= c.n || c.at(y) != x {
+			t.Fatalf("%d goes to %d of %d, and that comes from %d", x, y, c.n, c.at(y))
+		}
+	})
+}
+
+// publish has one peer send one message, and nothing more.
+type publish struct {
+	*Mesh
+	at []engine.Time // when each peer got it
+}
+
+const say = FirstKind
+
+func (f *publish) Start(p *engine.Port) {
+	f.Mesh.Start(p)
+	if p.Self() == 0 {
+		p.After(engine.Seconds(1), say, 0)
+	}
+}
+
+func (f *publish) Step(p *engine.Port, ev engine.Event) {
+	if ev.Kind == say {
+		f.Publish(p, ev.Arg)
+	} else {
+		f.Mesh.Step(p, ev)
+	}
+}
+
+func (f *publish) Digest(id engine.Peer) uint64 { return uint64(f.degree[id-f.first]) }
+
+// spread publishes one message and returns the share of the peers that got it, and the
+// engine.
+func spread(t *testing.T, peers int, params Params, net engine.Network) (float64, *engine.Engine) {
+	t.Helper()
+	e, err := engine.New(engine.Config{Peers: peers, Seed: 3, Until: engine.Seconds(6), Network: net}, func(s *engine.Shard) engine.Protocol {
+		return &publish{Mesh: New(s, 3, peers, params, 1, func(uint32) int { return 400 })}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for p := range e.Protocols {
+		m := p.(*publish)
+		for i := range m.degree {
+			if m.Seen(i, 0) {
+				seen++
+			}
+			if d := m.Degree(i); d < 1 || d > params.High+slack {
+				t.Errorf("a peer has %d links", d)
+			}
+		}
+	}
+	return float64(seen) / float64(peers), e
+}
+
+// TestEverybodyGetsIt: a message reaches all in as many copies as peers have links,
+// less the ones it came by; with loss, IHAVE brings what links lost.
+func TestEverybodyGetsIt(t *testing.T) {
+	for _, p := range []Params{Production, Gossipsub} {
+		got, e := spread(t, 5000, p, engine.Network{})
+		copies := float64(e.Total(Copies)) / 5000
+		if got != 1 || copies < float64(p.D)-1.3 || copies > float64(p.D)-0.7 {
+			t.Errorf("degree %d: %v of the peers got it, in %v copies", p.D, got, copies)
+		}
+	}
+	without := Production
+	without.Lazy = 0
+	lossy := engine.Network{Loss: 0.2}
+	got, _ := spread(t, 5000, without, lossy)
+	if told, _ := spread(t, 5000, Production, lossy); told < 0.99 || got > 0.98 {
+		t.Errorf("with 20 %% loss %v of the peers got it, and %v where ids are told", got, told)
+	}
+}
+
+// TestMeshMends: while peers come and go, those that are there have links.
+func TestMeshMends(t *testing.T) {
+	churn := engine.Network{Churn: engine.Churn{Up: 2 * time.Second, Down: 2 * time.Second, Keep: 1}}
+	got, e := spread(t, 5000, Production, churn)
+	if e.Total(Grafts) == 0 || e.Total(Prunes) == 0 {
+		t.Errorf("%d grafts and %d prunes: nothing was mended", e.Total(Grafts), e.Total(Prunes))
+	}
+	if got < 0.45 {
+		t.Errorf("%v of the peers got a message while half of them were there", got)
+	}
+}
