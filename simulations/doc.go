@@ -1,20 +1,21 @@
-// Package simulations builds worlds: a seeded network, disk and clock that
-// drive the protocol core of p2p/gossip by the million, and whole node replicas
-// by the handful.
+// Package simulations runs scenarios: worlds of up to a million peers, on one machine,
+// in virtual time, for people who study gossip. They drive the code that production
+// runs where that is what is studied, and models where it is not, and every report
+// says which is which.
 //
-// It is empty today: this room arrives with a later release, and nothing
-// imports it yet.
+//	s, err := scenario.Parse(file)
+//	r, err := simulations.Run(ctx, s, worlds.Options{})
 //
-// # What it will own
+// # Where things are
 //
-//   - The engine: a timing wheel, flat state per peer and one random stream per
-//     peer, with the same results for a seed whatever the number of workers.
-//   - The network model: regions with latency, jitter, loss, bandwidth, churn
-//     and partitions.
-//   - Scenarios as TOML files, and the reports of their runs.
+//   - engine: a timing wheel, flat state and a random stream per peer; the network.
+//   - mesh: a model of gossipsub on the engine.
+//   - scenario: what can be asked for, as TOML; scenarios/ has those that come along.
+//   - worlds: what happens, one world a file.
+//   - report: the result, and the files made of it.
 //
 // # What it must not know
 //
-// Real time and libp2p. One sub-package, simulations/calib, may import p2p: it
-// compares the model of the network with real hosts.
+// Real time, but to tell how long a run took, and libp2p. One sub-package,
+// simulations/calib, imports p2p: it compares the model of the mesh with real hosts.
 package simulations

@@ -205,6 +205,9 @@ func (e *Engine) exchange() {
 // Now returns the time.
 func (e *Engine) Now() Time { return e.now }
 
+// Until returns when it ends.
+func (e *Engine) Until() Time { return e.cfg.Until }
+
 // Peers returns how many there are.
 func (e *Engine) Peers() int { return e.cfg.Peers }
 

@@ -127,7 +127,7 @@ func (m *Mesh) Start(p *engine.Port) {
 
 // Publish has a peer send a message of its own.
 func (m *Mesh) Publish(p *engine.Port, msg uint32) {
-	if m.see(p.Local(), msg) {
+	if m.See(p.Local(), msg) {
 		m.relay(p, p.Self(), msg, 1)
 	}
 }
@@ -147,7 +147,7 @@ func (m *Mesh) Step(p *engine.Port, ev engine.Event) (msg uint32, hops uint16, f
 	switch ev.Kind {
 	case carry:
 		p.Count(Copies, 1)
-		if !m.see(i, ev.Arg) {
+		if !m.See(i, ev.Arg) {
 			p.Count(Duplicates, 1)
 			return 0, 0, false
 		}
@@ -179,8 +179,8 @@ func (m *Mesh) Step(p *engine.Port, ev engine.Event) (msg uint32, hops uint16, f
 	return 0, 0, false
 }
 
-// see marks a message as seen, and reports whether it was not.
-func (m *Mesh) see(i int, msg uint32) bool {
+// See marks a message as seen, and reports whether it was not.
+func (m *Mesh) See(i int, msg uint32) bool {
 	w := &m.seen[i*m.words+int(msg/64)]
 	bit := uint64(1) << (msg % 64)
 	if *w&bit != 0 {

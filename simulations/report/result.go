@@ -1,0 +1,80 @@
+package report
+
+import "time"
+
+// Result is what a run of a scenario showed.
+type Result struct {
+	Name     string // of the scenario
+	World    string // what kind it is
+	About    string // what is simulated, in a sentence or two
+	Version  string // of the program
+	Seed     uint64
+	Peers    int
+	Until    time.Duration // virtual
+	Scenario string        // the whole scenario as TOML, defaults filled in: it replays
+	Hash     string        // of all that happened, in hexadecimal
+
+	Facts  []Fact
+	Charts []Chart
+	Steps  []Steps
+	Sample *Table // of single peers, messages or moments; nil: none
+	Cost   Cost
+}
+
+// Fact is a number that the run showed.
+type Fact struct {
+	Name  string // unique in a Result: words, "delivery ratio"
+	Value float64
+	Unit  string // "", "%", "ms", "B", "1/s", …
+	// Theory is what a formula says it should be, and Source which; nil: none does.
+	Theory *float64
+	Source string
+}
+
+// Chart is a picture: curves over common axes.
+type Chart struct {
+	Name   string // of its CSV file: letters and hyphens
+	Title  string
+	X, Y   Axis
+	Curves []Curve
+	Note   string // what to see, or what the theory is
+}
+
+// Axis is one of a chart.
+type Axis struct {
+	Label string
+	Unit  string
+	Log   bool
+}
+
+// Curve is a line, or points.
+type Curve struct {
+	Name   string
+	X, Y   []float64 // of equal length
+	Theory bool      // drawn dashed: a formula, not a measurement
+	Points bool      // not joined by a line
+}
+
+// Steps says how many events a package's own code handled, so that a reader knows what
+// was the product and what a model.
+type Steps struct {
+	Package string // "p2p/gossip", "beacon", "simulations/mesh"
+	What    string // the function, and what for
+	Events  uint64
+	Model   bool
+}
+
+// Table is rows of numbers for further analysis, kept as Parquet.
+type Table struct {
+	Name    string
+	Columns []string // names with units: "latency_ms"
+	Rows    [][]float64
+}
+
+// Cost is what the run took. It differs from run to run.
+type Cost struct {
+	Wall, CPU    time.Duration
+	Events       uint64
+	Workers      int
+	BytesPerPeer float64 // of the heap, at its greatest
+}

@@ -1,0 +1,199 @@
+package worlds
+
+import (
+	"context"
+	"encoding/hex"
+	"math"
+	"time"
+
+	"lightcone/simulations/engine"
+	"lightcone/simulations/mesh"
+	"lightcone/simulations/report"
+	"lightcone/simulations/scenario"
+)
+
+// This file is the flood: a few messages, heard by everybody.
+
+// The events and counters of a flood, behind those of the mesh.
+const (
+	publish = mesh.FirstKind + iota // a timer: Arg is the message
+	push                            // a message pushed to a peer that was drawn
+)
+
+const firsts = mesh.FirstCounter // messages that a peer got for the first time
+
+// What a flood measures.
+const (
+	latency engine.Measure = iota // ticks from publication to a first copy
+	hops
+)
+
+// flooder is the protocol of a flood.
+type flooder struct {
+	*mesh.Mesh
+	s     *scenario.Scenario
+	first engine.Peer
+	got   []uint32 // messages that each peer has
+}
+
+func flood(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result) error {
+	cfg := config(s, o)
+	f := s.Flood
+	var times, covered []float64
+	all := float64(s.Peers) * float64(f.Messages)
+	cfg.Sample = func(e *engine.Engine, now engine.Time) {
+		times = append(times, now.Seconds())
+		covered = append(covered, float64(e.Total(firsts))/all)
+		o.tell(e)
+	}
+	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol {
+		return &flooder{
+			Mesh: mesh.New(sh, s.Seed, s.Peers, s.Mesh.Params(), f.Messages, func(uint32) int { return f.Size }),
+			s:    s, first: sh.First, got: make([]uint32, sh.Last-sh.First),
+		}
+	})
+	if err == nil {
+		err = e.Run(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	delivery := report.Fact{Name: "delivery ratio", Value: float64(e.Total(firsts)) / all}
+	if f.Spread == "push" {
+		theory := finalSize(float64(f.Fanout) * f.Relay * (1 - s.Network.Loss))
+		delivery.Theory, delivery.Source = &theory, "x = 1 − e^(−fx): the final size of an epidemic in which each infects f others (Kermack, McKendrick 1927)"
+	}
+	r.Facts = append(r.Facts, delivery)
+	r.Facts = append(r.Facts, copies(e, s)...)
+	r.Facts = append(r.Facts, spans("latency", e.Measured(latency))...)
+	r.Charts = append(r.Charts, report.Chart{
+		Name: "coverage", Title: "Who has it", X: report.Axis{Label: "time", Unit: "s"}, Y: report.Axis{Label: "share of the peers"},
+		Curves: []report.Curve{{Name: "has the message", X: times, Y: covered}},
+	}, histogram("hops", "Links a first copy came by", "links", 1, e.Measured(hops)),
+		histogram("latency", "From publication to the first copy", "ms", engine.Resolution.Seconds()*1e3, e.Measured(latency)))
+	r.Steps = append(r.Steps, report.Steps{Package: "simulations/mesh", What: "Mesh.Step: relaying, a model of gossipsub", Events: e.Total(engine.Events), Model: true})
+	finish(r, e)
+	return nil
+}
+
+// Start is the protocol's: the writer of a message is drawn.
+func (f *flooder) Start(p *engine.Port) {
+	if f.s.Flood.Spread == "mesh" {
+		f.Mesh.Start(p)
+	}
+	for m := range f.s.Flood.Messages {
+		if writer(f.s, m) == p.Self() {
+			p.After(floodBegins+ticks(f.s.Flood.Apart)*engine.Time(m), publish, uint32(m))
+		}
+	}
+}
+
+// floodBegins is when the first message is published: meshes had a heartbeat or more.
+var floodBegins = engine.Seconds(1)
+
+// writer draws who publishes a message.
+func writer(s *scenario.Scenario, m int) engine.Peer {
+	return engine.Peer(engine.Draw(s.Seed^0xf100d, uint32(m), 0) % uint64(s.Peers))
+}
+
+// Step is the protocol's.
+func (f *flooder) Step(p *engine.Port, ev engine.Event) {
+	switch ev.Kind {
+	case publish:
+		f.take(p, ev.Arg, 0)
+		if f.s.Flood.Spread == "mesh" {
+			f.Publish(p, ev.Arg)
+		} else {
+			f.See(p.Local(), ev.Arg)
+			f.push(p, ev)
+		}
+	case push:
+		p.Count(mesh.Copies, 1)
+		if !f.See(p.Local(), ev.Arg) {
+			p.Count(mesh.Duplicates, 1)
+			return
+		}
+		f.take(p, ev.Arg, ev.Aux)
+		f.push(p, ev)
+	default:
+		if msg, hops, first := f.Mesh.Step(p, ev); first {
+			f.take(p, msg, hops)
+		}
+	}
+}
+
+// push sends a message to some that are drawn, unless this peer does not relay.
+func (f *flooder) push(p *engine.Port, ev engine.Event) {
+	if f.s.Flood.Relay < 1 && ev.Kind == push && p.Float64() >= f.s.Flood.Relay {
+		return
+	}
+	for range f.s.Flood.Fanout {
+		p.Send(engine.Peer(p.IntN(f.s.Peers)), push, ev.Arg, ev.Aux+1, f.s.Flood.Size)
+	}
+}
+
+// take is what a peer does with a message that it has not had.
+func (f *flooder) take(p *engine.Port, msg uint32, n uint16) {
+	f.got[p.Local()]++
+	p.Count(firsts, 1)
+	p.Observe(hops, uint64(n))
+	p.Observe(latency, uint64(p.Now()-floodBegins-ticks(f.s.Flood.Apart)*engine.Time(msg)))
+}
+
+// Digest is the protocol's.
+func (f *flooder) Digest(id engine.Peer) uint64 { return uint64(f.got[id-f.first]) }
+
+// finalSize solves x = 1 − e^(−fx) for its greatest x.
+func finalSize(f float64) float64 {
+	x := 1.0
+	for range 1000 {
+		x = 1 - math.Exp(-f*x)
+	}
+	return x
+}
+
+// copies are the facts of messages and bytes that any world has.
+func copies(e *engine.Engine, s *scenario.Scenario) []report.Fact {
+	per := func(c engine.Counter) float64 { return float64(e.Total(c)) / float64(s.Peers) }
+	return []report.Fact{
+		{Name: "copies of a message", Value: float64(e.Total(mesh.Copies)) / math.Max(1, float64(e.Total(firsts)))},
+		{Name: "duplicates", Value: 100 * float64(e.Total(mesh.Duplicates)) / math.Max(1, float64(e.Total(mesh.Copies))), Unit: "%"},
+		{Name: "messages sent a peer", Value: per(engine.Sent)},
+		{Name: "bytes sent a peer", Value: per(engine.SentBytes), Unit: "B"},
+	}
+}
+
+// spans are the facts of a distribution of ticks.
+func spans(name string, h *engine.Histogram) []report.Fact {
+	ms := func(v uint64) float64 { return engine.Time(v).Seconds() * 1e3 }
+	return []report.Fact{
+		{Name: name + " p50", Value: ms(h.Quantile(0.5)), Unit: "ms"},
+		{Name: name + " p99", Value: ms(h.Quantile(0.99)), Unit: "ms"},
+		{Name: name + " max", Value: ms(h.Max()), Unit: "ms"},
+	}
+}
+
+// histogram draws a distribution, its values times scale.
+func histogram(name, title, unit string, scale float64, h *engine.Histogram) report.Chart {
+	c := report.Curve{Name: "share"}
+	for from, n := range h.All {
+		c.X = append(c.X, float64(from)*scale)
+		c.Y = append(c.Y, float64(n)/float64(h.Count()))
+	}
+	return report.Chart{Name: name, Title: title, X: report.Axis{Label: name, Unit: unit}, Y: report.Axis{Label: "share"}, Curves: []report.Curve{c}}
+}
+
+// finish fills in what every world has.
+func finish(r *report.Result, e *engine.Engine) {
+	sum := e.Hash()
+	r.Hash = hex.EncodeToString(sum[:])
+	r.Cost.Events = e.Total(engine.Events)
+}
+
+func (o Options) tell(e *engine.Engine) {
+	if o.Progress != nil {
+		o.Progress(Progress{Now: e.Now(), Until: e.Until(), Events: e.Total(engine.Events)})
+	}
+}
+
+func ticks(d scenario.Duration) engine.Time { return engine.Ticks(time.Duration(d)) }
