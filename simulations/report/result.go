@@ -78,3 +78,9 @@ type Cost struct {
 	Workers      int
 	BytesPerPeer float64 // of the heap, at its greatest
 }
+
+// Peersf and Theoryf are for the page, whose numbers are floats.
+func (r *Result) Peersf() float64 { return float64(r.Peers) }
+
+// Theoryf returns what theory says; there is one.
+func (f Fact) Theoryf() float64 { return *f.Theory }

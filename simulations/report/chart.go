@@ -1,0 +1,211 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"math"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// The size of a chart: two of them on a printed page.
+const chartWidth, chartHeight = 17 * vg.Centimeter, 9.5 * vg.Centimeter
+
+// palette are colours that who is colour-blind can tell apart (Okabe, Ito 2008).
+var palette = []color.RGBA{
+	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255},
+	{86, 180, 233, 255}, {230, 159, 0, 255}, {90, 90, 90, 255},
+}
+
+// svg draws a chart.
+func (c *Chart) svg() ([]byte, error) {
+	p := plot.New()
+	p.Title.Text = c.Title
+	p.Title.TextStyle.Font.Size = vg.Points(13)
+	p.Title.Padding = vg.Points(6)
+	p.X.Label.Text, p.Y.Label.Text = c.X.column(), c.Y.column()
+	p.Legend.Top, p.Legend.Left = c.legendAt()
+	p.Legend.Padding = vg.Points(2)
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{225}, color.Gray{225}
+	p.Add(grid)
+	solid := 0
+	for _, k := range c.Curves {
+		pts := c.points(k)
+		if len(pts) == 0 {
+			continue
+		}
+		paint := palette[solid%len(palette)]
+		if k.Theory {
+			paint = color.RGBA{40, 40, 40, 255}
+		} else {
+			solid++
+		}
+		if err := k.add(p, pts, paint); err != nil {
+			return nil, err
+		}
+	}
+	c.scale(&p.X, c.X)
+	c.scale(&p.Y, c.Y)
+	canvas := vgsvg.New(chartWidth, chartHeight)
+	p.Draw(draw.Crop(draw.New(canvas), vg.Points(4), -vg.Points(10), vg.Points(4), -vg.Points(4)))
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// points are those of a curve that its axes can show.
+func (c *Chart) points(k Curve) (pts plotter.XYs) {
+	for i := range k.X {
+		x, y := k.X[i], k.Y[i]
+		if bad(x, c.X.Log) || bad(y, c.Y.Log) {
+			continue
+		}
+		pts = append(pts, plotter.XY{X: x, Y: y})
+	}
+	return pts
+}
+
+func bad(v float64, log bool) bool { return math.IsNaN(v) || math.IsInf(v, 0) || log && v <= 0 }
+
+// add draws a curve: a theory dashed, lone points as dots.
+func (k Curve) add(p *plot.Plot, pts plotter.XYs, paint color.Color) error {
+	if k.Points || len(pts) == 1 {
+		s, err := plotter.NewScatter(pts)
+		if err != nil {
+			return err
+		}
+		s.Color, s.Shape, s.Radius = paint, draw.CircleGlyph{}, vg.Points(2.5)
+		p.Add(s)
+		p.Legend.Add(k.Name, s)
+		return nil
+	}
+	l, err := plotter.NewLine(pts)
+	if err != nil {
+		return err
+	}
+	l.Color, l.Width = paint, vg.Points(1.7)
+	if k.Theory {
+		l.Dashes = []vg.Length{vg.Points(6), vg.Points(4)}
+	}
+	p.Add(l)
+	p.Legend.Add(k.Name, l)
+	return nil
+}
+
+// legendAt puts the legend where the fewest points are.
+func (c *Chart) legendAt() (top, left bool) {
+	var n [2][2]int
+	box := func(log bool, values func(k Curve) []float64) (lo, hi float64) {
+		lo, hi = math.Inf(1), math.Inf(-1)
+		for _, k := range c.Curves {
+			for _, v := range values(k) {
+				if !bad(v, log) {
+					lo, hi = min(lo, v), max(hi, v)
+				}
+			}
+		}
+		return lo, hi
+	}
+	x0, x1 := box(c.X.Log, func(k Curve) []float64 { return k.X })
+	y0, y1 := box(c.Y.Log, func(k Curve) []float64 { return k.Y })
+	half := func(v, lo, hi float64, log bool) int {
+		mid := (lo + hi) / 2
+		if log {
+			mid = math.Sqrt(lo * hi)
+		}
+		if v > mid {
+			return 1
+		}
+		return 0
+	}
+	for _, k := range c.Curves {
+		for _, p := range c.points(k) {
+			n[half(p.Y, y0, y1, c.Y.Log)][half(p.X, x0, x1, c.X.Log)]++
+		}
+	}
+	best := n[1][1] // at the top right, unless elsewhere is emptier
+	top, left = true, false
+	for _, at := range []struct{ y, x int }{{1, 0}, {0, 1}, {0, 0}} {
+		if n[at.y][at.x] < best {
+			best, top, left = n[at.y][at.x], at.y == 1, at.x == 0
+		}
+	}
+	return top, left
+}
+
+// scale sets the range and the ticks of an axis.
+func (c *Chart) scale(a *plot.Axis, of Axis) {
+	if a.Min == a.Max {
+		a.Min, a.Max = a.Min-0.5, a.Max+0.5
+	}
+	if of.Log {
+		a.Min, a.Max = math.Pow(10, math.Floor(math.Log10(a.Min))), math.Pow(10, math.Ceil(math.Log10(a.Max)))
+		a.Scale, a.Tick.Marker = plot.LogScale{}, ticker{plot.LogTicks{Prec: -1}}
+		return
+	}
+	if a.Min > 0 && a.Min < a.Max/2 {
+		a.Min = 0
+	}
+	if a.Max > 0 {
+		a.Max *= 1.05
+	}
+	a.Tick.Marker = ticker{plot.DefaultTicks{}}
+}
+
+// ticker labels ticks as people write numbers: 10,000 and 2 M, not 1e+06.
+type ticker struct{ plot.Ticker }
+
+// Ticks implements plot.Ticker.
+func (t ticker) Ticks(min, max float64) []plot.Tick {
+	out := t.Ticker.Ticks(min, max)
+	for i := range out {
+		if out[i].Label != "" {
+			out[i].Label = Short(out[i].Value)
+		}
+	}
+	return out
+}
+
+// Short writes a number with at most four digits and k, M or G where it is great.
+func Short(v float64) string {
+	for _, u := range []struct {
+		at   float64
+		name string
+	}{{1e9, " G"}, {1e6, " M"}, {1e4, " k"}} {
+		if math.Abs(v) >= u.at {
+			unit := u.at
+			if u.at == 1e4 {
+				unit = 1e3
+			}
+			return strconv.FormatFloat(round(v/unit), 'f', -1, 64) + u.name
+		}
+	}
+	return strconv.FormatFloat(round(v), 'f', -1, 64)
+}
+
+// round leaves four digits.
+func round(v float64) float64 {
+	if v == 0 {
+		return 0
+	}
+	s := fmt.Sprintf("%.4g", v)
+	r, _ := strconv.ParseFloat(s, 64) // what Sprintf wrote
+	return r
+}
+
+// trimHead cuts what stands before the svg element: it is part of a page.
+func trimHead(svg []byte) []byte {
+	if i := bytes.Index(svg, []byte("<svg")); i >= 0 {
+		return svg[i:]
+	}
+	return svg
+}
