@@ -42,7 +42,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newSpaceCommand(), a.newGrantCommand(), a.newRevokeCommand(),
 		a.newPutCommand(), a.newIncrCommand(), a.newSetCommand(), a.newGetCommand(), a.newDelCommand(), a.newScanCommand(), a.newWatchCommand(),
 		a.newHistoryCommand(), a.newWhyCommand(), a.newBeaconsCommand(),
-		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(), a.newWalCommand(), a.newSwarmCommand(),
+		a.newImportCommand(), a.newExportCommand(), a.newContextCommand(), a.newWalCommand(), a.newSwarmCommand(), a.newSimCommand(),
 		a.newVersionCommand(),
 	)
 	return root

@@ -29,14 +29,22 @@ var layers = map[string][]string{
 	"node/api": {"memo", "merge", "context", "node"},
 	// cmd/lightcone sees projection for the demo's check that tampering shows,
 	// walfs for `lightcone wal`, which looks at files that no node can open, and
-	// internal/netlab for the network of `lightcone swarm`.
+	// internal/netlab for the network of `lightcone swarm`, and simulations for
+	// `lightcone sim`.
 	"cmd/lightcone": {
 		"memo", "merge", "context", "walfs", "projection", "p2p/gossip", "p2p", "node", "node/api", "internal/netlab",
+		"simulations", "simulations/report", "simulations/scenario", "simulations/worlds",
 	},
-	"simulations": {
-		"memo", "merge", "context", "beacon", "walfs", "store", "projection",
-		"p2p/gossip", "node", "simulations/calib",
+	// The engine and the mesh are models and know no room; worlds drive the rooms.
+	"simulations/engine":   {},
+	"simulations/mesh":     {"simulations/engine"},
+	"simulations/report":   {},
+	"simulations/scenario": {"simulations/engine", "simulations/mesh"},
+	"simulations/worlds": {
+		"memo", "merge", "context", "beacon", "p2p/gossip",
+		"simulations/engine", "simulations/mesh", "simulations/report", "simulations/scenario",
 	},
+	"simulations": {"simulations/report", "simulations/scenario", "simulations/worlds"},
 	// simulations/calib compares the model of the network with real hosts, which
 	// internal/vnet runs in virtual time.
 	"simulations/calib": {"memo", "merge", "context", "p2p/gossip", "p2p", "node", "internal/vnet"},
@@ -72,6 +80,9 @@ var owners = []struct {
 	{"go.etcd.io/bbolt", []string{"projection"}},
 	{"github.com/danielgtaylor/huma", []string{"node/api"}},
 	{"github.com/spf13", []string{"cmd/lightcone"}},
+	{"gonum.org/v1/plot", []string{"simulations/report"}},
+	{"github.com/parquet-go", []string{"simulations/report"}},
+	{"github.com/pelletier", []string{"simulations/scenario"}},
 }
 
 func checkLayers(f *file, add report) {

@@ -70,6 +70,9 @@ func (s *Scenario) fill() error {
 	if s.Name == "" {
 		s.Name = s.World
 	}
+	if s.Until == 0 {
+		return fmt.Errorf("until = 0; say how long to simulate, such as \"10s\"")
+	}
 	if s.Every == 0 {
 		return fmt.Errorf("every = 0: samples at no distance from each other")
 	}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"lightcone/simulations"
+	"lightcone/simulations/report"
+	"lightcone/simulations/scenario"
+	"lightcone/simulations/worlds"
+)
+
+func (a *app) newSimCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "Simulate gossip among up to a million peers, in virtual time",
+		Long: "Simulate gossip among up to a million peers on this machine, in virtual time, as a scenario says: a TOML file, or one\n" +
+			"of those that come along. The same scenario and seed give the same result hash on every machine.",
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("sim does nothing by itself; add run or new")
+		},
+	}
+	cmd.AddCommand(a.newSimRunCommand(), a.newSimNewCommand())
+	return cmd
+}
+
+// simOptions are the flags of sim run.
+type simOptions struct {
+	peers, workers int
+	seed           uint64
+	until          time.Duration
+	set            []string
+	out            string
+}
+
+func (a *app) newSimRunCommand() *cobra.Command {
+	var o simOptions
+	cmd := &cobra.Command{
+		Use:   "run FILE|NAME",
+		Short: "Run a scenario and write its report",
+		Long: "Run a scenario and write its report into a directory: report.html for people, summary.json, a CSV file a chart,\n" +
+			"Parquet of samples, and the scenario with all its defaults, which replays it.",
+		Example: "  lightcone sim run flood --peers 1000000 --out flood\n  lightcone sim run mine.toml --set flood.fanout=4",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := o.scenario(args[0], cmd.Flags().Changed)
+			if err != nil {
+				return err
+			}
+			return a.simRun(cmd.Context(), s, o)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.peers, "peers", 0, "how many peers, instead of what the scenario says")
+	f.Uint64Var(&o.seed, "seed", 0, "the seed, instead of the scenario's")
+	f.DurationVar(&o.until, "until", 0, "virtual time, instead of the scenario's")
+	f.StringArrayVar(&o.set, "set", nil, "set another parameter, as in the file: --set network.loss=0.1")
+	f.IntVar(&o.workers, "workers", 0, "processors to use; 0: all. They change no result")
+	f.StringVar(&o.out, "out", "", "directory of the report (default: a new one named after the scenario)")
+	return cmd
+}
+
+// scenario reads a file, or one that comes along, and sets what flags say.
+func (o simOptions) scenario(name string, changed func(flag string) bool) (*scenario.Scenario, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		var known bool
+		if data, known = simulations.Named(name); !known {
+			return nil, fmt.Errorf("%w, and no scenario comes along under that name; there are %s",
+				err, strings.Join(slices.Collect(simulations.Library), ", "))
+		}
+	}
+	s, err := scenario.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	var set []scenario.Setting
+	for _, x := range o.set {
+		one, err := scenario.ParseSetting(x)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("--set: %w", err)}
+		}
+		set = append(set, one)
+	}
+	for flag, value := range map[string]any{"peers": o.peers, "seed": o.seed, "until": o.until.String()} {
+		if changed(flag) {
+			set = append(set, scenario.Setting{Key: flag, Value: value})
+		}
+	}
+	if len(set) == 0 {
+		return s, nil
+	}
+	return s.With(set...)
+}
+
+// simRun runs a scenario with progress on a terminal, and writes its report.
+func (a *app) simRun(ctx context.Context, s *scenario.Scenario, o simOptions) error {
+	if o.out == "" {
+		o.out = freeName(strings.ReplaceAll(s.Name, " ", "-"))
+	}
+	bar := a.simBar(s)
+	r, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: o.workers, Progress: func(p worlds.Progress) {
+		if bar != nil {
+			bar.Describe(fmt.Sprintf("%s of %s, %s events", p.Now.Duration(), p.Until.Duration(), report.Short(float64(p.Events))))
+			_ = bar.Set64(int64(p.Now)) // a bar that cannot be drawn changes nothing
+		}
+	}})
+	if bar != nil {
+		_ = bar.Clear()
+	}
+	if err != nil {
+		return err
+	}
+	if err := report.Write(o.out, r); err != nil {
+		return err
+	}
+	return a.print(r, func(w io.Writer) error { return showResult(w, r, filepath.Join(o.out, report.PageFile)) })
+}
+
+// showResult prints the facts of a result.
+func showResult(w io.Writer, r *report.Result, page string) error {
+	var t table
+	for _, f := range r.Facts {
+		text := strings.TrimSpace(report.Short(f.Value) + " " + f.Unit)
+		if f.Theory != nil {
+			text += ", theory " + report.Short(*f.Theory)
+		}
+		t.add(f.Name, text)
+	}
+	t.add("events", fmt.Sprintf("%s, %s a processor second", report.Short(float64(r.Cost.Events)), report.Short(float64(r.Cost.Events)/r.Cost.CPU.Seconds())))
+	t.add("took", fmt.Sprintf("%s s, %s s of processors", report.Short(r.Cost.Wall.Seconds()), report.Short(r.Cost.CPU.Seconds())))
+	t.add("memory a peer", report.Short(r.Cost.BytesPerPeer)+" B")
+	t.add("result hash", r.Hash)
+	t.add("report", page)
+	return t.write(w)
+}
+
+// simBar is a bar of virtual time, on a terminal only.
+func (a *app) simBar(s *scenario.Scenario) *progressbar.ProgressBar {
+	if !isTerminal(a.stderr) {
+		return nil
+	}
+	return progressbar.NewOptions64(int64(time.Duration(s.Until)/100_000), progressbar.OptionSetWriter(a.stderr),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true))
+}
