@@ -127,7 +127,7 @@ func (m *Mesh) Start(p *engine.Port) {
 
 // Publish has a peer send a message of its own.
 func (m *Mesh) Publish(p *engine.Port, msg uint32) {
-	if m.See(p.Local(), msg) {
+	if m.See(p.Local(), msg, 0) {
 		m.relay(p, p.Self(), msg, 1)
 	}
 }
@@ -147,7 +147,7 @@ func (m *Mesh) Step(p *engine.Port, ev engine.Event) (msg uint32, hops uint16, f
 	switch ev.Kind {
 	case carry:
 		p.Count(Copies, 1)
-		if !m.See(i, ev.Arg) {
+		if !m.See(i, ev.Arg, ev.Aux) {
 			p.Count(Duplicates, 1)
 			return 0, 0, false
 		}
@@ -169,25 +169,26 @@ func (m *Mesh) Step(p *engine.Port, ev engine.Event) (msg uint32, hops uint16, f
 		p.Count(Told, 1)
 		if !m.Seen(i, ev.Arg) {
 			p.Count(Asked, 1)
-			p.Send(ev.From, iwant, ev.Arg, 0, controlBytes+idBytes)
+			p.Send(ev.From, iwant, ev.Arg, ev.Aux, controlBytes+idBytes)
 		}
 	case iwant:
 		if m.Seen(i, ev.Arg) {
-			p.Send(ev.From, carry, ev.Arg, 1, m.size(ev.Arg)) // how far it came is not remembered
+			p.Send(ev.From, carry, ev.Arg, ev.Aux+1, m.size(ev.Arg))
 		}
 	}
 	return 0, 0, false
 }
 
-// See marks a message as seen, and reports whether it was not.
-func (m *Mesh) See(i int, msg uint32) bool {
+// See marks a message as seen that came by so many links, and reports whether it was
+// not.
+func (m *Mesh) See(i int, msg uint32, hops uint16) bool {
 	w := &m.seen[i*m.words+int(msg/64)]
 	bit := uint64(1) << (msg % 64)
 	if *w&bit != 0 {
 		return false
 	}
 	*w |= bit
-	m.recent.add(i, msg)
+	m.recent.add(i, msg, hops)
 	return true
 }
 
@@ -277,7 +278,7 @@ func (m *Mesh) tell(p *engine.Port, i int) {
 			}
 			bytes := controlBytes
 			for _, id := range ids {
-				p.Send(to, ihave, id, 0, bytes+idBytes)
+				p.Send(to, ihave, id&maxMessage, uint16(id>>hopShift), bytes+idBytes)
 				bytes = 0
 			}
 		}

@@ -4,6 +4,14 @@ package mesh
 // not told. gossipsub's own bound is 5,000.
 const maxRecent = 64
 
+// MaxMessages bounds the messages of a mesh: an id and, above hopShift, the links it
+// came by are one word.
+const (
+	MaxMessages = 1 << hopShift
+	maxMessage  = MaxMessages - 1
+	hopShift    = 24
+)
+
 // recent are the messages of the last heartbeats, of each peer of a shard. Memory is
 // taken when a peer has some: at rest there are none.
 type recent struct {
@@ -20,15 +28,15 @@ func newRecent(n int, p Params) recent {
 }
 
 // add notes a message.
-func (r *recent) add(i int, msg uint32) {
+func (r *recent) add(i int, msg uint32, hops uint16) {
 	if r.beats == 0 || r.ends[i][0] == maxRecent {
 		return
 	}
-	r.ids[i] = append(r.ids[i], msg)
+	r.ids[i] = append(r.ids[i], msg|uint32(min(hops, 255))<<hopShift)
 	r.ends[i][0]++
 }
 
-// of returns what came in the last beats, oldest first.
+// of returns what came in the last beats, oldest first: ids with their links.
 func (r *recent) of(i int) []uint32 {
 	if r.beats == 0 {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -27,8 +28,16 @@ var palette = []color.RGBA{
 func (c *Chart) svg() ([]byte, error) {
 	p := plot.New()
 	p.Title.Text = c.Title
-	p.Title.TextStyle.Font.Size = vg.Points(13)
 	p.Title.Padding = vg.Points(6)
+	for _, f := range []struct {
+		font *font.Font
+		size vg.Length
+	}{
+		{&p.Title.TextStyle.Font, 13}, {&p.X.Label.TextStyle.Font, 11}, {&p.Y.Label.TextStyle.Font, 11},
+		{&p.X.Tick.Label.Font, 10}, {&p.Y.Tick.Label.Font, 10}, {&p.Legend.TextStyle.Font, 10},
+	} {
+		f.font.Variant, f.font.Size = "Sans", f.size
+	}
 	p.X.Label.Text, p.Y.Label.Text = c.X.column(), c.Y.column()
 	p.Legend.Top, p.Legend.Left = c.legendAt()
 	p.Legend.Padding = vg.Points(2)
@@ -47,7 +56,7 @@ func (c *Chart) svg() ([]byte, error) {
 		} else {
 			solid++
 		}
-		if err := k.add(p, pts, paint); err != nil {
+		if err := k.add(p, pts, paint, len(c.Curves) > 1); err != nil {
 			return nil, err
 		}
 	}
@@ -76,8 +85,9 @@ func (c *Chart) points(k Curve) (pts plotter.XYs) {
 
 func bad(v float64, log bool) bool { return math.IsNaN(v) || math.IsInf(v, 0) || log && v <= 0 }
 
-// add draws a curve: a theory dashed, lone points as dots.
-func (k Curve) add(p *plot.Plot, pts plotter.XYs, paint color.Color) error {
+// add draws a curve, with its name where there are others: a theory dashed, lone
+// points as dots.
+func (k Curve) add(p *plot.Plot, pts plotter.XYs, paint color.Color, named bool) error {
 	if k.Points || len(pts) == 1 {
 		s, err := plotter.NewScatter(pts)
 		if err != nil {
@@ -85,7 +95,9 @@ func (k Curve) add(p *plot.Plot, pts plotter.XYs, paint color.Color) error {
 		}
 		s.Color, s.Shape, s.Radius = paint, draw.CircleGlyph{}, vg.Points(2.5)
 		p.Add(s)
-		p.Legend.Add(k.Name, s)
+		if named {
+			p.Legend.Add(k.Name, s)
+		}
 		return nil
 	}
 	l, err := plotter.NewLine(pts)
@@ -97,7 +109,9 @@ func (k Curve) add(p *plot.Plot, pts plotter.XYs, paint color.Color) error {
 		l.Dashes = []vg.Length{vg.Points(6), vg.Points(4)}
 	}
 	p.Add(l)
-	p.Legend.Add(k.Name, l)
+	if named {
+		p.Legend.Add(k.Name, l)
+	}
 	return nil
 }
 
@@ -158,7 +172,25 @@ func (c *Chart) scale(a *plot.Axis, of Axis) {
 	if a.Max > 0 {
 		a.Max *= 1.05
 	}
-	a.Tick.Marker = ticker{plot.DefaultTicks{}}
+	a.Tick.Marker = ticker{even{}}
+}
+
+// even has ticks at round numbers, some seven of them.
+type even struct{}
+
+// Ticks implements plot.Ticker.
+func (even) Ticks(min, max float64) (out []plot.Tick) {
+	const wanted = 7
+	step := math.Pow(10, math.Floor(math.Log10((max-min)/wanted)))
+	for _, f := range []float64{2, 2.5, 2} { // 1, 2, 5, 10 times a power of ten
+		if (max-min)/step > wanted {
+			step *= f
+		}
+	}
+	for i := math.Ceil(min / step); i*step <= max; i++ {
+		out = append(out, plot.Tick{Value: i * step, Label: "-"})
+	}
+	return out
 }
 
 // ticker labels ticks as people write numbers: 10,000 and 2 M, not 1e+06.
