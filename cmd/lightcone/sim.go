@@ -27,10 +27,10 @@ func (a *app) newSimCommand() *cobra.Command {
 			"of those that come along. The same scenario and seed give the same result hash on every machine.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("sim does nothing by itself; add run or new")
+			return usagef("sim does nothing by itself; add run, new, compare, merge or replay")
 		},
 	}
-	cmd.AddCommand(a.newSimRunCommand(), a.newSimNewCommand())
+	cmd.AddCommand(a.newSimRunCommand(), a.newSimNewCommand(), a.newSimCompareCommand(), a.newSimMergeCommand(), a.newSimReplayCommand())
 	return cmd
 }
 
@@ -40,7 +40,7 @@ type simOptions struct {
 	seed           uint64
 	until          time.Duration
 	set            []string
-	out            string
+	out, shard     string
 }
 
 func (a *app) newSimRunCommand() *cobra.Command {
@@ -57,6 +57,12 @@ func (a *app) newSimRunCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(s.Sweep) > 0 {
+				return a.simSweep(cmd.Context(), s, o)
+			}
+			if o.shard != "" {
+				return usagef("--shard %s of a scenario without a [sweep]; there is nothing to share", o.shard)
+			}
 			return a.simRun(cmd.Context(), s, o)
 		},
 	}
@@ -66,6 +72,7 @@ func (a *app) newSimRunCommand() *cobra.Command {
 	f.DurationVar(&o.until, "until", 0, "virtual time, instead of the scenario's")
 	f.StringArrayVar(&o.set, "set", nil, "set another parameter, as in the file: --set network.loss=0.1")
 	f.IntVar(&o.workers, "workers", 0, "processors to use; 0: all. They change no result")
+	f.StringVar(&o.shard, "shard", "", "run a part of a sweep: I/N, or N where JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID tells I")
 	f.StringVar(&o.out, "out", "", "directory of the report (default: a new one named after the scenario)")
 	return cmd
 }
@@ -106,7 +113,7 @@ func (o simOptions) scenario(name string, changed func(flag string) bool) (*scen
 // simRun runs a scenario with progress on a terminal, and writes its report.
 func (a *app) simRun(ctx context.Context, s *scenario.Scenario, o simOptions) error {
 	if o.out == "" {
-		o.out = freeName(strings.ReplaceAll(s.Name, " ", "-"))
+		o.out = freeName(fileName(s.Name))
 	}
 	bar := a.simBar(s)
 	r, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: o.workers, Progress: func(p worlds.Progress) {
@@ -152,4 +159,14 @@ func (a *app) simBar(s *scenario.Scenario) *progressbar.ProgressBar {
 	}
 	return progressbar.NewOptions64(int64(time.Duration(s.Until)/100_000), progressbar.OptionSetWriter(a.stderr),
 		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true))
+}
+
+// fileName makes a directory's name of a scenario's.
+func fileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == '/' || r == os.PathSeparator || r == 0 {
+			return '-'
+		}
+		return r
+	}, name)
 }

@@ -39,8 +39,12 @@ func (c *Chart) svg() ([]byte, error) {
 		f.font.Variant, f.font.Size = "Sans", f.size
 	}
 	p.X.Label.Text, p.Y.Label.Text = c.X.column(), c.Y.column()
-	p.Legend.Top, p.Legend.Left = c.legendAt()
 	p.Legend.Padding = vg.Points(2)
+	p.Legend.Left = true // its text goes on to the right, however wide the reader's font is
+	top, left := c.legendAt()
+	if p.Legend.Top = top; !left {
+		p.Legend.XOffs = chartWidth / 2
+	}
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{225}, color.Gray{225}
 	p.Add(grid)
@@ -68,7 +72,7 @@ func (c *Chart) svg() ([]byte, error) {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")), nil
 }
 
 // points are those of a curve that its axes can show.

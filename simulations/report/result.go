@@ -13,12 +13,20 @@ type Result struct {
 	Until    time.Duration // virtual
 	Scenario string        // the whole scenario as TOML, defaults filled in: it replays
 	Hash     string        // of all that happened, in hexadecimal
+	Settings []Setting     // what is particular to this run of a sweep, by key
 
 	Facts  []Fact
 	Charts []Chart
 	Steps  []Steps
 	Sample *Table // of single peers, messages or moments; nil: none
 	Cost   Cost
+}
+
+// Setting is a parameter of a sweep and its value.
+type Setting struct {
+	Key    string
+	Value  string
+	Number *float64 // nil: it is no number
 }
 
 // Fact is a number that the run showed.

@@ -1,0 +1,162 @@
+package report
+
+import (
+	"cmp"
+	"encoding/csv"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// TableFile has the facts of all runs of a sweep, one line a run.
+const TableFile = "sweep.csv"
+
+// Join returns one result for the runs of a sweep: a chart for each fact over each
+// parameter that is a number, a curve for each choice of the others.
+func Join(name, scenario string, runs []*Result) *Result {
+	out := &Result{Name: name, Scenario: scenario}
+	if len(runs) == 0 {
+		return out
+	}
+	first := runs[0]
+	out.World, out.About, out.Version, out.Seed, out.Until = first.World, first.About, first.Version, first.Seed, first.Until
+	var hashes []string
+	for _, r := range runs {
+		out.Peers = max(out.Peers, r.Peers)
+		out.Cost.Wall += r.Cost.Wall
+		out.Cost.CPU += r.Cost.CPU
+		out.Cost.Events += r.Cost.Events
+		out.Cost.Workers = max(out.Cost.Workers, r.Cost.Workers)
+		out.Cost.BytesPerPeer = max(out.Cost.BytesPerPeer, r.Cost.BytesPerPeer)
+		hashes = append(hashes, r.Hash)
+	}
+	out.Hash = digest(hashes)
+	for i, x := range first.Settings {
+		if x.Number == nil || !varies(runs, i) {
+			continue
+		}
+		for _, f := range first.Facts {
+			out.Charts = append(out.Charts, over(runs, i, f))
+		}
+	}
+	out.Steps = first.Steps
+	return out
+}
+
+// varies reports whether the i-th setting of the runs takes several values.
+func varies(runs []*Result, i int) bool {
+	return slices.ContainsFunc(runs, func(r *Result) bool { return r.Settings[i].Value != runs[0].Settings[i].Value })
+}
+
+// over draws a fact over the i-th setting.
+func over(runs []*Result, i int, of Fact) Chart {
+	key := runs[0].Settings[i].Key
+	c := Chart{
+		Name: slug(of.Name + " by " + key), Title: of.Name + " by " + key,
+		X: Axis{Label: key}, Y: Axis{Label: of.Name, Unit: of.Unit},
+	}
+	for _, r := range runs {
+		at := slices.IndexFunc(r.Facts, func(f Fact) bool { return f.Name == of.Name })
+		if at < 0 || r.Settings[i].Number == nil {
+			continue
+		}
+		f, name := r.Facts[at], others(r.Settings, i)
+		c.point(cmp.Or(name, "measured"), *r.Settings[i].Number, f.Value, false)
+		if f.Theory != nil {
+			c.point(strings.TrimSpace(name+" theory"), *r.Settings[i].Number, *f.Theory, true)
+			c.Note = f.Source
+		}
+	}
+	for k := range c.Curves {
+		c.Curves[k].sort()
+	}
+	lo, hi := c.Curves[0].X[0], c.Curves[0].X[len(c.Curves[0].X)-1]
+	c.X.Log = lo > 0 && hi/lo >= 100
+	return c
+}
+
+// point adds a point to the curve of that name.
+func (c *Chart) point(name string, x, y float64, theory bool) {
+	i := slices.IndexFunc(c.Curves, func(k Curve) bool { return k.Name == name })
+	if i < 0 {
+		i = len(c.Curves)
+		c.Curves = append(c.Curves, Curve{Name: name, Theory: theory})
+	}
+	c.Curves[i].X, c.Curves[i].Y = append(c.Curves[i].X, x), append(c.Curves[i].Y, y)
+}
+
+// sort puts the points in order of x.
+func (k *Curve) sort() {
+	at := make([]int, len(k.X))
+	for i := range at {
+		at[i] = i
+	}
+	slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(k.X[a], k.X[b]) })
+	x, y := make([]float64, len(at)), make([]float64, len(at))
+	for i, j := range at {
+		x[i], y[i] = k.X[j], k.Y[j]
+	}
+	k.X, k.Y = x, y
+}
+
+// others names a run by its settings but the i-th.
+func others(all []Setting, i int) string {
+	var parts []string
+	for k, x := range all {
+		if k != i {
+			parts = append(parts, x.Key+"="+x.Value)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// slug makes a file's name of words.
+func slug(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '-'
+	}, s)
+}
+
+// WriteTable writes the facts of all runs, one line a run.
+func WriteTable(dir string, runs []*Result) error {
+	return writeFile(filepath.Join(dir, TableFile), func(to io.Writer) error {
+		w := csv.NewWriter(to)
+		var head []string
+		if len(runs) > 0 {
+			for _, x := range runs[0].Settings {
+				head = append(head, x.Key)
+			}
+			for _, f := range runs[0].Facts {
+				head = append(head, Axis{Label: f.Name, Unit: f.Unit}.column())
+			}
+		}
+		errs := []error{w.Write(append(head, "hash"))}
+		for _, r := range runs {
+			var line []string
+			for _, x := range r.Settings {
+				line = append(line, x.Value)
+			}
+			for _, f := range r.Facts {
+				line = append(line, number(f.Value))
+			}
+			errs = append(errs, w.Write(append(line, r.Hash)))
+		}
+		w.Flush()
+		return errors.Join(append(errs, w.Error())...)
+	})
+}
+
+// Exists reports whether a directory has a report.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, SummaryFile))
+	return err == nil
+}
