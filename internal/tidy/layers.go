@@ -39,7 +39,7 @@ var layers = map[string][]string{
 	"simulations/engine":   {},
 	"simulations/mesh":     {"simulations/engine"},
 	"simulations/report":   {},
-	"simulations/scenario": {"simulations/engine", "simulations/mesh"},
+	"simulations/scenario": {"memo", "simulations/engine", "simulations/mesh"},
 	"simulations/worlds": {
 		"memo", "merge", "context", "beacon", "p2p/gossip",
 		"simulations/engine", "simulations/mesh", "simulations/report", "simulations/scenario",

@@ -26,6 +26,7 @@ type table struct {
 // tables are the worlds there are.
 var tables = []table{
 	{"flood", "messages through the mesh, heard by everybody", func(s *Scenario) (params, bool) { return ensure(&s.Flood) }},
+	{"beacons", "how often all beacons together ping", func(s *Scenario) (params, bool) { return ensure(&s.Beacons) }},
 }
 
 // ensure returns the table at p, an empty one if there was none.

@@ -33,7 +33,8 @@ type Scenario struct {
 	Mesh    Mesh    `toml:"mesh"`
 
 	// One table a world; only that of World may be there.
-	Flood *Flood `toml:"flood,omitempty"`
+	Flood   *Flood   `toml:"flood,omitempty"`
+	Beacons *Beacons `toml:"beacons,omitempty"`
 
 	Sweep map[string][]any `toml:"sweep,omitempty"`
 }

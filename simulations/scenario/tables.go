@@ -1,6 +1,11 @@
 package scenario
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+
+	"lightcone/memo"
+)
 
 // MaxFanout bounds the peers that a message is pushed to by each.
 const MaxFanout = 64
@@ -50,3 +55,35 @@ func (f *Flood) check(*Scenario) error {
 	}
 	return nil
 }
+
+// Beacons has every peer ping, as often as a rule says.
+type Beacons struct {
+	Target float64 `toml:"target"` // ρ, pings a second of all together
+	// Rule is "controller", that of package beacon, or "inverse": ρ by the number of
+	// beacons heard of within a minute, as the seed of the design had it.
+	Rule string `toml:"rule"`
+	Idle bool   `toml:"idle"` // nothing is written: pings at the idle floor alone
+}
+
+func (b *Beacons) check(s *Scenario) error {
+	if b.Target == 0 {
+		b.Target = memo.DefaultRho
+	}
+	if b.Rule == "" {
+		b.Rule = "controller"
+	}
+	switch {
+	case !(b.Target > 0) || b.Target > maxTarget:
+		return fmt.Errorf("target = %v; give more than 0, at most %d pings a second", b.Target, maxTarget)
+	case b.Rule != "controller" && b.Rule != "inverse":
+		return fmt.Errorf("rule = %q; give \"controller\" or \"inverse\"", b.Rule)
+	case b.Rule == "inverse" && b.Idle:
+		return fmt.Errorf("idle = true: the inverse rule does not know of news")
+	case time.Duration(s.Every) > time.Second || time.Second%time.Duration(s.Every) != 0:
+		return fmt.Errorf("every = %v; a part of a second without remainder, such as \"100ms\"", time.Duration(s.Every))
+	}
+	return nil
+}
+
+// maxTarget bounds ρ.
+const maxTarget = 1000

@@ -28,7 +28,8 @@ type world func(ctx context.Context, s *scenario.Scenario, o Options, r *report.
 
 // worlds are those that scenario knows, by their names.
 var worlds = map[string]world{
-	"flood": flood,
+	"flood":   flood,
+	"beacons": beacons,
 }
 
 // Run runs a scenario.

@@ -1,0 +1,186 @@
+package worlds
+
+import (
+	"context"
+	"math"
+
+	"lightcone/beacon"
+	"lightcone/simulations/engine"
+	"lightcone/simulations/report"
+	"lightcone/simulations/scenario"
+)
+
+// This file is how often beacons ping: the controller of package beacon, or the rule
+// that the idea of beacons came with.
+
+const beaconTick = engine.FirstKind // a timer, every beacon.Tick
+
+const pings = engine.FirstCounter
+
+// heardFor is how long, in samples a second, the inverse rule remembers a beacon: a
+// minute.
+const heardFor = 60.0 // s
+
+// air is what everybody hears of pings: those written until the last sample. It
+// changes while no shard runs, so how a ping spreads is a model: all have it when the
+// next sample is taken.
+type air struct {
+	total  uint32   // pings so far
+	heard  int      // distinct beacons within heardFor
+	last   []uint32 // sample in which each beacon pinged last, from 1; 0: never
+	recent []int    // how many beacons pinged last in each sample
+	window int      // heardFor in samples
+	sample int
+}
+
+// pass ends a sample in which these peers pinged.
+func (a *air) pass(who []engine.Peer) {
+	a.sample++
+	a.recent = append(a.recent, 0)
+	for _, p := range who {
+		if before := int(a.last[p]); before > 0 && a.sample-before <= a.window {
+			a.recent[before-1]--
+		}
+		a.last[p] = uint32(a.sample)
+		a.recent[a.sample-1]++
+	}
+	a.total += uint32(len(who))
+	a.heard = 0
+	for _, n := range a.recent[max(0, len(a.recent)-a.window):] {
+		a.heard += n
+	}
+}
+
+// beaconer is the protocol.
+type beaconer struct {
+	s        *scenario.Scenario
+	air      *air
+	first    engine.Peer
+	emitters []beacon.Emitter
+	seen     []uint32 // of air.total, at the last tick
+	pinged   []engine.Peer
+}
+
+func beacons(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result) error {
+	cfg := config(s, o)
+	a := &air{last: make([]uint32, s.Peers), window: int(heardFor / cfg.SampleEvery.Seconds())}
+	var times, rate []float64
+	var steps uint64
+	cfg.Sample = func(e *engine.Engine, now engine.Time) {
+		var who []engine.Peer
+		for p := range e.Protocols {
+			b := p.(*beaconer)
+			who = append(who, b.pinged...)
+			b.pinged = b.pinged[:0]
+		}
+		a.pass(who)
+		times, rate = append(times, now.Seconds()), append(rate, float64(len(who))/cfg.SampleEvery.Seconds())
+		steps = e.Total(engine.Events)
+		o.tell(e)
+	}
+	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol {
+		n := sh.Last - sh.First
+		b := &beaconer{s: s, air: a, first: sh.First, emitters: make([]beacon.Emitter, n), seen: make([]uint32, n)}
+		for i := range b.emitters {
+			b.emitters[i] = *beacon.NewEmitter(s.Beacons.Target)
+		}
+		return b
+	})
+	if err == nil {
+		err = e.Run(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	theory := s.Beacons.Target
+	source := "ρ, the target of the space"
+	if s.Beacons.Rule == "inverse" {
+		theory, source = inverseRate(s.Beacons.Target, float64(s.Peers)), "the fixed point of p = ρ / N(1 − e^(−60p)): grows as √N"
+	}
+	half := mean(rate[len(rate)/2:])
+	r.Facts = append(r.Facts,
+		report.Fact{Name: "pings a second, second half", Value: half, Unit: "1/s", Theory: &theory, Source: source},
+		report.Fact{Name: "of the target", Value: 100 * half / s.Beacons.Target, Unit: "%"},
+		report.Fact{Name: "pings", Value: float64(e.Total(pings))})
+	r.Charts = append(r.Charts, report.Chart{
+		Name: "rate", Title: "Pings of all beacons together", X: report.Axis{Label: "time", Unit: "s"}, Y: report.Axis{Label: "pings", Unit: "1/s"},
+		Curves: []report.Curve{
+			{Name: s.Beacons.Rule + ", mean over 10 s", X: times, Y: smooth(rate, int(10/cfg.SampleEvery.Seconds()))},
+			{Name: "target", X: []float64{0, times[len(times)-1]}, Y: []float64{s.Beacons.Target, s.Beacons.Target}, Theory: true},
+		},
+	})
+	pkg, model := report.Steps{Package: "beacon", What: "Emitter.Step: whether to ping", Events: steps}, s.Beacons.Rule == "inverse"
+	if model {
+		pkg = report.Steps{Package: "simulations/worlds", What: "the inverse rule", Events: steps, Model: true}
+	}
+	r.Steps = append(r.Steps, pkg, report.Steps{
+		Package: "simulations/worlds", What: "how pings spread: all have them at the next sample", Events: e.Total(pings), Model: true,
+	})
+	finish(r, e)
+	return nil
+}
+
+// Start is the protocol's.
+func (b *beaconer) Start(p *engine.Port) {
+	p.After(engine.Time(p.IntN(int(engine.Ticks(beacon.Tick))))+1, beaconTick, 0)
+}
+
+// Step is the protocol's.
+func (b *beaconer) Step(p *engine.Port, ev engine.Event) {
+	if ev.Kind != beaconTick {
+		return
+	}
+	i := p.Local()
+	news := b.air.total - b.seen[i]
+	b.seen[i] = b.air.total
+	var ping bool
+	if b.s.Beacons.Rule == "inverse" {
+		ping = p.Float64()*float64(max(1, b.air.heard)) < b.s.Beacons.Target
+	} else {
+		ping = b.emitters[i].Step(p.Clock(), beacon.Observed{
+			News: !b.s.Beacons.Idle, Pings: int(news), Authors: float64(b.s.Peers), Random: p.Float64(),
+		})
+	}
+	if ping {
+		p.Count(pings, 1)
+		b.pinged = append(b.pinged, p.Self())
+	}
+	p.After(engine.Ticks(beacon.Tick), beaconTick, 0)
+}
+
+// Digest is the protocol's.
+func (b *beaconer) Digest(id engine.Peer) uint64 {
+	return math.Float64bits(b.emitters[id-b.first].Chance()) ^ math.Float64bits(b.emitters[id-b.first].Rate())<<1
+}
+
+// inverseRate is the rate at which the inverse rule comes to rest: p is ρ by how many
+// distinct beacons ping within a minute, which are N(1 − e^(−60p)).
+func inverseRate(rho, n float64) float64 {
+	lo, hi := 0.0, 1.0
+	for range 100 {
+		p := (lo + hi) / 2
+		if p*math.Max(1, n*(1-math.Exp(-heardFor*p))) < rho {
+			lo = p
+		} else {
+			hi = p
+		}
+	}
+	return n * math.Min(1, hi)
+}
+
+func mean(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	return sum / math.Max(1, float64(len(x)))
+}
+
+// smooth is the mean of the last n values at each.
+func smooth(x []float64, n int) []float64 {
+	out := make([]float64, len(x))
+	for i := range x {
+		out[i] = mean(x[max(0, i-max(1, n)+1) : i+1])
+	}
+	return out
+}
