@@ -194,14 +194,14 @@ var faultScenarios = []string{
 // all): somebody is told, nothing hangs or panics, what was acknowledged survives, a
 // full disk is forgotten once there is room, and a failed sync is not.
 func TestEveryFault(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, left out by -short")
+	}
 	defer debug.SetGCPercent(debug.SetGCPercent(2000))
 	all := sequences(1)
-	pairs := sequences(2)[len(all):]
-	switch {
-	case testing.Short():
-	case long:
+	if pairs := sequences(2)[len(all):]; long {
 		all = append(all, pairs...)
-	default:
+	} else {
 		all = append(all, oneIn(5, pairs)...)
 	}
 	for _, names := range faultScenarios {

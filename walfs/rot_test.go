@@ -223,7 +223,7 @@ func TestEveryBit64K(t *testing.T) {
 				bits = slices.DeleteFunc(bits, func(bit int64) bool { return bit/8 < v.tail })
 			}
 			if testing.Short() {
-				bits = oneIn(8, bits)
+				bits = oneIn(64, bits)
 			}
 			parallel(t, v, int64(len(bits)), func(r *rotten, i int64) error {
 				bit := bits[i]

@@ -74,6 +74,9 @@ const forSpeed = "prepareAhead"
 // in turn: some sequence of steps must then break a promise. It fails for a sync
 // that nobody needs, and for an enumeration that cannot see what it is good for.
 func TestEverySyncIsNeeded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, left out by -short")
+	}
 	var mu sync.Mutex
 	calls := map[string]int{}
 	e := newEnumeration(lying("nowhere", func(site string) {
