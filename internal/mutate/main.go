@@ -88,9 +88,15 @@ func check(patches []patch) error {
 		tests[p.pkg] = append(tests[p.pkg], p.test)
 	}
 	for _, pkg := range packages {
-		out, err := goTest(pkg, strings.Join(tests[pkg], "|"))
+		names := strings.Join(tests[pkg], "|")
+		out, err := goTest(pkg, names, "-v")
 		if err != nil {
 			return fmt.Errorf("tests of %s fail without a patch: %w\n%s", pkg, err, out)
+		}
+		for _, name := range strings.Split(names, "|") {
+			if !strings.Contains(out, "--- PASS: "+name+" ") {
+				return fmt.Errorf("no %s ran in %s", name, pkg)
+			}
 		}
 	}
 	return nil
