@@ -183,6 +183,8 @@ func (w *world) libraryCommand(t *testing.T, d *datadriven.TestData, out *string
 		d.MaybeScanArgs(t, "rest", &rest)
 		r.shelf.forget(every, rest)
 		fmt.Fprintf(out, "%d blocks left\n", len(r.shelf.blocks))
+	case "inquire":
+		w.inquire(t, d, r)
 	default:
 		d.Fatalf(t, "no such command")
 	}
@@ -210,6 +212,10 @@ func (w *world) blocksText(m message) string {
 		if m.Fresh {
 			b.WriteString(" fresh")
 		}
+	case *said:
+		fmt.Fprintf(&b, "WORD root=%x", m.Root.State[:2])
+	case *wantRun:
+		fmt.Fprintf(&b, "WANTRUN %s#%d:%x", w.name(m.Head.Author), m.Head.Seq, m.Head.ID[:2])
 	case *ranges:
 		fmt.Fprintf(&b, "RANGES %s", w.name(m.Author))
 		for _, r := range m.Ranges {
