@@ -66,10 +66,20 @@ func hearWord(w *word) (*said, error) {
 	return &said{space, a}, err
 }
 
+// Word returns an announcement of the newest root made here, signed, and the root's id;
+// nil where there is none.
+func (c *Core) Word(id memo.SpaceID) ([]byte, memo.ID) {
+	s := c.spaces[id]
+	if s == nil || s.roots.own == nil || c.cfg.Sign == nil {
+		return nil, memo.ID{}
+	}
+	return c.announcement(s).sign(id, c.cfg.Sign), s.roots.own.ID
+}
+
 // sayWord signs for the root that FETCH named, if that is the newest made here.
 func (c *Core) sayWord(s *session, root memo.ID, e *Effects) {
-	if own := s.space.roots.own; own != nil && own.ID == root && c.cfg.Sign != nil {
-		s.send(e, &word{Type: typeWord, Data: memo.Bytes(c.announcement(s.space).sign(s.space.id, c.cfg.Sign))})
+	if data, id := c.Word(s.space.id); data != nil && id == root {
+		s.send(e, &word{Type: typeWord, Data: memo.Bytes(data)})
 	}
 }
 

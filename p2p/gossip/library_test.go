@@ -212,10 +212,6 @@ func (w *world) blocksText(m message) string {
 		if m.Fresh {
 			b.WriteString(" fresh")
 		}
-	case *said:
-		fmt.Fprintf(&b, "WORD root=%x", m.Root.State[:2])
-	case *wantRun:
-		fmt.Fprintf(&b, "WANTRUN %s#%d:%x", w.name(m.Head.Author), m.Head.Seq, m.Head.ID[:2])
 	case *ranges:
 		fmt.Fprintf(&b, "RANGES %s", w.name(m.Author))
 		for _, r := range m.Ranges {
