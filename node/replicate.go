@@ -203,8 +203,12 @@ func (o *owner) inside() {
 	for _, a := range o.eff.Heard {
 		o.heardRoot(a)
 	}
+	for _, q := range o.eff.Inquired {
+		o.inquired(q)
+	}
 	o.eff.Keep, o.eff.Fetched, o.eff.Fold = o.eff.Keep[:0], o.eff.Fetched[:0], o.eff.Fold[:0]
 	o.eff.Ahead, o.eff.Heard = o.eff.Ahead[:0], o.eff.Heard[:0]
+	o.eff.Inquired = o.eff.Inquired[:0]
 }
 
 // askFold has a space folded beside the owner; the protocol is told what came of it.

@@ -193,7 +193,11 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 	case *vecWant:
 		err = c.onVecWant(s, m, e)
 	case *verified:
-		err = c.onRuns(now, s, m, e)
+		if s.supply != nil {
+			err = c.onRun(now, s, m, e)
+		} else {
+			err = c.onRuns(now, s, m, e)
+		}
 	case *credit:
 		err = c.onCredit(s, m, e)
 	case *done:
@@ -208,6 +212,10 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 		err = c.onWantSeals(s, m, e)
 	case *sealed:
 		err = c.onSeals(now, s, m, e)
+	case *said:
+		err = c.onWord(s, m)
+	case *wantRun:
+		err = c.onWantRun(s, m, e)
 	default:
 		err = fmt.Errorf("%w: frame was not prepared", ErrWire)
 	}
@@ -379,6 +387,7 @@ func (c *Core) settle(now time.Time, s *session, err error, e *Effects) {
 	switch {
 	case s.supply != nil:
 		c.settleSupply(now, s, err)
+		c.unanswered(now, s, err, e)
 	case m == nil:
 	case err != nil:
 		again := now.Add(min(retryMin<<min(m.failures, 10), retryMax))
