@@ -30,7 +30,7 @@ func TestIndexIsReadFromMemory(t *testing.T) {
 		for j := i; j < i+100; j++ {
 			value := make([]byte, 0, 256)
 			for k := range 8 { // nothing that could be packed
-				value = append(value, key(j<<8 + k)...)
+				value = append(value, key(j<<8+k)...)
 			}
 			items = append(items, Item{Key: key(j), Value: value})
 		}
