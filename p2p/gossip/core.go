@@ -96,6 +96,7 @@ type Stats struct {
 	Gaps      int // authors of whom a peer lacks memos that are not held here either
 	RunsSent  int
 	BytesSent int // of runs in recon
+	Again     int // runs that recon brought once more; their seals were not checked
 	Roots     RootStats
 	Hearing   HearingStats
 
