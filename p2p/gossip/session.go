@@ -94,7 +94,7 @@ type session struct {
 
 // open starts a session of ours.
 func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
-	root, err := c.cfg.Holdings.VecRoot(sp.id)
+	root, err := c.cfg.Holdings.HadRoot(sp.id)
 	forkRoot, errForks := c.forkRoot(sp.id)
 	if err != nil || errForks != nil {
 		m.due = now.Add(retryMax)
@@ -104,7 +104,7 @@ func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 	c.nextID += 2
 	s := newSession(c.nextID, p, now)
 	s.space, s.member, s.opened, s.root, s.forkRoot = sp, m, true, root, forkRoot
-	s.cut = c.cfg.Holdings.Vector(sp.id)
+	s.cut = c.cfg.Holdings.Had(sp.id)
 	c.sessions[s.id] = s
 	c.stats.Sessions++
 	e.Open = append(e.Open, Open{Session: s.id, Peer: p})
@@ -259,7 +259,7 @@ func (c *Core) checkProof(s *session, id memo.SpaceID, given [proofSize]byte) er
 // answerHello takes the HELLO of a peer that belongs to the space.
 func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) error {
 	sp := c.spaces[m.Space]
-	root, err := c.cfg.Holdings.VecRoot(sp.id)
+	root, err := c.cfg.Holdings.HadRoot(sp.id)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLocal, err)
 	}
@@ -267,7 +267,7 @@ func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) erro
 		return err
 	}
 	crossed := c.opened(s.peer, sp) // both opened at once: each pulls in its own session
-	s.space, s.root, s.cut = sp, root, c.cfg.Holdings.Vector(sp.id)
+	s.space, s.root, s.cut = sp, root, c.cfg.Holdings.Had(sp.id)
 	c.prove(now, s, e)
 	s.equal = root == m.VecRoot && sameLink(s.forkRoot, m.Root)
 	known := s.member
@@ -369,7 +369,7 @@ func (c *Core) settle(now time.Time, s *session, err error, e *Effects) {
 	delete(c.sessions, s.id)
 	c.look = true
 	if s.fresh > 0 {
-		hint := c.cfg.Holdings.Vector(s.space.id).Hint()
+		hint := c.cfg.Holdings.Had(s.space.id).Hint()
 		e.Publish = append(e.Publish, Publish{Space: s.space.id, Data: publication(hint, nil)})
 	}
 	if err != nil {
