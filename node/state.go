@@ -98,6 +98,7 @@ type spaceState struct {
 	ID      string         `json:"id"`
 	Name    string         `json:"name"`
 	Secret  []byte         `json:"secret"`
+	Late    LatePolicy     `json:"late,omitempty"` // "": as Options.Late says
 	Peers   []*knownPeer   `json:"peers,omitempty"`
 	Tickets []*ticketState `json:"tickets,omitempty"`
 }
@@ -136,7 +137,7 @@ func loadState(dir string) (*state, error) {
 		return nil, fmt.Errorf("%s has version %d, this program reads %d; use the program that wrote it", path, st.Version, stateVersion)
 	}
 	for _, s := range st.Spaces {
-		if _, err := memo.ParseSpaceID(s.ID); err != nil || len(s.Secret) != len(gossip.Secret{}) {
+		if _, err := memo.ParseSpaceID(s.ID); err != nil || len(s.Secret) != len(gossip.Secret{}) || s.Late.Validate() != nil {
 			return nil, fmt.Errorf("%s is damaged at space %q; restore it from a backup", path, s.Name)
 		}
 	}
