@@ -72,12 +72,22 @@ func (o *owner) holdsBack(r *memo.Run) bool {
 	return !slices.ContainsFunc(r.Memos, func(m *memo.Memo) bool { return m.Kind() != memo.KindPing && !b.isLate(m, o.n.id) })
 }
 
+// rememberLate keeps the node's policy for the next start, which may be a short one that
+// is told nothing.
+func (o *owner) rememberLate() error {
+	if o.n.opts.Late == "" || o.n.opts.Late == o.state.Late {
+		return nil
+	}
+	o.state.Late = o.n.opts.Late
+	return o.state.save(o.n.dir)
+}
+
 // latePolicy is that of a space, or the node's where the space has none of its own.
 func (o *owner) latePolicy(id memo.SpaceID) LatePolicy {
 	if s := o.state.find(id.String()); s != nil && s.Late != "" {
 		return s.Late
 	}
-	return cmp.Or(o.n.opts.Late, LateAccept)
+	return cmp.Or(o.state.Late, LateAccept)
 }
 
 // SetLate says what becomes of late memos in s from now on, on this node; "" is as
@@ -142,7 +152,7 @@ func (c *release) do(o *owner) {
 	held := o.n.view.Load().store.Had(c.space.id).Held()
 	for _, a := range c.authors {
 		if len(held[a]) == 0 {
-			c.reply <- released{err: fmt.Errorf("late memos of %s: %w: none are held back in space %q", a, ErrNotFound, c.space.name)}
+			c.reply <- released{err: fmt.Errorf("%w: late memos of %s that are held back in space %q; list them with `lightcone beacons --held`", ErrNotFound, a, c.space.name)}
 			return
 		}
 	}

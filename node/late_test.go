@@ -130,7 +130,7 @@ func TestLateMemosAreHeldBack(t *testing.T) {
 	}
 
 	rs[1].stop(t)
-	rs[1] = serve(t, dirs[1], node.Options{Now: clock.now, Durability: node.None, Late: node.LateQuarantine}, p2p.Options{})
+	rs[1] = serve(t, dirs[1], node.Options{Now: clock.now, Durability: node.None}, p2p.Options{}) // it remembers the policy
 	rs[1].space, _ = rs[1].OpenSpace("default")
 	if n := heldAt(t, rs[1]); n != memos {
 		t.Fatalf("%d memos are held after a restart", n)

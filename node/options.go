@@ -67,7 +67,7 @@ type Options struct {
 	// comes than the node is measured to manage.
 	Budget int
 	// Late says what becomes of late memos in spaces that have no policy of their own, see
-	// Space.SetLate; "" is LateAccept.
+	// Space.SetLate. The directory remembers it: "" is as the last time, at first LateAccept.
 	Late LatePolicy
 	// MemosOnly never fetches the state of a peer that is far ahead, beside its memos:
 	// it saves bytes, and the first answers wait for all memos.

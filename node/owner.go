@@ -86,6 +86,9 @@ func (o *owner) recover() error {
 		n.store.AddSpace(id)
 	}
 	n.store.HoldBack(o.holdsBack)
+	if err := o.rememberLate(); err != nil {
+		return err
+	}
 	// Pending runs that this freed; those for which there is no room wait on.
 	if _, err := n.store.Attach(nil); err != nil && !errors.Is(err, store.ErrFull) {
 		return err
