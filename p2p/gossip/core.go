@@ -320,7 +320,7 @@ func (c *Core) attached(now time.Time, in *Attached, e *Effects) {
 	}
 	if len(in.Own) > 0 {
 		c.budget.take(now, memosOf(in.Own), forOwn)
-		hint := c.cfg.Holdings.Vector(s.id).Hint()
+		hint := c.cfg.Holdings.Had(s.id).Hint()
 		for _, r := range in.Own {
 			raw, err := r.Encode()
 			if err != nil {
