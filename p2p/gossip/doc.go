@@ -11,7 +11,8 @@
 // the owner's, which reports back with Attached.
 //
 // Decoding and signature checks are the costly part of a message and need no
-// state; Prepare does them, on any goroutine, before the owner sees the input.
+// state; Prepare does them, on any goroutine, before the owner sees the input. Runs that
+// recon brings once more need no such check (PrepareHolding).
 //
 // # The protocol
 //
@@ -45,7 +46,8 @@
 // A replica pulls the memos of a space from one peer at a time; two would bring
 // the same ones. Its own sessions wait for their turn. In those that others open
 // meanwhile, and when two peers open at once, its HELLO grants a credit of zero:
-// it serves and takes nothing.
+// it serves and takes nothing. One of its own that is answered when another brings
+// memos already, as those that stood still during a partition are, ends and is had again.
 //
 // # Forks
 //
