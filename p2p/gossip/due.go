@@ -89,7 +89,7 @@ func (c *Core) suspect(now time.Time, s *space) {
 			continue
 		}
 		if !summed {
-			own, summed = c.cfg.Holdings.Vector(s.id).Hint(), true
+			own, summed = c.cfg.Holdings.Had(s.id).Hint(), true
 		}
 		if m.hint == own {
 			m.hint = 0
@@ -101,7 +101,7 @@ func (c *Core) suspect(now time.Time, s *space) {
 }
 
 func (c *Core) covers(s *space, h memo.Head) bool {
-	return c.cfg.Holdings.Vector(s.id).Covers(h.Author, h.Seq)
+	return c.cfg.Holdings.Had(s.id).Covers(h.Author, h.Seq)
 }
 
 // pickRandom asks for recon with one connected member, in turn a pinned one.

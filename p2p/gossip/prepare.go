@@ -40,7 +40,7 @@ func Quick(in Input) bool {
 		return false
 	}
 	switch f.msg.(type) {
-	case *fetch, *want, *hashed, *wantSeals, *sealed:
+	case *fetch, *want, *hashed, *wantSeals, *sealed, *said, *wantRun:
 		return true
 	}
 	return false
@@ -58,6 +58,8 @@ func (f *Frame) prepare(held Held) error {
 		m, err = hashBlocks(raw)
 	case *seals:
 		m, err = verifySeals(raw)
+	case *word:
+		m, err = hearWord(raw)
 	case *vecNodes:
 		m, err = hashNodes(raw)
 	case *ranges:

@@ -95,7 +95,7 @@ type session struct {
 
 // open starts a session of ours.
 func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
-	root, err := c.cfg.Holdings.VecRoot(sp.id)
+	root, err := c.cfg.Holdings.HadRoot(sp.id)
 	forkRoot, errForks := c.forkRoot(sp.id)
 	if err != nil || errForks != nil {
 		m.due = now.Add(retryMax)
@@ -106,7 +106,7 @@ func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 	s.urgent = m.urgent
 	m.due, m.urgent, m.hint, m.turned = time.Time{}, false, 0, now
 	s.space, s.member, s.opened, s.root, s.forkRoot = sp, m, true, root, forkRoot
-	s.cut = c.cfg.Holdings.Vector(sp.id)
+	s.cut = c.cfg.Holdings.Had(sp.id)
 	c.sessions[s.id] = s
 	c.stats.Sessions++
 	e.Open = append(e.Open, Open{Session: s.id, Peer: p})
@@ -195,7 +195,11 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 	case *vecWant:
 		err = c.onVecWant(s, m, e)
 	case *verified:
-		err = c.onRuns(now, s, m, e)
+		if s.supply != nil {
+			err = c.onRun(now, s, m, e)
+		} else {
+			err = c.onRuns(now, s, m, e)
+		}
 	case *credit:
 		err = c.onCredit(s, m, e)
 	case *done:
@@ -210,6 +214,10 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 		err = c.onWantSeals(s, m, e)
 	case *sealed:
 		err = c.onSeals(now, s, m, e)
+	case *said:
+		err = c.onWord(s, m)
+	case *wantRun:
+		err = c.onWantRun(s, m, e)
 	default:
 		err = fmt.Errorf("%w: frame was not prepared", ErrWire)
 	}
@@ -235,7 +243,7 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 		c.prove(now, s, e)
 		s.partial = s.root == m.VecRoot
 		s.equal = s.partial && sameLink(s.forkRoot, m.Root)
-		if c.answered(now, s, e) {
+		if c.superfluous(now, s, e) {
 			return nil
 		}
 	} else if err := c.answerHello(now, s, m, e); err != nil {
@@ -248,10 +256,10 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 	return nil
 }
 
-// answered begins what a session of ours is for. One that was answered so late that
+// superfluous begins what a session of ours is for, or ends it. One that was answered so late that
 // another brings memos of the space by now ends instead, to be had again: after a
 // partition all that stood still are answered at once, and would bring the same.
-func (c *Core) answered(now time.Time, s *session, e *Effects) (over bool) {
+func (c *Core) superfluous(now time.Time, s *session, e *Effects) (over bool) {
 	for _, o := range c.sessions {
 		if o != s && s.pulls && !s.urgent && !s.equal && o.space == s.space && o.replied && o.feeds(now) {
 			over = true
@@ -283,7 +291,7 @@ func (c *Core) checkProof(s *session, id memo.SpaceID, given [proofSize]byte) er
 // answerHello takes the HELLO of a peer that belongs to the space.
 func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) error {
 	sp := c.spaces[m.Space]
-	root, err := c.cfg.Holdings.VecRoot(sp.id)
+	root, err := c.cfg.Holdings.HadRoot(sp.id)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLocal, err)
 	}
@@ -291,7 +299,7 @@ func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) erro
 		return err
 	}
 	crossed := c.opened(s.peer, sp) // both opened at once: each pulls in its own session
-	s.space, s.root, s.cut = sp, root, c.cfg.Holdings.Vector(sp.id)
+	s.space, s.root, s.cut = sp, root, c.cfg.Holdings.Had(sp.id)
 	c.prove(now, s, e)
 	s.equal = root == m.VecRoot && sameLink(s.forkRoot, m.Root)
 	known := s.member
@@ -393,7 +401,7 @@ func (c *Core) settle(now time.Time, s *session, err error, e *Effects) {
 	delete(c.sessions, s.id)
 	c.look = true
 	if s.fresh > 0 {
-		hint := c.cfg.Holdings.Vector(s.space.id).Hint()
+		hint := c.cfg.Holdings.Had(s.space.id).Hint()
 		e.Publish = append(e.Publish, Publish{Space: s.space.id, Data: publication(hint, nil)})
 	}
 	if err != nil {
@@ -403,6 +411,7 @@ func (c *Core) settle(now time.Time, s *session, err error, e *Effects) {
 	switch {
 	case s.supply != nil:
 		c.settleSupply(now, s, err)
+		c.unanswered(now, s, err, e)
 	case m == nil:
 	case err != nil:
 		again := now.Add(min(retryMin<<min(m.failures, 10), retryMax))

@@ -304,6 +304,9 @@ func (r *replica) step(in Input) {
 		r.w.traceFetched(r, f)
 		r.fetched = append(r.fetched, f)
 	}
+	for _, q := range out.Inquired {
+		r.w.traceInquired(r, q)
+	}
 	for range out.Fold {
 		r.w.at(r.w.now+r.w.faults.foldLag, func() { r.step(r.newRoot()) })
 	}
