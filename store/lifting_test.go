@@ -132,3 +132,48 @@ func TestAnotherMemoInTheLastGoodPlaceIsBeyond(t *testing.T) {
 		t.Errorf("beyond the revocation: %v, want %s", got, other.Head())
 	}
 }
+
+// fork makes a run of one memo in the place behind prev, of an author that wrote
+// another one there.
+func (w *world) fork(i int, prev *memo.Memo, n int, deps ...*memo.Memo) *memo.Run {
+	w.t.Helper()
+	var heads []memo.Head
+	for _, d := range deps {
+		heads = append(heads, d.Head())
+	}
+	memo.SortDeps(heads)
+	var memos []*memo.Memo
+	for range n {
+		prev = w.memo(memo.Memo{
+			Space: w.space, Author: prev.Author, Seq: prev.Seq + 1, Prev: prev.ID(), Deps: heads,
+			Time: memo.Next(uint64(len(w.runs)), prev.Time), Body: edit(len(w.runs)),
+		})
+		memos, heads = append(memos, prev), nil
+	}
+	w.runs = append(w.runs, w.seal(i, memos...))
+	return w.runs[len(w.runs)-1]
+}
+
+// Who was revoked does not go on from what a join keeps by forking below it.
+func TestAForkBelowAJoinReachesNoFarther(t *testing.T) {
+	for _, held := range []bool{true, false} { // when the fork comes
+		w := newCouncil(t)
+		good := w.say(writerA, edit(1), w.grant(rootA, writerA, memo.Writer)).Memos[0]
+		kept := w.say(writerA, edit(2)).Memos[0]
+		w.revoke(rootA, writerA, good)
+		w.say(honestA, memo.Join{}, w.runs[1].Memos[0])
+		before := slices.Clone(w.runs)
+		joined := w.say(honestA, memo.Join{}, kept)
+		fork := w.fork(writerA, good, 2)
+		order := []*memo.Run{joined, fork}
+		if held {
+			order = []*memo.Run{fork, joined}
+		}
+		before = slices.DeleteFunc(before, func(r *memo.Run) bool { return r.Head() == kept.Head() })
+		at := slices.IndexFunc(w.runs, func(r *memo.Run) bool { return r.Head() == kept.Head() })
+		s := bring(t, w, slices.Concat(before, order, []*memo.Run{w.runs[at]}, []*memo.Run{fork})...)
+		if !covers(s, w, kept) || covers(s, w, fork.Memos[1]) {
+			t.Errorf("the kept memo is covered: %v, what goes beyond it: %v", covers(s, w, kept), covers(s, w, fork.Memos[1]))
+		}
+	}
+}
