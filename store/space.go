@@ -23,6 +23,9 @@ type space struct {
 	changed bool                     // since the last freeze
 	ruled   bool                     // rights changed since the last freeze
 	moved   bool                     // sealed changed since the last freeze
+
+	held      map[memo.Author]*heldChain
+	heldMoved bool // held changed since the last freeze
 }
 
 // tail is the end of an own chain, behind its last seal.
@@ -36,7 +39,7 @@ func (s *Store) space(id memo.SpaceID) *space {
 	sp := s.spaces[id]
 	if sp == nil {
 		sp = &space{
-			id: id, tails: map[memo.Author]*tail{}, forks: map[memo.Author]Fork{}, proofs: map[accusation]memo.Mark{}, changed: true,
+			id: id, tails: map[memo.Author]*tail{}, forks: map[memo.Author]Fork{}, proofs: map[accusation]memo.Mark{}, held: map[memo.Author]*heldChain{}, changed: true,
 		}
 		s.spaces[id] = sp
 	}
