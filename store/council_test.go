@@ -205,19 +205,14 @@ func (w *world) append(x *seat, m memo.Memo) *memo.Run {
 
 // TestAnyOrderOfRightsEndsTheSame: whatever is granted, revoked and written by whoever
 // likes, replicas of honest writers that get it all, in whatever order, attach the same
-// once each has written the joins that it owes. A replica opened from its log alone has
+// once each has written the joins that it owes. Writers may fork. A replica opened from its log alone has
 // the same cut and the same rights.
-func TestAnyOrderOfRightsEndsTheSame(t *testing.T) { anyOrderOfRights(t, false) }
-
-// TestAnyOrderOfRightsAndForksEndsTheSame: nor does it matter that writers fork.
-func TestAnyOrderOfRightsAndForksEndsTheSame(t *testing.T) { anyOrderOfRights(t, true) }
-
-func anyOrderOfRights(t *testing.T, forks bool) {
+func TestAnyOrderOfRightsEndsTheSame(t *testing.T) {
 	base := t.TempDir()
-	var joins, left, stops int
+	var joins, left, stops, forks int
 	rapid.Check(t, func(t *rapid.T) {
 		w := newCouncil(t)
-		w.drawCouncil(t, forks)
+		w.drawCouncil(t, rapid.Bool().Draw(t, "forks"))
 		seats := make([]*seat, 3)
 		for i := range seats {
 			x := &seat{author: honestA + i, dir: tempDir(t, base), joined: map[memo.Head]bool{}}
@@ -249,9 +244,10 @@ func anyOrderOfRights(t *testing.T, forks bool) {
 			closeStore(t, x.Store)
 		}
 		stops += len(slices.Collect(want.Rights(w.space).Revoked()))
+		forks += len(want.Forks(w.space))
 	})
-	t.Logf("%d joins, %d runs left waiting, %d authors revoked", joins, left, stops)
-	if joins == 0 || left == 0 || stops == 0 {
+	t.Logf("%d joins, %d runs left waiting, %d authors revoked, %d forked", joins, left, stops, forks)
+	if joins == 0 || left == 0 || stops == 0 || forks == 0 {
 		t.Error("nothing of interest happened: the test shows nothing")
 	}
 }

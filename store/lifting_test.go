@@ -102,9 +102,10 @@ func TestAGrantWakesTheFirstMemoThatNamesIt(t *testing.T) {
 	var ahead int
 	for revoked := writerA; revoked <= writerC; revoked++ { // causes are in the order of keys
 		w := newCouncil(t)
-		if w.author(revoked).Compare(w.author(granterB)) < 0 {
-			ahead++
+		if w.author(revoked).Compare(w.author(granterB)) > 0 {
+			continue
 		}
+		ahead++
 		good := w.say(revoked, edit(1), w.grant(rootA, revoked, memo.Writer)).Memos[0]
 		w.revoke(rootA, revoked, good)
 		w.say(granterB, edit(2), w.grant(rootA, granterB, memo.Granter))
