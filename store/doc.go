@@ -72,6 +72,11 @@
 // names it, and a memo of the replica that depends on it makes everybody attach it.
 // The log is trusted for this: what is in it was attached.
 //
+// Places that are covered are open to all branches of an author, revoked or not: who
+// attached branches in time names the greatest head, and with it the places of all of
+// them. A branch that goes beyond that head attaches nowhere, for what a run that stands
+// names is a memo and not a place.
+//
 // So replicas that hold the same runs, and the joins that they owe, attach the same: of
 // the runs that only some of them attached take the first of an author nearest to a
 // root key. What stops it elsewhere is a revocation from nearer to a root key, which all
