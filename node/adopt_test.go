@@ -74,6 +74,7 @@ func adoptAll(t testing.TB, maker, late *Space) {
 func TestAdoptedStates(t *testing.T) {
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 3))
 			maker, late := adopters(t, Options{}, 0)
 			dir := late.node.dir

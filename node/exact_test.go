@@ -104,6 +104,7 @@ func edit(t testing.TB, rng *rand.Rand, s *Space, n int) (last causal.Token) {
 func TestExactReadsOfRandomHistories(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 1))
 			dir, o := t.TempDir(), Options{Durability: []Durability{Group, None}[seed%2]}
 			n := openNode(t, dir, o)

@@ -124,6 +124,7 @@ func makePartly(t *testing.T, rs []*replica, by int) made {
 func TestExactReadsAreTheSameEverywhere(t *testing.T) {
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 5))
 			rs := swarm(t, 4, p2p.Options{})
 			for _, r := range rs {

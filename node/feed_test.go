@@ -161,6 +161,7 @@ func logged(t testing.TB, s *Space) (out []touched, memos []*memo.Memo) {
 
 // The feed is the log: filtered, and continued at any of its cursors.
 func TestFeedIsTheLog(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	dir := t.TempDir()
 	n := openNode(t, dir, Options{Durability: None})
 	s, err := n.CreateSpace("default", Policy{})

@@ -302,6 +302,7 @@ func TestHopMonotonicWrites(t *testing.T) {
 func TestHopsAtRandom(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 3))
 			first := newTour(t, 3)
 			clients := []*tour{first, {T: t, at: first.at, pasts: first.pasts}, {T: t, at: first.at, pasts: first.pasts}}

@@ -220,6 +220,7 @@ var (
 func TestLayersOfRandomHistories(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 7))
 			first := newSpace(t)
 			all := []*Space{first}
