@@ -196,7 +196,7 @@ func TestFoldsAmidATransaction(t *testing.T) {
 // never folds, and so is what it has seen.
 func TestFoldsNeverShow(t *testing.T) {
 	t.Parallel() // it waits for disks and links
-	for seed := range uint64(6) {
+	for seed := range Seeds(6) {
 		rng, ctx, s := rand.New(rand.NewPCG(seed, 7)), context.Background(), newSpace(t)
 		x, y := s.Session(), s.Session()
 		var made []memo.Head
