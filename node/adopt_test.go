@@ -71,8 +71,9 @@ func adoptAll(t testing.TB, maker, late *Space) {
 // The state of a member is joined, whatever came before and comes after it in whatever
 // order: digests are equal, also when all that is derived from the log is made anew.
 func TestAdoptedStates(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range Seeds(5) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 3))
 			maker, late := adopters(t, Options{}, 0)
 			dir := late.node.dir
