@@ -44,13 +44,16 @@ type owner struct {
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
+	spots    []*spot // of adopted states, to be looked into; at most maxSpots
+	spot     *spot   // that is being looked into or asked about
 }
 
 // counters are reported by Status.
 type counters struct {
-	refused int64 // runs that broke a rule
-	invalid int64 // messages that did not decode or verify, see Node.Input
-	adopted int64 // states that were joined on a peer's word
+	refused            int64 // runs that broke a rule
+	invalid            int64 // messages that did not decode or verify, see Node.Input
+	adopted            int64 // states that were joined on a peer's word
+	audited, unaudited int64 // places of them that were found true, that could not be compared
 }
 
 // syncEvery bounds how long attached foreign runs stay unsynced; they would be
@@ -195,6 +198,7 @@ func (o *owner) register(id memo.SpaceID, s *spaceState) *Space {
 	if net := o.n.net.Load(); net != nil {
 		o.connect(net, id, s)
 	}
+	o.loadProofs(space)
 	o.expel(space)
 	return space
 }
@@ -276,6 +280,7 @@ func (o *owner) tick() {
 	o.tickLoad(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
+	o.tickSpots(now)
 	o.tickForks(now)
 	o.tickBeacons(now)
 	o.tickLags(now)

@@ -51,7 +51,7 @@ func (n *Node) Input(ctx context.Context, in gossip.Input) error {
 	case <-n.quit:
 		return ErrClosed
 	}
-	err := gossip.Prepare(in)
+	err := gossip.PrepareHolding(in, n.holds)
 	<-n.check
 	if err != nil {
 		if err := n.submit(ctx, invalidMessage{err}); err != nil {
@@ -71,6 +71,19 @@ func (n *Node) Input(ctx context.Context, in gossip.Input) error {
 	case <-n.quit:
 		return ErrClosed
 	}
+}
+
+// holds is the gossip.Held of what is attached here.
+func (n *Node) holds(space memo.SpaceID, h memo.Head) bool {
+	v := n.view.Load().store
+	if !v.Vector(space).Covers(h.Author, h.Seq) {
+		return false
+	}
+	if _, forked := v.Fork(space, h.Author); forked {
+		return false
+	}
+	id, ok, err := v.ID(space, h.Author, h.Seq)
+	return err == nil && ok && id == h.ID
 }
 
 // gate holds floods off before their signatures are checked.
@@ -208,8 +221,12 @@ func (o *owner) inside() {
 	for _, a := range o.eff.Heard {
 		o.heardRoot(a)
 	}
+	for _, q := range o.eff.Inquired {
+		o.inquired(q)
+	}
 	o.eff.Keep, o.eff.Fetched, o.eff.Fold = o.eff.Keep[:0], o.eff.Fetched[:0], o.eff.Fold[:0]
 	o.eff.Ahead, o.eff.Heard = o.eff.Ahead[:0], o.eff.Heard[:0]
+	o.eff.Inquired = o.eff.Inquired[:0]
 }
 
 // askFold has a space folded beside the owner; the protocol is told what came of it.

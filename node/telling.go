@@ -20,16 +20,19 @@ type subject struct {
 	root  memo.ID
 	peer  PeerID
 	parts gossip.Parts
+	head  memo.Head
 }
 
 func subjectOf(in gossip.Input) subject {
 	switch in := in.(type) {
 	case gossip.Fetch:
-		return subject{'f', in.Space, in.Root, in.Origin, in.Parts}
+		return subject{kind: 'f', space: in.Space, root: in.Root, peer: in.Origin, parts: in.Parts}
 	case gossip.Drop:
-		return subject{'d', in.Space, in.Root, in.Liar, 0}
+		return subject{kind: 'd', space: in.Space, root: in.Root, peer: in.Liar}
 	case gossip.Folded:
 		return subject{kind: 'o', space: in.Space}
+	case gossip.Inquire: // one at a time is under way
+		return subject{kind: 'i', space: in.Space, peer: in.Peer, head: in.Head}
 	default: // a load
 		return subject{}
 	}

@@ -196,6 +196,7 @@ func (s *Store) evict() (n int) {
 func (s *Store) forget(w *waiter) {
 	s.pending.remove(w)
 	s.del(pendingKey(w.number))
+	s.unlift(s.spaces[w.run.Space])
 }
 
 func causeOf(r *memo.Run, v verdict, miss memo.Head) cause {

@@ -198,11 +198,16 @@ func (c *Core) ready(now time.Time, s *space, urgent bool) (out []Peer) {
 // A session that stalls, or has had its turn, no longer keeps others waiting.
 func (c *Core) pulling(now time.Time, sp *space) bool {
 	for _, s := range c.sessions {
-		if s.space == sp && s.pulls && !s.doneCame && now.Sub(s.fed) < pullStall && now.Sub(s.begun) < pullTurn {
+		if s.space == sp && s.feeds(now) {
 			return true
 		}
 	}
 	return false
+}
+
+// feeds reports whether the session brings memos, or may soon.
+func (s *session) feeds(now time.Time) bool {
+	return s.pulls && !s.doneCame && now.Sub(s.fed) < pullStall && now.Sub(s.begun) < pullTurn
 }
 
 // busy reports whether no further recon with p may start: one in the space is under

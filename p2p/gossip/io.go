@@ -129,6 +129,14 @@ type (
 		Err   error
 	}
 
+	// Inquire asks a peer for the run that holds a memo, covered here or not. Each ends
+	// in an Inquired.
+	Inquire struct {
+		Space memo.SpaceID
+		Peer  Peer
+		Head  memo.Head // a zero ID: whatever is in that place of the author's chain
+	}
+
 	// Folded reports a root this replica made of its own sealed cut, whose blocks
 	// are held. Err says why a fold that the Core asked for failed.
 	Folded struct {
@@ -178,24 +186,26 @@ func (Expel) input()      {}
 func (Fetch) input()      {}
 func (Prefer) input()     {}
 func (Drop) input()       {}
+func (Inquire) input()    {}
 func (Folded) input()     {}
 func (*HeardRoot) input() {}
 
 // Effects is what Step wants done. The owner empties it after each Step.
 type Effects struct {
-	Publish []Publish
-	Open    []Open
-	Send    []Send
-	Close   []Close
-	Blame   []Blame
-	Deliver []Deliver
-	Admit   []Admit
-	Keep    []Keep
-	Fetched []Fetched
-	Fold    []Fold
-	Ahead   []Ahead
-	Heard   []Announced
-	Expel   []Expelled
+	Publish  []Publish
+	Open     []Open
+	Send     []Send
+	Close    []Close
+	Blame    []Blame
+	Deliver  []Deliver
+	Admit    []Admit
+	Keep     []Keep
+	Fetched  []Fetched
+	Fold     []Fold
+	Ahead    []Ahead
+	Heard    []Announced
+	Expel    []Expelled
+	Inquired []Inquired
 
 	// Again asks for a Turn once the inputs that wait now had theirs: a session has
 	// more to send than one Step may read from Holdings.
@@ -263,10 +273,20 @@ type (
 		Root   memo.ID
 		Parts  Parts // what is here now; with Err, what was asked for
 		Made   merge.Root
-		Vector memo.Vector  // what the root covers
-		Seals  []SealedHead // of the authors it has ahead of us, from SealsPart on
-		From   Peer         // who gave the last of it, or who vouches for it
+		Vector memo.Vector   // what the root covers
+		Seals  []SealedHead  // of the authors it has ahead of us, from SealsPart on
+		From   Peer          // who gave the last of it, or who vouches for it
+		Word   *Announcement // of the root, by the peer whose newest it is; nil: none came
 		Err    error
+	}
+
+	// Inquired is the answer to an Inquire. The run's seal holds and it has a memo in that
+	// place, of another digest where the peer has no other; nil: the peer does not hold
+	// it, or, with Err, did not say. It never leaves the replica.
+	Inquired struct {
+		Inquire
+		Run *memo.Run
+		Err error
 	}
 
 	// Fold asks the owner to fold a space and to answer with Folded, because a peer
@@ -317,11 +337,12 @@ func (e *Effects) Reset() {
 	clear(e.Keep)
 	clear(e.Fetched)
 	clear(e.Heard)
+	clear(e.Inquired)
 	*e = Effects{
 		Publish: e.Publish[:0], Open: e.Open[:0], Send: e.Send[:0],
 		Close: e.Close[:0], Blame: e.Blame[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
 		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Ahead: e.Ahead[:0],
-		Heard: e.Heard[:0], Expel: e.Expel[:0],
+		Heard: e.Heard[:0], Expel: e.Expel[:0], Inquired: e.Inquired[:0],
 	}
 }
 

@@ -38,10 +38,11 @@ type session struct {
 	peer   Peer
 	space  *space // nil until the HELLO of an accepted stream
 	member *member
-	begun  time.Time
+	begun  time.Time // when it was opened, then when they answered
 	active time.Time // the last frame, or the last of its runs attached
 	fed    time.Time // when it last brought something new; at first, begun
 	opened bool      // we opened it
+	urgent bool      // for a reader
 
 	root      memo.ID     // vecRoot we said in our HELLO
 	forkRoot  *memo.Link  // and what we hold of forked authors; nil: there are none
@@ -100,9 +101,10 @@ func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 		m.due = now.Add(retryMax)
 		return
 	}
-	m.due, m.urgent, m.hint, m.turned = time.Time{}, false, 0, now
 	c.nextID += 2
 	s := newSession(c.nextID, p, now)
+	s.urgent = m.urgent
+	m.due, m.urgent, m.hint, m.turned = time.Time{}, false, 0, now
 	s.space, s.member, s.opened, s.root, s.forkRoot = sp, m, true, root, forkRoot
 	s.cut = c.cfg.Holdings.Had(sp.id)
 	c.sessions[s.id] = s
@@ -193,7 +195,11 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 	case *vecWant:
 		err = c.onVecWant(s, m, e)
 	case *verified:
-		err = c.onRuns(now, s, m, e)
+		if s.supply != nil {
+			err = c.onRun(now, s, m, e)
+		} else {
+			err = c.onRuns(now, s, m, e)
+		}
 	case *credit:
 		err = c.onCredit(s, m, e)
 	case *done:
@@ -208,6 +214,10 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 		err = c.onWantSeals(s, m, e)
 	case *sealed:
 		err = c.onSeals(now, s, m, e)
+	case *said:
+		err = c.onWord(s, m)
+	case *wantRun:
+		err = c.onWantRun(s, m, e)
 	default:
 		err = fmt.Errorf("%w: frame was not prepared", ErrWire)
 	}
@@ -233,6 +243,9 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 		c.prove(now, s, e)
 		s.partial = s.root == m.VecRoot
 		s.equal = s.partial && sameLink(s.forkRoot, m.Root)
+		if c.superfluous(now, s, e) {
+			return nil
+		}
 	} else if err := c.answerHello(now, s, m, e); err != nil {
 		return err
 	}
@@ -241,6 +254,25 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 		c.stats.Equal++
 	}
 	return nil
+}
+
+// superfluous begins what a session of ours is for, or ends it. One that was answered so late that
+// another brings memos of the space by now ends instead, to be had again: after a
+// partition all that stood still are answered at once, and would bring the same.
+func (c *Core) superfluous(now time.Time, s *session, e *Effects) (over bool) {
+	for _, o := range c.sessions {
+		if o != s && s.pulls && !s.urgent && !s.equal && o.space == s.space && o.replied && o.feeds(now) {
+			over = true
+		}
+	}
+	if over {
+		e.Close = append(e.Close, Close{Session: s.id})
+		c.settle(now, s, nil, e)
+		c.wantRecon(s.member, now)
+		return true
+	}
+	s.begun, s.fed = now, now
+	return false
 }
 
 // checkProof tells whether the peer may know that the space is here.
@@ -379,6 +411,7 @@ func (c *Core) settle(now time.Time, s *session, err error, e *Effects) {
 	switch {
 	case s.supply != nil:
 		c.settleSupply(now, s, err)
+		c.unanswered(now, s, err, e)
 	case m == nil:
 	case err != nil:
 		again := now.Add(min(retryMin<<min(m.failures, 10), retryMax))

@@ -257,7 +257,7 @@ func (c *Core) onRuns(now time.Time, s *session, m *verified, e *Effects) error 
 	}
 	mine := c.cfg.Holdings.Had(s.space.id)
 	var take []*memo.Run
-	for _, r := range m.runs {
+	for i, r := range m.runs {
 		h := r.Head()
 		if r.Space != s.space.id {
 			return fmt.Errorf("%w: a run of another space", ErrWire)
@@ -271,6 +271,10 @@ func (c *Core) onRuns(now time.Time, s *session, m *verified, e *Effects) error 
 			s.forked[h.Author] = true
 			c.stats.Forks++
 			c.suspectFork(s, h.Author, false)
+			continue
+		}
+		if m.held[i] { // it may be another run of it, with a seal that does not hold
+			c.stats.Again++
 			continue
 		}
 		take = append(take, r)
