@@ -129,6 +129,27 @@ func TestLateMemosAreHeldBack(t *testing.T) {
 		}
 	}
 
+	// Nor are they sent where something else differs.
+	was := statusOf(t, rs[2]).Protocol
+	for _, r := range rs[:2] {
+		if err := r.Block(rs[2].ID()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, rs[0], "2", map[string]string{"name": "Dog"})
+	for _, r := range rs[:2] {
+		if err := r.Unblock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock.until(t, rs, "the late one has what was written meanwhile", func() bool {
+		_, err := rs[2].space.Get(ctx, "animals", "2")
+		return err == nil
+	})
+	if is := statusOf(t, rs[2]).Protocol; is.RunsSent != was.RunsSent || is.Sessions == was.Sessions {
+		t.Errorf("runs were sent again: %+v\nbefore %+v", is, was)
+	}
+
 	rs[1].stop(t)
 	rs[1] = serve(t, dirs[1], node.Options{Now: clock.now, Durability: node.None}, p2p.Options{}) // it remembers the policy
 	rs[1].space, _ = rs[1].OpenSpace("default")

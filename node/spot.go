@@ -192,7 +192,7 @@ func (o *owner) goOn(now time.Time, sp *spot) bool {
 		return false
 	}
 	o.spot, sp.asked = sp, append(sp.asked, p)
-	o.todo = append(o.todo, gossip.Inquire{Space: sp.space.id, Peer: p, Head: sp.want})
+	o.tell(gossip.Inquire{Space: sp.space.id, Peer: p, Head: sp.want})
 	return true
 }
 

@@ -43,6 +43,10 @@
 // What a side sends is bounded by the cut it held at its VEC: closed under
 // causes, so it attaches, and finite, however fast its authors write.
 //
+// A replica may hold runs back from what is attached, because they are late. Recon says
+// and serves them as the rest (Holdings.Had), so that they come once and others get them
+// from here too; roots, announcements and seals are of what is attached.
+//
 // A replica pulls the memos of a space from one peer at a time; two would bring
 // the same ones. Its own sessions wait for their turn. In those that others open
 // meanwhile, and when two peers open at once, its HELLO grants a credit of zero:

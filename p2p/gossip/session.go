@@ -278,7 +278,7 @@ func (c *Core) superfluous(now time.Time, s *session, e *Effects) (over bool) {
 // checkProof tells whether the peer may know that the space is here.
 func (c *Core) checkProof(s *session, id memo.SpaceID, given [proofSize]byte) error {
 	sp := c.spaces[id]
-	if sp == nil || s.opened && sp != s.space || sp.expelled[s.peer] {
+	if sp == nil || s.opened && sp != s.space || c.expelled(id, s.peer) {
 		return ErrRefused
 	}
 	want := proof(sp.secret, sp.id, s.peer, c.cfg.Self)
