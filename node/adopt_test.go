@@ -26,7 +26,7 @@ import (
 // of its own, and a node that holds the first so many of those memos.
 func adopters(t *testing.T, o Options, held int) (maker, late *Space) {
 	t.Helper()
-	maker, err := openNode(t, t.TempDir(), Options{}).CreateSpace("default", Policy{Trust: memo.Adopt})
+	maker, err := openNode(t, t.TempDir(), Options{Durability: o.Durability}).CreateSpace("default", Policy{Trust: memo.Adopt})
 	if err != nil {
 		t.Fatal(err)
 	}
