@@ -389,7 +389,7 @@ func TestLiarInASwarm(t *testing.T) {
 	if _, err := again.node.Evidence(st.Proofs[0].ID); !errors.Is(err, ErrNoProof) {
 		t.Errorf("a proof stays: %v", err)
 	}
-	if _, err := third.space.Accuse(ctx, []byte("?")); !errors.Is(err, gossip.ErrWire) {
+	if _, err := third.space.Accuse(ctx, []byte("?")); !errors.Is(err, ErrBadEvidence) {
 		t.Errorf("anything convinces: %v", err)
 	}
 }
