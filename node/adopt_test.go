@@ -427,6 +427,13 @@ func TestWhoVouches(t *testing.T) {
 	if bring(); covers(late, maker) {
 		t.Fatal("adopted on nobody's word")
 	}
+	late.node.onOwner(t, func(o *owner) {
+		_, a := o.adoptingOf(late.id)
+		a.origin = maker.node.id // whose newest was asked for, and who signs nothing
+	})
+	if bring(); covers(late, maker) {
+		t.Fatal("adopted on a word that nobody signed")
+	}
 	w.announce(t, late)
 	bring()
 	waitUntil(t, "the state is adopted", func() bool { return covers(late, maker) })

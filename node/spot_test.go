@@ -272,10 +272,51 @@ func TestInventedMemos(t *testing.T) {
 	if st := spaceStatus(t, late); !slices.Equal(st.Doubted, []PeerID{maker.node.id}) || len(st.Liars)+len(st.Proofs) > 0 {
 		t.Errorf("doubted %v, liars %v, proofs %v", st.Doubted, st.Liars, st.Proofs)
 	}
+	w.announce(t, late)
+	w.say(t, late, gossip.StatePart)
+	if compared(t, late); covers(late, maker) {
+		t.Error("a state of a peer in doubt is adopted")
+	}
 	late.node.onOwner(t, func(o *owner) {
+		if _, any := o.bestState(late.id, o.adopting[late.id]); any {
+			t.Error("a state of a peer in doubt is asked for")
+		}
 		if o.coldOf(late.id).mistrusts(maker.node.id, o.n.opts.Now().Add(doubtedFor+time.Second)) {
 			t.Error("it is in doubt for good")
 		}
+	})
+}
+
+// TestSpotsKeepTheBudget: nobody is asked for a memo in a second whose budget is spent,
+// and a place that nobody can be asked about is given up in the end.
+func TestSpotsKeepTheBudget(t *testing.T) {
+	maker, late := adopters(t, Options{}, 3)
+	late.node.onOwner(t, func(o *owner) {
+		now, h := o.n.opts.Now(), memo.Head{Author: maker.node.id, Seq: 9}
+		o.core.Know(now, late.id, maker.node.id)
+		o.core.Step(now, gossip.PeerUp{Peer: maker.node.id}, &o.eff)
+		o.core.Step(now, gossip.Load{Capacity: leastBudget}, &o.eff)
+		o.eff.Reset()
+		o.core.Take(now, leastBudget)
+		sp := &spot{space: late, head: h, want: h, until: now.Add(spotPatience)}
+		if o.goOn(now, sp) || len(o.todo) > 0 {
+			t.Error("it asks beyond the budget")
+		}
+		later := now.Add(2 * time.Second)
+		if !o.goOn(later, sp) || len(o.todo) != 1 || o.spot != sp {
+			t.Error("it does not ask within the budget")
+		}
+		o.todo, o.spot = nil, nil
+		if !o.goOn(later, sp) && !o.goOn(later.Add(spotPatience), sp) || o.spot != nil || o.counts.unaudited != 1 {
+			t.Errorf("it is not given up; %d were", o.counts.unaudited)
+		}
+		for range maxSpots + 1 {
+			o.await(&spot{})
+		}
+		if len(o.spots) != maxSpots || o.counts.unaudited != 2 {
+			t.Errorf("%d places wait, %d were given up", len(o.spots), o.counts.unaudited)
+		}
+		o.spots = nil
 	})
 }
 
