@@ -135,7 +135,7 @@ func (o *owner) tickAdopt(now time.Time) {
 // bestState names the root that covers most of what is missing in a space: one that
 // was announced, else the newest of a peer that is connected.
 func (o *owner) bestState(id memo.SpaceID, a *adopting) (ask gossip.Fetch, any bool) {
-	mine, c := o.n.view.Load().store.Vector(id), o.coldOf(id)
+	mine, c := o.n.view.Load().store.Had(id).Vector(), o.coldOf(id)
 	ask = gossip.Fetch{Space: id, Parts: gossip.StatePart}
 	most := lead(mine, memo.Vector{})
 	for _, h := range a.heard {

@@ -40,7 +40,7 @@ type owner struct {
 
 	doubts   []doubt                    // at most maxDoubts
 	proving  map[accused]time.Time      // when to prove that an author forked
-	revised  []memo.SpaceID             // a revocation attached; who is served is looked at after the step
+	revised  []memo.SpaceID             // a revocation attached; who is served is looked at after the step. Each space once
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
@@ -88,6 +88,10 @@ func (o *owner) recover() error {
 		}
 		n.store.AddSpace(id)
 	}
+	n.store.HoldBack(o.holdsBack)
+	if err := o.rememberLate(); err != nil {
+		return err
+	}
 	// Pending runs that this freed; those for which there is no room wait on.
 	if _, err := n.store.Attach(nil); err != nil && !errors.Is(err, store.ErrFull) {
 		return err
@@ -99,12 +103,16 @@ func (o *owner) recover() error {
 	o.publish(last)
 	for _, s := range o.state.Spaces {
 		id, _ := memo.ParseSpaceID(s.ID) // parsed above
-		err := o.sealLeftovers(o.register(id, s))
-		if err != nil && !errors.Is(err, store.ErrFull) { // then the next write does it
+		space := o.register(id, s)
+		err := o.sealLeftovers(space)
+		if err == nil {
+			err = o.acceptHeld(space) // the policy may be another one now
+		}
+		if err != nil && !errors.Is(err, store.ErrFull) { // then the next write does it, or the next start
 			return err
 		}
 	}
-	o.publish(last)
+	o.publish(o.n.view.Load().lsn)
 	return nil
 }
 

@@ -166,8 +166,9 @@ func (c *askStatus) do(o *owner) {
 	for _, info := range n.Spaces() {
 		s := SpaceStatus{SpaceInfo: info, Chance: o.core.Chance(info.ID)}
 		mine := n.view.Load().store.Vector(info.ID)
+		had := n.view.Load().store.Had(info.ID).Vector() // what is held back is not missing
 		o.core.Members(info.ID, func(p gossip.Peer, up bool, has memo.Vector) {
-			s.Members = append(s.Members, o.memberStatus(info.ID, p, up, has, mine))
+			s.Members = append(s.Members, o.memberStatus(info.ID, p, up, has, had))
 		})
 		if sp := o.coldOf(info.ID).space; sp != nil {
 			s.Writers = sp.Members()
@@ -289,7 +290,7 @@ func (x *Session) fill(ctx context.Context, e *BehindError) error {
 	c := &askHolders{space: x.space.id, missing: e.Missing, taken: slices.Clone(x.taken), reply: make(chan holders, 1)}
 	x.mu.Unlock()
 	if h, err := await(ctx, x.space.node, c, c.reply); err == nil {
-		e.Missing, e.Holders = h.missing, h.peers
+		e.Missing, e.Holders, e.Held = h.missing, h.peers, h.held
 		e.Lag.Beacons, e.Lag.Time = h.lag.Beacons, h.lag.Time
 	}
 	return e
@@ -307,6 +308,7 @@ type askHolders struct {
 type holders struct {
 	missing []memo.Head
 	peers   []PeerID
+	held    bool
 	lag     Lag
 }
 
@@ -336,5 +338,9 @@ func (c *askHolders) do(o *owner) {
 			out.lag.miss(h.Seq-min(h.Seq, have.Seq), have, o.n.opts.Now())
 		}
 	}
+	had := o.n.view.Load().store.Had(c.space).Vector()
+	out.held = slices.ContainsFunc(out.missing, func(h memo.Head) bool {
+		return !mine.Covers(h.Author, h.Seq) && had.Covers(h.Author, h.Seq)
+	})
 	c.reply <- out
 }

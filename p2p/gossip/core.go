@@ -96,6 +96,7 @@ type Stats struct {
 	Gaps      int // authors of whom a peer lacks memos that are not held here either
 	RunsSent  int
 	BytesSent int // of runs in recon
+	Again     int // runs that recon brought once more; their seals were not checked
 	Roots     RootStats
 	Hearing   HearingStats
 
@@ -319,7 +320,7 @@ func (c *Core) attached(now time.Time, in *Attached, e *Effects) {
 	}
 	if len(in.Own) > 0 {
 		c.budget.take(now, memosOf(in.Own), forOwn)
-		hint := c.cfg.Holdings.Vector(s.id).Hint()
+		hint := c.cfg.Holdings.Had(s.id).Hint()
 		for _, r := range in.Own {
 			raw, err := r.Encode()
 			if err != nil {

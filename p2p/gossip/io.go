@@ -365,15 +365,21 @@ type BranchRun struct {
 }
 
 // Holdings is what the protocol reads of a replica. store.View satisfies it.
-// All of it describes one moment and covers sealed, attached memos only.
+// All of it describes one moment and covers sealed memos only.
 type Holdings interface {
 	// Vector returns the attached cut of a space. What it returns never changes.
 	Vector(space memo.SpaceID) memo.Vector
 	// VecRoot returns the digest of the vector's search tree.
 	VecRoot(space memo.SpaceID) (memo.ID, error)
-	// VecTree returns the blocks of that tree.
-	VecTree(space memo.SpaceID) (merge.BlockGetter, error)
-	// NextRun finds the run that holds the author's first memo after seq. order
+	// Had returns what of a space need not be sent to this replica: the attached cut,
+	// and runs that it holds back from it. Recon says it and serves it; what is attached
+	// is announced, claimed and folded. What it returns never changes.
+	Had(space memo.SpaceID) memo.Vector
+	// HadRoot returns the digest of the search tree of Had.
+	HadRoot(space memo.SpaceID) (memo.ID, error)
+	// HadTree returns the blocks of that tree.
+	HadTree(space memo.SpaceID) (merge.BlockGetter, error)
+	// NextRun finds, of what Had covers, the run that holds the author's first memo after seq. order
 	// is its place in attach order: a run's causes have smaller ones. last is the
 	// seq of its head. Where that memo is covered and not held, ok is false and order
 	// is that of the state that stands for it.

@@ -33,6 +33,8 @@ type world struct {
 	dropNext int                              // publications on a link to lose, whatever faults says
 	cutNext  int                              // frame at which the next stream breaks
 	bytes    traffic
+	half     int      // so many replicas and the others are apart; 0: none are
+	kept     []func() // arrivals of frames between the halves
 }
 
 // faults says what goes wrong. The zero value is a perfect network without delay.
