@@ -26,7 +26,7 @@ import (
 // of its own, and a node that holds the first so many of those memos.
 func adopters(t *testing.T, o Options, held int) (maker, late *Space) {
 	t.Helper()
-	maker, err := openNode(t, t.TempDir(), Options{}).CreateSpace("default", Policy{Trust: memo.Adopt})
+	maker, err := openNode(t, t.TempDir(), Options{Durability: o.Durability}).CreateSpace("default", Policy{Trust: memo.Adopt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -427,6 +427,13 @@ func TestWhoVouches(t *testing.T) {
 	}
 	if bring(); covers(late, maker) {
 		t.Fatal("adopted on nobody's word")
+	}
+	late.node.onOwner(t, func(o *owner) {
+		_, a := o.adoptingOf(late.id)
+		a.origin = maker.node.id // whose newest was asked for, and who signs nothing
+	})
+	if bring(); covers(late, maker) {
+		t.Fatal("adopted on a word that nobody signed")
 	}
 	w.announce(t, late)
 	bring()
