@@ -160,9 +160,12 @@
 // is room and set aside while under way, and the owner takes units for the rows it
 // merges (Take). So no second takes more than the bound, by whole ticks.
 //
-// Where a member's root may stand for memos (Holdings.Adopts) hearing has a small share
-// of the bound, recon brings memos only where few are missing, and roots bring the rest:
-// the merging funnel. Of announced roots those are merged (Announced.PassBy) that
+// Where a member's root may stand for memos (Holdings.Adopts) roots bring what is not
+// heard: the merging funnel. While a flood is new hearing keeps most of the bound, for
+// roots cover little then and cost the leaves that differ, where a memo costs one unit;
+// recon fills the gaps of the chains that are heard and names no others in its VEC.
+// After that hearing has a small share, and recon brings memos only where
+// a peer leads by few. Of announced roots those are merged (Announced.PassBy) that
 //
 //	p_merge = min(1, (C/λ_roots)·(P̂/P̄))
 //
