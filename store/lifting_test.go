@@ -185,3 +185,18 @@ func TestAForkBelowAJoinReachesNoFarther(t *testing.T) {
 		}
 	}
 }
+
+// Runs below the memo that a join names attach as they come, from the front: the
+// pending set need not hold all of them until that memo is here.
+func TestRunsBelowWhatAJoinNamesAttachFromTheFront(t *testing.T) {
+	w := newCouncil(t)
+	good := w.say(writerA, edit(1), w.grant(rootA, writerA, memo.Writer)).Memos[0]
+	w.revoke(rootA, writerA, good)
+	w.say(honestA, memo.Join{}, w.runs[1].Memos[0])
+	before := slices.Clone(w.runs)
+	below := w.say(writerA, edit(2))
+	joined := w.say(honestA, memo.Join{}, w.say(writerA, edit(3)).Memos[0])
+	if s := bring(t, w, append(before, joined, below)...); !covers(s, w, below.Memos[0]) {
+		t.Error("a run below what the join names waits")
+	}
+}
