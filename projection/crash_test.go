@@ -146,6 +146,9 @@ func twoFlushes(t *testing.T) (data []byte, log []record) {
 // either refuses it, naming the fix, or shows the exact rows of the LSN it
 // reports (that of the commit before, when the newest meta page is hit).
 func TestDamage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, left out by -short")
+	}
 	data, log := twoFlushes(t)
 	path := filepath.Join(t.TempDir(), "damaged")
 	refused := 0

@@ -186,6 +186,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if testing.Short() && rng.IntN(6) > 0 {
+			return
+		}
 		crashed := t.TempDir()
 		copyDir(t, dir, crashed)
 		c := open(t, crashed, Options{WAL: smallSegments})

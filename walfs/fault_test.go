@@ -190,18 +190,19 @@ var faultScenarios = []string{
 }
 
 // TestEveryFault makes the n-th operation of a kind fail, for every n, in some
-// scenarios, after every step and after a third of all pairs of steps: somebody is told, nothing hangs or panics,
-// what was acknowledged survives, a full disk is forgotten once there is room, and
-// a failed sync is not.
+// scenarios, after every step and after a fifth of all pairs of steps (LIGHTCONE_LONG:
+// all): somebody is told, nothing hangs or panics, what was acknowledged survives, a
+// full disk is forgotten once there is room, and a failed sync is not.
 func TestEveryFault(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, left out by -short")
+	}
 	defer debug.SetGCPercent(debug.SetGCPercent(2000))
 	all := sequences(1)
-	if !testing.Short() && !underRace {
-		for i, steps := range sequences(2)[len(all):] {
-			if i%3 == 0 {
-				all = append(all, steps)
-			}
-		}
+	if pairs := sequences(2)[len(all):]; long {
+		all = append(all, pairs...)
+	} else {
+		all = append(all, oneIn(5, pairs)...)
 	}
 	for _, names := range faultScenarios {
 		all = append(all, stepsNamed(t, names))

@@ -31,6 +31,9 @@ func verified(t testing.TB, dir string, fs walfs.FS) []walfs.Lost {
 // the end of its records: each is found, in its file, at its frame, in the header,
 // or behind the end.
 func TestVerifyEveryBit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, left out by -short")
+	}
 	disk := walfstest.NewDisk()
 	l := reopen(t, "at first", disk)
 	var placed []walfs.Placed

@@ -25,9 +25,21 @@ func isSyncWrapper(function string) bool {
 // syncSite is the place in the log's code that asked for the sync under way:
 // "append.go:145 (*Log).seal". Empty if none of it is on the stack.
 func syncSite() string {
-	const pkg = "lightcone/walfs."
 	var pcs [32]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	n := runtime.Callers(2, pcs[:])
+	if site, known := syncSites.Load(pcs); known {
+		return site.(string)
+	}
+	site := siteOf(runtime.CallersFrames(pcs[:n]))
+	syncSites.Store(pcs, site)
+	return site
+}
+
+// syncSites keeps what a stack says: reading it is dear, and there are few.
+var syncSites sync.Map // [32]uintptr → string
+
+func siteOf(frames *runtime.Frames) string {
+	const pkg = "lightcone/walfs."
 	for more := true; more; {
 		var f runtime.Frame
 		f, more = frames.Next()
@@ -62,6 +74,9 @@ const forSpeed = "prepareAhead"
 // in turn: some sequence of steps must then break a promise. It fails for a sync
 // that nobody needs, and for an enumeration that cannot see what it is good for.
 func TestEverySyncIsNeeded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, left out by -short")
+	}
 	var mu sync.Mutex
 	calls := map[string]int{}
 	e := newEnumeration(lying("nowhere", func(site string) {

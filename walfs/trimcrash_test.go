@@ -73,6 +73,9 @@ func checkTrim(t *testing.T, crashes []trimCrash) {
 // behind it: what is found reaches the cut, never more than there was, and nothing
 // of it once Truncate has returned.
 func TestTruncateCrashes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, left out by -short")
+	}
 	for last := walfs.LSN(0); last < 9; last++ {
 		t.Run(fmt.Sprint(last), func(t *testing.T) { truncateCrashes(t, last) })
 	}

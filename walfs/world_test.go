@@ -3,6 +3,7 @@ package walfs_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -10,6 +11,9 @@ import (
 	"lightcone/walfs"
 	"lightcone/walfs/walfstest"
 )
+
+// long asks for whole enumerations, of which the tests otherwise take a part.
+var long = os.Getenv("LIGHTCONE_LONG") != ""
 
 // crashDir is where the log of a world lies on its disk.
 const crashDir = "/log"

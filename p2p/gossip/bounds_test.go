@@ -68,7 +68,7 @@ func TestAuthorsOfAVec(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tree, err := v.shelf.VecTree(v.space)
+		tree, err := v.shelf.HadTree(v.space)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestVecTreeIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := theirs.VecTree(v.space)
+	tree, err := theirs.HadTree(v.space)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -205,7 +205,7 @@ func TestVecLies(t *testing.T) {
 	theirs := newShelf(space)
 	theirs.putAll(runs)
 	root, _ := theirs.VecRoot(space)
-	tree, err := theirs.VecTree(space)
+	tree, err := theirs.HadTree(space)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,0 @@
-//go:build !race
-
-package walfs_test
-
-// underRace: see the file built with the race detector.
-const underRace = false
