@@ -366,8 +366,11 @@ func TestSilentPeerIsLeft(t *testing.T) {
 		begun := v.now
 		for len(v.fetched) == 0 {
 			v.pass(time.Second)
-			if v.now.Sub(begun) > 2*(answerPatience+fetchPatience) {
+			switch waited := v.now.Sub(begun); {
+			case waited > 2*(answerPatience+fetchPatience):
 				t.Fatalf("%s: no end", state)
+			case waited > answerPatience+2*time.Second && len(v.closes) == 0:
+				t.Fatalf("%s: it is asked still, and nobody else", state)
 			}
 		}
 		if err := v.fetched[0].Err; !errors.Is(err, ErrUnavailable) || v.fetched[0].From != v.evil.id {
