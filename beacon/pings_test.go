@@ -159,3 +159,25 @@ func TestForgottenPings(t *testing.T) {
 		t.Errorf("the clock of the newest memo covers %d of x and may lack what is before %d", c.Seq(x.by), c.Since)
 	}
 }
+
+// Refs to pings that nobody ever wrote are waited for up to a bound; then the oldest is
+// given up: what it might have said is not known, and never wrongly said.
+func TestHolesAreBounded(t *testing.T) {
+	p := newPings()
+	x, y, liar := &chain{by: author(1)}, &chain{by: author(2)}, &chain{by: author(3)}
+	late := x.next(1, &memo.Ping{})
+	first := y.next(2, &memo.Ping{Refs: []memo.Head{late.Head()}})
+	p.Add(first)
+	for i := range 300 {
+		var refs []memo.Head
+		for k := range byte(memo.MaxRefs) {
+			refs = append(refs, memo.Head{Author: author(100 + k), Seq: uint64(1 + i), ID: memo.Sum([]byte{byte(i), k})})
+		}
+		memo.SortDeps(refs)
+		p.Add(liar.next(memo.Time(3+i), &memo.Ping{Refs: refs}))
+	}
+	p.Add(late)
+	if c := p.Clock(first.Head()); c.Covers(late.Head()) || c.Since <= late.Time {
+		t.Errorf("the clock covers %d of x and may lack what is before %d: 2400 holes are remembered", c.Seq(x.by), c.Since)
+	}
+}

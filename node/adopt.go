@@ -135,11 +135,11 @@ func (o *owner) tickAdopt(now time.Time) {
 // bestState names the root that covers most of what is missing in a space: one that
 // was announced, else the newest of a peer that is connected.
 func (o *owner) bestState(id memo.SpaceID, a *adopting) (ask gossip.Fetch, any bool) {
-	mine, c := o.n.view.Load().store.Vector(id), o.coldOf(id)
+	mine, c := o.n.view.Load().store.Had(id).Vector(), o.coldOf(id)
 	ask = gossip.Fetch{Space: id, Parts: gossip.StatePart}
 	most := lead(mine, memo.Vector{})
 	for _, h := range a.heard {
-		if h.Memos > most && !c.lied(h.From) {
+		if h.Memos > most && !c.mistrusts(h.From, o.n.opts.Now()) {
 			ask.Root, ask.Origin, most, any = h.ID, h.From, h.Memos, true
 		}
 	}
@@ -148,7 +148,7 @@ func (o *owner) bestState(id memo.SpaceID, a *adopting) (ask gossip.Fetch, any b
 	}
 	most = 0
 	o.core.Members(id, func(p gossip.Peer, up bool, has memo.Vector) {
-		if n := lead(has, mine); up && n > most && !c.lied(p) {
+		if n := lead(has, mine); up && n > most && !c.mistrusts(p, o.n.opts.Now()) {
 			ask.Origin, most, any = p, n, true
 		}
 	})
@@ -167,9 +167,12 @@ func (o *owner) adoptFetched(f gossip.Fetched) {
 	}
 	// Who gives blocks does not vouch for them: that does who announced the root, or was
 	// asked for his newest.
-	st := &foreignState{space: s, Fetched: f}
+	st := &foreignState{space: s, Fetched: f, lots: newLots()}
 	l := s.layer.Load()
 	vouches := f.From == a.origin || f.From == l.peer && f.Root == l.id
+	if vouches = vouches && f.Word != nil && f.Word.From == f.From; vouches {
+		st.announcement = f.Word.Raw
+	}
 	for _, h := range a.heard {
 		if h.ID == f.Root {
 			st.From, st.announcement, vouches = h.From, h.Raw, true
@@ -178,7 +181,7 @@ func (o *owner) adoptFetched(f gossip.Fetched) {
 	if !vouches {
 		return
 	}
-	if o.coldOf(f.Space).lied(st.From) || !o.member(s, st.From) {
+	if o.coldOf(f.Space).mistrusts(st.From, o.n.opts.Now()) || !o.member(s, st.From) {
 		return
 	}
 	a.busy = o.n.folder.compare(st)
@@ -196,9 +199,10 @@ func (o *owner) member(s *Space, p PeerID) bool {
 type foreignState struct {
 	space *Space
 	gossip.Fetched
-	announcement []byte // as From signed it; nil: it came from him directly
+	announcement []byte // as From signed it
 	heads        []store.SealedMark
 	rows         []merge.KeyedRow // that the own state does not include
+	lots         lots             // what of it is looked into
 	err          error
 }
 
@@ -223,9 +227,6 @@ func (st *foreignState) check(f *folder) error {
 		}
 		if err != nil {
 			return err
-		}
-		if d.New == nil {
-			continue
 		}
 		if err := st.row(blocks, own.root, d); err != nil {
 			return err
@@ -277,7 +278,7 @@ func (st *foreignState) markForked(mine memo.Mark) {
 
 // row takes a row that differs, unless the own one includes it.
 func (st *foreignState) row(blocks *store.Blocks, own merge.Root, d merge.Difference) error {
-	if _, _, ok := merge.SplitRowKey(d.Key); !ok {
+	if _, _, ok := merge.SplitRowKey(d.Key); !ok && d.New != nil {
 		return lie{fmt.Errorf("%q is no row's key", d.Key)}
 	}
 	said, _, err := merge.StateRow(own.Params, blocks, st.Made.State, d.Key)
@@ -288,9 +289,13 @@ func (st *foreignState) row(blocks *store.Blocks, own merge.Root, d merge.Differ
 		return lie{fmt.Errorf("row %q: %w", d.Key, err)}
 	}
 	mine, _, err := merge.StateRow(own.Params, blocks, own.State, d.Key)
-	if err != nil || mine.Includes(said) {
+	if err != nil {
 		return err
 	}
+	if st.lots.lacking(d.Key, said, mine, st.Vector); mine.Includes(said) {
+		return nil
+	}
+	st.lots.added(d.Key, said, mine)
 	state, err := said.Encode()
 	st.rows = append(st.rows, merge.KeyedRow{Key: d.Key, State: state})
 	return err
@@ -354,6 +359,7 @@ func (o *owner) adoptState(st *foreignState) error {
 			}
 		}
 	}
+	before := o.n.view.Load().store.Vector(st.space.id)
 	out, res, err := o.n.store.Adopt(store.Adoption{
 		Space: st.space.id, Root: st.Root, From: st.From, Announcement: st.announcement, Heads: st.heads, Rows: rows,
 	})
@@ -373,6 +379,7 @@ func (o *owner) adoptState(st *foreignState) error {
 		err = errors.Join(err, applied)
 	}
 	o.counts.adopted++
+	o.lookInto(st, before)
 	o.n.log.Info("adopted the state of a peer", "space", st.space.id, "peer", st.From, "root", st.Root, "authors", len(st.heads), "rows", len(st.rows))
 	o.n.folder.want(st.space)
 	return err

@@ -56,8 +56,7 @@ func covers(s, other *Space) bool {
 // announce tells s that peer w announced its root.
 func (w word) announce(t testing.TB, s *Space) {
 	t.Helper()
-	said := gossip.Announcement{From: w.peer, ID: w.id, Memos: w.memos, Raw: []byte("signed")}
-	s.node.onOwner(t, func(o *owner) { o.heardRoot(gossip.Announced{Space: s.id, Announcement: &said}) })
+	s.node.onOwner(t, func(o *owner) { o.heardRoot(gossip.Announced{Space: s.id, Announcement: w.announcement()}) })
 }
 
 // adoptAll has late adopt the state of maker.
@@ -435,7 +434,7 @@ func TestWhoVouches(t *testing.T) {
 	found := false
 	err := late.node.store.Replay(0, func(rec store.Record) error {
 		if a := rec.Adopted; a != nil {
-			found = a.From() == maker.node.id && a.Root() == w.id && string(a.Announcement()) == "signed"
+			found = a.From() == maker.node.id && a.Root() == w.id && bytes.Equal(a.Announcement(), w.said) && string(w.said) != "signed"
 		}
 		return nil
 	})

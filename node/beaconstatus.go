@@ -43,11 +43,13 @@ type StableStatus struct {
 	Known  int         // of which the claim is known; with fewer than all nothing is stable
 }
 
-// LateStatus counts the memos that attached although they are older than what
-// everybody on the roster had.
+// LateStatus is about the memos that came although they are older than what everybody on
+// the roster had.
 type LateStatus struct {
-	Memos uint64      // since the node started
-	Last  []memo.Head // some of them, the newest last
+	Policy LatePolicy
+	Memos  uint64      // that attached since the node started
+	Last   []memo.Head // some of them, the newest last
+	Held   []HeldAuthor
 }
 
 // Beacons reports the beacons of the space, what they claim and what follows from it.
@@ -64,13 +66,17 @@ type askBeacons struct {
 func (c *askBeacons) do(o *owner) {
 	b, now := o.beaconsOf(c.space.id), o.n.opts.Now()
 	if b == nil {
-		c.reply <- Beacons{}
+		c.reply <- Beacons{Late: LateStatus{Policy: o.latePolicy(c.space.id)}}
 		return
 	}
 	mine := o.n.view.Load().store.Vector(c.space.id)
 	out := Beacons{
 		Authors: b.authors.Estimate(now), Silent: o.n.opts.Silent, Stable: o.stableStatus(b, now),
-		Late: LateStatus{Memos: b.late.memos, Last: append([]memo.Head(nil), b.late.last...)}, Lag: o.ownLag(b, mine, now),
+		Lag: o.ownLag(b, mine, now),
+		Late: LateStatus{
+			Policy: o.latePolicy(c.space.id), Memos: b.late.memos, Last: append([]memo.Head(nil), b.late.last...),
+			Held: heldBack(o.n.view.Load().store, c.space.id),
+		},
 	}
 	if rules, ok := c.space.rules(o.n.view.Load()); ok {
 		out.Target = rules.Rho

@@ -32,6 +32,9 @@ type cold struct {
 	liars []PeerID  // whose state was false: none is taken of them
 
 	alarms []Alarm // at most maxLiars
+	proofs []Proof // at most maxProofs
+	// doubted are peers of whom nothing is adopted until then, at most maxLiars.
+	doubted map[PeerID]time.Time
 }
 
 func (o *owner) coldOf(id memo.SpaceID) *cold {
@@ -278,5 +281,5 @@ func (o *owner) lied(c *cold, p PeerID, root memo.ID, err error) {
 	}
 	c.liars = append(c.liars, p)
 	o.todo = append(o.todo, gossip.Drop{Space: c.space.id, Root: root, Liar: p, Err: err})
-	o.n.log.Error("a peer vouched for a state that is false; nothing of it was kept", "space", c.space.id, "peer", p, "root", root, "err", err)
+	o.n.log.Error("a peer vouched for a state that is false", "space", c.space.id, "peer", p, "root", root, "err", err)
 }

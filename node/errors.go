@@ -117,6 +117,9 @@ type BehindError struct {
 	// Forked says that this node holds another memo at one of these places: the
 	// author forked its chain, or lost writes and wrote others. Waiting is useless.
 	Forked bool
+	// Held says that some of them came, late, and are held back, see LateQuarantine:
+	// waiting is useless until they are released.
+	Held bool
 }
 
 // Lag says how far behind a view is.
@@ -136,6 +139,9 @@ func (e *BehindError) Error() string {
 	}
 	if e.Forked {
 		b.WriteString(" another memo stands at that place, so waiting does not help;")
+	}
+	if e.Held {
+		b.WriteString(" some came late and are held back here, see `lightcone beacons --held`;")
 	}
 	switch len(e.Holders) {
 	case 0:

@@ -45,6 +45,7 @@ type folder struct {
 	wanted  chan *Space // folds that the protocol waits for
 	audits  chan audit
 	states  chan *foreignState
+	spots   chan *spot
 	done    chan struct{}
 	seen    map[memo.SpaceID]uint64 // memos at the last look, but pings
 	written int                     // blocks since the last collection
@@ -80,8 +81,8 @@ func newFolder(n *Node) *folder {
 	return &folder{
 		n: n, asks: make(chan foldAsk), done: make(chan struct{}),
 		wanted: make(chan *Space, maxWantedFolds), audits: make(chan audit, maxAudits),
-		states: make(chan *foreignState, maxStates),
-		seen:   map[memo.SpaceID]uint64{}, last: map[memo.SpaceID]folded{},
+		states: make(chan *foreignState, maxStates), spots: make(chan *spot, 1),
+		seen: map[memo.SpaceID]uint64{}, last: map[memo.SpaceID]folded{},
 	}
 }
 
@@ -132,6 +133,8 @@ func (f *folder) run() {
 		case st := <-f.states:
 			st.err = st.check(f)
 			_ = f.n.submit(context.Background(), st) // fails on a node that closes
+		case sp := <-f.spots:
+			_ = f.n.submit(context.Background(), f.examined(sp)) // fails on a node that closes
 		case <-look.C:
 			f.look()
 		case <-f.n.quit:

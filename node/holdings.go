@@ -1,8 +1,6 @@
 package node
 
 import (
-	"errors"
-
 	"lightcone/memo"
 	"lightcone/merge"
 	"lightcone/p2p/gossip"
@@ -19,22 +17,22 @@ func (h holdings) Vector(s memo.SpaceID) memo.Vector { return h.now().Vector(s) 
 
 func (h holdings) VecRoot(s memo.SpaceID) (memo.ID, error) { return h.now().VecRoot(s) }
 
-func (h holdings) VecTree(s memo.SpaceID) (merge.BlockGetter, error) { return h.now().VecTree(s) }
+func (h holdings) Had(s memo.SpaceID) memo.Vector { return h.now().Had(s).Vector() }
+
+func (h holdings) HadRoot(s memo.SpaceID) (memo.ID, error) { return h.now().Had(s).Root() }
+
+func (h holdings) HadTree(s memo.SpaceID) (merge.BlockGetter, error) { return h.now().Had(s).Tree() }
 
 func (h holdings) NextRun(s memo.SpaceID, a memo.Author, after uint64) (order, last uint64, ok bool, err error) {
-	return h.now().NextRun(s, a, after)
+	return h.now().Had(s).NextRun(a, after)
 }
 
 func (h holdings) Run(s memo.SpaceID, a memo.Author, last uint64) ([]byte, error) {
-	return h.now().Run(s, a, last)
+	return h.now().Had(s).Run(a, last)
 }
 
 func (h holdings) ID(s memo.SpaceID, a memo.Author, seq uint64) (memo.ID, bool, error) {
-	id, ok, err := h.now().ID(s, a, seq)
-	if errors.Is(err, store.ErrNoBody) { // a state stands for it
-		return memo.ID{}, false, nil
-	}
-	return id, ok, err
+	return h.now().Had(s).ID(a, seq)
 }
 
 func (h holdings) Forked(s memo.SpaceID) []memo.Author { return h.now().Forked(s) }

@@ -95,6 +95,7 @@ type word struct {
 	peer  PeerID
 	parts map[gossip.Parts][]gossip.Block
 	seals []gossip.SealedHead
+	said  []byte // as peer signed it; "signed" of a root that it would not announce
 }
 
 // wordOf folds a space and takes what a fetch of its root brings.
@@ -138,7 +139,18 @@ func (s *Space) wordFor(t testing.TB, f folded) word {
 		}
 		w.seals = append(w.seals, gossip.SealedHead{Head: m.Head, Seal: seal})
 	}
+	s.node.onOwner(t, func(o *owner) {
+		o.core.Step(time.Now(), gossip.Folded{Space: s.id, ID: f.id, Root: f.root, Vector: f.vector}, new(gossip.Effects))
+		var id memo.ID
+		if w.said, id = o.core.Word(s.id); id != f.id {
+			w.said = []byte("signed")
+		}
+	})
 	return w
+}
+
+func (w word) announcement() *gossip.Announcement {
+	return &gossip.Announcement{From: w.peer, ID: w.id, Root: w.root, Memos: w.memos, Raw: w.said}
 }
 
 // say does what the protocol does when it brings parts of w to s, up to a part.
@@ -153,7 +165,7 @@ func (w word) say(t testing.TB, s *Space, upTo gossip.Parts) {
 				o.keep(gossip.Keep{Space: s.id, Blocks: w.parts[p]})
 			}
 			f := gossip.Fetched{Space: s.id, Root: w.id, Parts: p, Made: w.root, Vector: w.vector, From: w.peer}
-			if p >= gossip.SealsPart {
+			if f.Word = w.announcement(); p >= gossip.SealsPart {
 				f.Seals = w.seals
 			}
 			o.fetched(f)

@@ -66,6 +66,9 @@ type Options struct {
 	// not heard, and comes by recon and merged roots. 0 bounds it only while more
 	// comes than the node is measured to manage.
 	Budget int
+	// Late says what becomes of late memos in spaces that have no policy of their own, see
+	// Space.SetLate. The directory remembers it: "" is as the last time, at first LateAccept.
+	Late LatePolicy
 	// MemosOnly never fetches the state of a peer that is far ahead, beside its memos:
 	// it saves bytes, and the first answers wait for all memos.
 	MemosOnly bool
@@ -81,6 +84,9 @@ func (o Options) Validate() error {
 		return fmt.Errorf("node: a segment size of %d bytes; leave it 0 for the default", o.SegmentSize)
 	}
 	if err := o.Durability.Validate(); err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
+	if err := o.Late.Validate(); err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
 	if o.Budget < 0 || o.Budget > 0 && o.Budget < leastBudget {

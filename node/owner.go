@@ -40,17 +40,20 @@ type owner struct {
 
 	doubts   []doubt                    // at most maxDoubts
 	proving  map[accused]time.Time      // when to prove that an author forked
-	revised  []memo.SpaceID             // a revocation attached; who is served is looked at after the step
+	revised  []memo.SpaceID             // a revocation attached; who is served is looked at after the step. Each space once
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
+	spots    []*spot // of adopted states, to be looked into; at most maxSpots
+	spot     *spot   // that is being looked into or asked about
 }
 
 // counters are reported by Status.
 type counters struct {
-	refused int64 // runs that broke a rule
-	invalid int64 // messages that did not decode or verify, see Node.Input
-	adopted int64 // states that were joined on a peer's word
+	refused            int64 // runs that broke a rule
+	invalid            int64 // messages that did not decode or verify, see Node.Input
+	adopted            int64 // states that were joined on a peer's word
+	audited, unaudited int64 // places of them that were found true, that could not be compared
 }
 
 // syncEvery bounds how long attached foreign runs stay unsynced; they would be
@@ -85,6 +88,10 @@ func (o *owner) recover() error {
 		}
 		n.store.AddSpace(id)
 	}
+	n.store.HoldBack(o.holdsBack)
+	if err := o.rememberLate(); err != nil {
+		return err
+	}
 	// Pending runs that this freed; those for which there is no room wait on.
 	if _, err := n.store.Attach(nil); err != nil && !errors.Is(err, store.ErrFull) {
 		return err
@@ -96,12 +103,16 @@ func (o *owner) recover() error {
 	o.publish(last)
 	for _, s := range o.state.Spaces {
 		id, _ := memo.ParseSpaceID(s.ID) // parsed above
-		err := o.sealLeftovers(o.register(id, s))
-		if err != nil && !errors.Is(err, store.ErrFull) { // then the next write does it
+		space := o.register(id, s)
+		err := o.sealLeftovers(space)
+		if err == nil {
+			err = o.acceptHeld(space) // the policy may be another one now
+		}
+		if err != nil && !errors.Is(err, store.ErrFull) { // then the next write does it, or the next start
 			return err
 		}
 	}
-	o.publish(last)
+	o.publish(o.n.view.Load().lsn)
 	return nil
 }
 
@@ -187,6 +198,7 @@ func (o *owner) register(id memo.SpaceID, s *spaceState) *Space {
 	if net := o.n.net.Load(); net != nil {
 		o.connect(net, id, s)
 	}
+	o.loadProofs(space)
 	o.expel(space)
 	return space
 }
@@ -268,6 +280,7 @@ func (o *owner) tick() {
 	o.tickLoad(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)
+	o.tickSpots(now)
 	o.tickForks(now)
 	o.tickBeacons(now)
 	o.tickLags(now)

@@ -51,7 +51,7 @@ func (n *Node) Input(ctx context.Context, in gossip.Input) error {
 	case <-n.quit:
 		return ErrClosed
 	}
-	err := gossip.Prepare(in)
+	err := gossip.PrepareHolding(in, n.holds)
 	<-n.check
 	if err != nil {
 		if err := n.submit(ctx, invalidMessage{err}); err != nil {
@@ -71,6 +71,19 @@ func (n *Node) Input(ctx context.Context, in gossip.Input) error {
 	case <-n.quit:
 		return ErrClosed
 	}
+}
+
+// holds is the gossip.Held of what is attached here.
+func (n *Node) holds(space memo.SpaceID, h memo.Head) bool {
+	v := n.view.Load().store
+	if !v.Vector(space).Covers(h.Author, h.Seq) {
+		return false
+	}
+	if _, forked := v.Fork(space, h.Author); forked {
+		return false
+	}
+	id, ok, err := v.ID(space, h.Author, h.Seq)
+	return err == nil && ok && id == h.ID
 }
 
 // gate holds floods off before their signatures are checked.
@@ -137,6 +150,11 @@ func (n *Node) admit(id memo.SpaceID, p PeerID) {
 func (o *owner) step(in gossip.Input) {
 	o.stepOne(in)
 	o.drainTodo()
+	o.expelRevised()
+}
+
+// expelRevised looks who is to be served no more, where revocations attached.
+func (o *owner) expelRevised() {
 	for len(o.revised) > 0 {
 		id := o.revised[0]
 		o.revised = o.revised[1:]
@@ -203,8 +221,12 @@ func (o *owner) inside() {
 	for _, a := range o.eff.Heard {
 		o.heardRoot(a)
 	}
+	for _, q := range o.eff.Inquired {
+		o.inquired(q)
+	}
 	o.eff.Keep, o.eff.Fetched, o.eff.Fold = o.eff.Keep[:0], o.eff.Fetched[:0], o.eff.Fold[:0]
 	o.eff.Ahead, o.eff.Heard = o.eff.Ahead[:0], o.eff.Heard[:0]
+	o.eff.Inquired = o.eff.Inquired[:0]
 }
 
 // askFold has a space folded beside the owner; the protocol is told what came of it.
@@ -226,13 +248,9 @@ func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 	}
 	begun := o.n.opts.Now()
 	res, err := o.n.store.Attach(o.delayed.sift(begun, d.Runs))
-	// What attached before the failure is in the log: it must be projected before
-	// what comes next, or would be missing for good. With a broken index nothing
-	// comes next, and the view does not show it.
-	if !errors.Is(err, store.ErrBroken) {
-		err = errors.Join(err, o.project(res.Attached))
-		out.Fresh = len(res.Attached)
-		o.load.attached(out.Fresh, o.n.opts.Now().Sub(begun))
+	if err = o.took(d.Space, res, err); !errors.Is(err, store.ErrBroken) {
+		out.Fresh = len(res.Attached) + res.Late
+		o.load.attached(len(res.Attached), o.n.opts.Now().Sub(begun))
 	}
 	if err != nil {
 		out.Excused = true
@@ -241,16 +259,31 @@ func (o *owner) deliver(d gossip.Deliver) *gossip.Attached {
 	}
 	out.Excused = len(o.delayed.runs) > 0 // later runs may wait for one of them
 	out.Orphans = len(res.Orphans) > 0
-	if slices.ContainsFunc(res.Attached, func(p store.Placed) bool { return p.Memo.Kind() == memo.KindRevoke }) {
-		o.revised = append(o.revised, d.Space)
-	}
-	o.dirty = o.dirty || out.Fresh > 0
 	if err := errors.Join(res.Refused...); err != nil {
 		o.counts.refused += int64(len(res.Refused))
 		o.n.log.Warn("refused runs", "peer", d.From, "err", err)
 		out.Bad = err
 	}
 	return out
+}
+
+// took projects what the store attached, err being what it failed with at last. What
+// attached before the failure is in the log: it must be projected before what comes
+// next, or would be missing for good. With a broken index nothing comes next, and the
+// view does not show it.
+func (o *owner) took(id memo.SpaceID, res store.Result, err error) error {
+	if errors.Is(err, store.ErrBroken) {
+		return err
+	}
+	revokes := func(p store.Placed) bool { return p.Memo.Kind() == memo.KindRevoke }
+	if slices.ContainsFunc(res.Attached, revokes) && !slices.Contains(o.revised, id) {
+		o.revised = append(o.revised, id)
+	}
+	o.dirty = o.dirty || len(res.Attached) > 0
+	if res.Late > 0 {
+		o.n.log.Info("late memos are held back; see `lightcone beacons --held`", "space", id, "memos", res.Late)
+	}
+	return errors.Join(err, o.project(res.Attached))
 }
 
 // admitted remembers a peer that proved to belong to a space, and where it is.

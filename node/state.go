@@ -91,6 +91,7 @@ func syncDir(dir string) error {
 // secrets, peers and tickets. It is a small JSON file, replaced as a whole.
 type state struct {
 	Version int           `json:"version"`
+	Late    LatePolicy    `json:"late,omitempty"` // "" is LateAccept
 	Spaces  []*spaceState `json:"spaces"`
 }
 
@@ -98,6 +99,7 @@ type spaceState struct {
 	ID      string         `json:"id"`
 	Name    string         `json:"name"`
 	Secret  []byte         `json:"secret"`
+	Late    LatePolicy     `json:"late,omitempty"` // "": as state.Late says
 	Peers   []*knownPeer   `json:"peers,omitempty"`
 	Tickets []*ticketState `json:"tickets,omitempty"`
 }
@@ -135,8 +137,11 @@ func loadState(dir string) (*state, error) {
 	if st.Version != stateVersion {
 		return nil, fmt.Errorf("%s has version %d, this program reads %d; use the program that wrote it", path, st.Version, stateVersion)
 	}
+	if err := st.Late.Validate(); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+	}
 	for _, s := range st.Spaces {
-		if _, err := memo.ParseSpaceID(s.ID); err != nil || len(s.Secret) != len(gossip.Secret{}) {
+		if _, err := memo.ParseSpaceID(s.ID); err != nil || len(s.Secret) != len(gossip.Secret{}) || s.Late.Validate() != nil {
 			return nil, fmt.Errorf("%s is damaged at space %q; restore it from a backup", path, s.Name)
 		}
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -39,8 +40,11 @@ type Status struct {
 	Traffic       gossip.Traffic
 	Protocol      gossip.Stats
 	Adopted       int64 // states that were joined on a peer's word since the start
-	Refused       int64 // runs that broke a rule
-	Invalid       int64 // messages that did not decode or verify
+	// Of places of them that were drawn by lot Audited are as their memos say; of
+	// Unaudited nobody who could be asked has the memos any more.
+	Audited, Unaudited int64
+	Refused            int64 // runs that broke a rule
+	Invalid            int64 // messages that did not decode or verify
 }
 
 // HearingStatus says what the node takes in of what is offered; Status.Protocol counts it.
@@ -61,10 +65,15 @@ type SpaceStatus struct {
 	Members []MemberStatus
 	Writers []Member     // who may write, and who was revoked; nil in an open space
 	Layer   *LayerStatus // nil when no peer's state is shown or fetched
-	// Liars are peers that vouched for a state that was false. Nothing of it was kept.
+	// Liars are peers that vouched for a state that was false: nothing is taken of them.
 	Liars []PeerID
 	// Forks are the authors who wrote two memos for one place of their chains.
 	Forks []ForkStatus
+	// Proofs show to anyone that a peer signed a state that is false, a row each; what was
+	// adopted of it stays. Doubted are peers of whom nothing is adopted for a while, because
+	// something did not fit that is no proof.
+	Proofs  []Proof
+	Doubted []PeerID
 	// Alarms are announcements that the memos held here prove to be false.
 	Alarms []Alarm
 }
@@ -145,7 +154,7 @@ func (c *askStatus) do(o *owner) {
 	runs, _ := n.store.Pending()
 	st := Status{
 		ID: n.id, Dir: n.dir, Peers: o.peers(), WritesRefused: o.ready(), LogBytes: n.store.Size(), Pending: runs, Delayed: len(o.delayed.runs),
-		Protocol: o.core.Stats(), Adopted: o.counts.adopted, Refused: o.counts.refused, Invalid: o.counts.invalid,
+		Protocol: o.core.Stats(), Adopted: o.counts.adopted, Audited: o.counts.audited, Unaudited: o.counts.unaudited, Refused: o.counts.refused, Invalid: o.counts.invalid,
 	}
 	st.Hearing = HearingStatus{
 		Budget: int(o.load.told.Capacity), Capacity: o.load.capacity, Backlog: len(n.inputs), Spent: o.core.Spent(),
@@ -157,8 +166,9 @@ func (c *askStatus) do(o *owner) {
 	for _, info := range n.Spaces() {
 		s := SpaceStatus{SpaceInfo: info, Chance: o.core.Chance(info.ID)}
 		mine := n.view.Load().store.Vector(info.ID)
+		had := n.view.Load().store.Had(info.ID).Vector() // what is held back is not missing
 		o.core.Members(info.ID, func(p gossip.Peer, up bool, has memo.Vector) {
-			s.Members = append(s.Members, o.memberStatus(info.ID, p, up, has, mine))
+			s.Members = append(s.Members, o.memberStatus(info.ID, p, up, has, had))
 		})
 		if sp := o.coldOf(info.ID).space; sp != nil {
 			s.Writers = sp.Members()
@@ -166,7 +176,8 @@ func (c *askStatus) do(o *owner) {
 		s.Layer, s.Liars = o.layerStatus(info.ID, mine)
 		s.Forks = forkStatus(n.view.Load().store, info.ID, n.id)
 		if c := o.cold[info.ID]; c != nil {
-			s.Alarms = slices.Clone(c.alarms)
+			s.Alarms, s.Proofs = slices.Clone(c.alarms), slices.Clone(c.proofs)
+			s.Doubted = slices.SortedFunc(maps.Keys(c.doubted), PeerID.Compare)
 		}
 		st.Spaces = append(st.Spaces, s)
 	}
@@ -279,7 +290,7 @@ func (x *Session) fill(ctx context.Context, e *BehindError) error {
 	c := &askHolders{space: x.space.id, missing: e.Missing, taken: slices.Clone(x.taken), reply: make(chan holders, 1)}
 	x.mu.Unlock()
 	if h, err := await(ctx, x.space.node, c, c.reply); err == nil {
-		e.Missing, e.Holders = h.missing, h.peers
+		e.Missing, e.Holders, e.Held = h.missing, h.peers, h.held
 		e.Lag.Beacons, e.Lag.Time = h.lag.Beacons, h.lag.Time
 	}
 	return e
@@ -297,6 +308,7 @@ type askHolders struct {
 type holders struct {
 	missing []memo.Head
 	peers   []PeerID
+	held    bool
 	lag     Lag
 }
 
@@ -326,5 +338,9 @@ func (c *askHolders) do(o *owner) {
 			out.lag.miss(h.Seq-min(h.Seq, have.Seq), have, o.n.opts.Now())
 		}
 	}
+	had := o.n.view.Load().store.Had(c.space).Vector()
+	out.held = slices.ContainsFunc(out.missing, func(h memo.Head) bool {
+		return !mine.Covers(h.Author, h.Seq) && had.Covers(h.Author, h.Seq)
+	})
 	c.reply <- out
 }

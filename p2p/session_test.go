@@ -296,3 +296,24 @@ func TestTakingIsNotIdle(t *testing.T) {
 		})
 	}
 }
+
+// What waits for a peer that takes nothing in is bounded, by frames and by bytes.
+func TestQueuesAreBounded(t *testing.T) {
+	for name, c := range map[string]struct{ size, most int }{
+		"frames": {1, maxQueuedFrames},
+		"bytes":  {1 << 20, maxQueuedBytes >> 20},
+	} {
+		var o outbox
+		data, n := make([]byte, c.size), 0
+		for err := error(nil); err == nil && n <= 2*c.most; {
+			if err = o.put(data, true); err == nil {
+				n++
+			} else if !errors.Is(err, ErrQueueFull) {
+				t.Fatal(err)
+			}
+		}
+		if n != c.most {
+			t.Errorf("%d of %s wait, want %d", n, name, c.most)
+		}
+	}
+}

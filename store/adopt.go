@@ -47,7 +47,9 @@ func (s *Store) Adopt(a Adoption) (Adopted, Result, error) {
 		return Adopted{}, res, err
 	}
 	s.tookAdoption(out, heads, at)
-	err = s.attachWoken(&res)
+	if err = s.endCovered(s.spaces[a.Space], &res); err == nil {
+		err = s.attachWoken(&res)
+	}
 	return out, res, errors.Join(err, s.commit())
 }
 

@@ -29,6 +29,9 @@ type Result struct {
 	Beyond int
 	// Duplicates counts given runs that were attached or pending already.
 	Duplicates int
+	// Late counts memos of given and freed runs that could attach and are held back, see
+	// HoldBack.
+	Late int
 	// Evicted counts pending runs dropped to make room. They are wanted again
 	// when recon finds them missing.
 	Evicted int
@@ -60,10 +63,16 @@ func (s *Store) attachAll(runs []*memo.Run, res *Result) error {
 		}
 		r := runs[0]
 		runs = runs[1:]
-		v, miss, reason := s.decide(r)
+		v, miss, reason, err := s.decideLate(r, res)
 		switch {
+		case err != nil:
+			return err
 		case v == attachable:
 			if err := s.attach(r, res); err != nil {
+				return err
+			}
+		case v == late:
+			if err := s.holdBack(r, res); err != nil {
 				return err
 			}
 		case v == refused:
@@ -95,7 +104,11 @@ func (s *Store) attachWoken(res *Result) error {
 		if !s.pending.has(w) {
 			continue // evicted meanwhile
 		}
-		v, miss, reason := s.decide(w.run)
+		v, miss, reason, err := s.decideLate(w.run, res)
+		if err != nil {
+			s.woken = append(s.woken, w)
+			return err
+		}
 		switch v {
 		case waiting, held, parked:
 			s.file(w, v, miss)
@@ -103,6 +116,10 @@ func (s *Store) attachWoken(res *Result) error {
 		case attachable:
 			if err := s.attach(w.run, res); err != nil {
 				s.woken = append(s.woken, w)
+				return err
+			}
+		case late:
+			if err := s.holdBack(w.run, res); err != nil {
 				return err
 			}
 		case failed:
@@ -179,6 +196,7 @@ func (s *Store) evict() (n int) {
 func (s *Store) forget(w *waiter) {
 	s.pending.remove(w)
 	s.del(pendingKey(w.number))
+	s.unlift(s.spaces[w.run.Space])
 }
 
 func causeOf(r *memo.Run, v verdict, miss memo.Head) cause {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"slices"
 	"testing"
@@ -236,4 +237,55 @@ func TestUnknownKindsAreHeld(t *testing.T) {
 			t.Fatalf("%d runs wait", runs)
 		}
 	})
+}
+
+// Whoever knows a space of members sends runs that will never attach, under as many
+// names as it likes: all of them together have a quarter of the pending set, by number
+// and by bytes, and those of a member stay.
+func TestStrangersHaveAQuarterOfPending(t *testing.T) {
+	const names, runs = 40, 256
+	w := newCouncil(t)
+	for i := range names {
+		seed := memo.Sum([]byte{byte(i), 1})
+		w.keys, w.heads = append(w.keys, ed25519.NewKeyFromSeed(seed[:])), append(w.heads, nil)
+	}
+	known := len(w.runs)
+	first := w.say(rootA, edit(0))
+	member := w.say(rootA, edit(1))
+	var theirs []*memo.Run
+	size := 0
+	for i := range names {
+		w.say(councilSize+i, edit(0), w.genesis()) // kept back: what follows waits for it
+		for n := range 4 {
+			large := edit(n)
+			large.Topics[0].Rows[0].Deltas[0].Op.Value = memo.Blob(make([]byte, 2000))
+			r := w.say(councilSize+i, large)
+			raw, err := r.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			theirs, size = append(theirs, r), max(size, len(raw))
+		}
+	}
+	for name, c := range map[string]struct {
+		o    Options
+		most int
+	}{
+		"runs":  {Options{MaxPendingRuns: runs}, runs / strangersShare},
+		"bytes": {Options{MaxPendingBytes: memo.MaxRunBytes}, memo.MaxRunBytes / strangersShare / size},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.o.KV = NewMemoryKV()
+			s := fresh(t, w, c.o)
+			attach(t, s, w.runs[:known]...)
+			attach(t, s, member)
+			res := attach(t, s, theirs...)
+			if got, _ := s.Pending(); got > 1+c.most || got < c.most/2 || res.Evicted == 0 {
+				t.Errorf("%d runs wait, want one and %d of strangers; %d were dropped", got, c.most, res.Evicted)
+			}
+			if res := attach(t, s, first); len(res.Runs) != 2 {
+				t.Errorf("%d runs of a member attached, want 2", len(res.Runs))
+			}
+		})
+	}
 }

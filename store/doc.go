@@ -64,12 +64,23 @@
 //
 // A revocation counts if its author is a root key, or granted whom it revokes and is of
 // a lower level: so nobody is revoked by whom it may revoke, and no order of arrival
-// matters. Runs that reach beyond the last good memo are parked, until a run of
-// somebody who is not revoked, or is beneath one who is not, waits for them: then they
-// attach as its causes. A first memo lifts nothing, for its author's standing is not
-// known before all its causes are here. What attached before the revocation came
-// stays: View.Beyond names it, and a memo of the replica that depends on it makes
-// everybody attach it. The log is trusted for this: what is in it was attached.
+// matters. Runs that reach beyond the last good memo are parked, until a run that
+// stands waits for them: then they attach as its causes, and lift their own causes in
+// turn. The next run of an author stands if the author is not revoked; a first memo as
+// soon as one of the grants that it names is here. What is beneath a run that stands
+// lifts whoever wrote it. What attached before the revocation came stays: View.Beyond
+// names it, and a memo of the replica that depends on it makes everybody attach it.
+// The log is trusted for this: what is in it was attached.
+//
+// So replicas that hold the same runs, and the joins that they owe, attach the same: of
+// the runs that only some of them attached take the first of an author nearest to a
+// root key. What stops it elsewhere is a revocation from nearer to a root key, which all
+// have: then who attached it owes a join. Nothing else keeps it from lifting its causes.
+//
+// A replica that only reads writes no join. What it alone attached in time it has
+// alone; but it got that from a peer, and every writer that attached it covers for all.
+// An author whose only grant lies beyond a revocation is a stranger to who does not hold
+// it: its own join lifts nothing, another's does.
 //
 // Strangers, whose runs will not attach as things are, have a share of the pending set
 // and no more.

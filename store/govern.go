@@ -38,6 +38,9 @@ func (s *Store) govern(sp *space, m *memo.Memo) {
 			r.grants.Set(g)
 			s.set(grantKey(sp.id, g), g.encode())
 			sp.ruled = true
+			if r.stops.Len() > 0 { // a first memo that names it may lift its other causes now
+				s.woken = append(s.woken, s.pending.wakeFirst(sp.id, g.to)...)
+			}
 		}
 	case *memo.Revoke:
 		s.revoke(sp, st, b)
@@ -64,9 +67,12 @@ func (s *Store) revoke(sp *space, by standing, b *memo.Revoke) {
 	r.stops.Set(v)
 	s.set(stopKey(sp.id, v), v.encode())
 	sp.ruled = true
-	// Runs that wait may not be entitled to lift others any more: all of them are
-	// looked at again.
-	sp.lifted = map[memo.Author]uint64{}
+	s.relift(sp) // runs that wait may not be entitled to lift others any more
+}
+
+// relift finds out anew what waits beneath a run that stands.
+func (s *Store) relift(sp *space) {
+	sp.lifted, sp.unlifted = map[memo.Author]uint64{}, 0
 	s.woken = append(s.woken, s.pending.wakeSpace(sp.id)...)
 }
 
@@ -114,40 +120,39 @@ func (s *Store) decide(r *memo.Run) (verdict, memo.Head, error) {
 }
 
 // stopped reports whether r goes beyond a revocation of its author, with nothing
-// above it that stands.
+// above it that stands. Of a first memo that is not known before all its causes are
+// here: each of them may be a grant that brings its author nearer to a root key.
 func (sp *space) stopped(r *memo.Run) bool {
-	st, known := sp.standingOf(r)
-	return known && r.FirstSeq() > sp.lifted[st.author] && sp.rights.beyond(r.Head(), st.level)
-}
-
-// standingOf returns the standing of r's author, by what is attached or by r's first
-// memo.
-func (sp *space) standingOf(r *memo.Run) (standing, bool) {
-	if sp.rights == nil {
-		return standing{}, false
-	}
-	st, known := sp.rights.standing(r.Author())
-	if known || r.FirstSeq() != 1 {
-		return st, known
-	}
-	if _, missing := sp.missing(r.Memos[0]); missing {
-		return st, false // it is not known before all of them are here; so a first memo lifts nothing
-	}
-	return sp.rights.begins(r.Memos[0])
-}
-
-// stranger reports whether r, which waits, is by nobody who may write now.
-func (sp *space) stranger(r *memo.Run) bool {
-	if sp == nil || sp.rights == nil {
+	if sp.rights == nil || sp.isLifted(r) {
 		return false
 	}
-	_, known := sp.standingOf(r)
-	return !known || sp.stopped(r)
+	if _, missing := sp.missing(r.Memos[0]); missing && r.FirstSeq() == 1 {
+		return false
+	}
+	st, known := sp.rights.standingOf(r)
+	return known && sp.rights.beyond(r.Head(), st.level)
 }
 
+// stranger reports whether r, which waits, is by nobody who may write now, and beneath
+// nothing of somebody who may. For a first memo the grants count that are here: more of
+// them bring its author no farther from a root key, so who is none stays none until
+// another revocation comes.
+func (sp *space) stranger(r *memo.Run) bool {
+	if sp == nil || sp.rights == nil || sp.isLifted(r) {
+		return false
+	}
+	st, known := sp.rights.standingOf(r)
+	return !known || sp.rights.beyond(r.Head(), st.level)
+}
+
+// isLifted reports whether r is beneath a run that stands.
+func (sp *space) isLifted(r *memo.Run) bool { return r.FirstSeq() <= sp.lifted[r.Author()] }
+
 // lift lets the causes of r attach, which waits for them, though their authors were
-// revoked: r is the next of an author that was not. It is asked for all causes at
-// once, so that it does not matter which of them r waits for.
+// revoked: r is the next of an author that was not, or is itself beneath one of those.
+// It is asked for all causes at once, so that it does not matter which of them r waits
+// for. An author of whom nothing is attached is lifted as well, for what its first memo
+// waits for may be beyond a revocation.
 func (s *Store) lift(r *memo.Run) {
 	sp := s.spaces[r.Space]
 	if sp == nil || sp.rights == nil || sp.rights.stops.Len() == 0 || sp.stranger(r) {
@@ -158,11 +163,25 @@ func (s *Store) lift(r *memo.Run) {
 	}
 	for _, m := range r.Memos {
 		for _, d := range m.Deps {
-			if d.Seq > sp.lifted[d.Author] && sp.rights.revoked(d.Author) {
+			_, stands := sp.rights.standing(d.Author)
+			if d.Seq > sp.lifted[d.Author] && (!stands || sp.rights.revoked(d.Author)) {
 				sp.lifted[d.Author] = d.Seq
 				s.woken = append(s.woken, s.pending.wake(cause{space: sp.id, author: d.Author})...)
+				s.woken = append(s.woken, s.pending.wakeFirst(sp.id, d.Author)...)
 			}
 		}
+	}
+}
+
+// unlift counts a run that left the pending set: what it lifted may be of no use any
+// more. Now and then all of that is found out anew, so that it takes no more memory
+// than the runs that wait do.
+func (s *Store) unlift(sp *space) {
+	if sp == nil || len(sp.lifted) == 0 {
+		return
+	}
+	if sp.unlifted++; sp.unlifted > s.pending.maxRuns {
+		s.relift(sp)
 	}
 }
 
@@ -184,7 +203,8 @@ func (v *View) Beyond(space memo.SpaceID, self memo.Author) (heads []memo.Head) 
 		return nil
 	}
 	for m := range sp.rights.Revoked() {
-		if head, ok := sp.sealed.Get(m.Author); ok && head.Seq > m.LastGood && m.Author != self {
+		head, _ := sp.sealed.Get(m.Author)
+		if st, wrote := sp.rights.standing(m.Author); wrote && m.Author != self && sp.rights.beyond(head.Head, st.level) {
 			heads = append(heads, head.Head)
 		}
 	}

@@ -16,6 +16,7 @@ const (
 	held               // until a version that understands it opens the store
 	beyond             // never here: its author has too many branches
 	parked             // beyond a revocation, see govern.go
+	late               // could attach, and is held back, see quarantine.go
 	refused            // never
 	failed             // the index could not be read
 )

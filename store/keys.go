@@ -33,6 +33,7 @@ import (
 //	                             seq u, digest
 //	f                            the floor: LSN u, segment u, offset u
 //	p number                     encoded run that waits, numbered in order of arrival
+//	q number                     encoded run that is held back as late, numbered likewise
 //	i space author               the author's latest ping, encoded
 //	t row LSN index              segment u, offset u: this memo of that record edits the row
 //	b space digest               a derived block
@@ -64,6 +65,7 @@ const (
 	prefixStop     = 'x'
 	floorKey       = "f"
 	prefixPending  = 'p'
+	prefixHeld     = 'q'
 	prefixPing     = 'i'
 	prefixTouched  = 't'
 	prefixBlock    = 'b'
@@ -98,6 +100,10 @@ func seqKey(prefix byte, space memo.SpaceID, author memo.Author, seq uint64) []b
 
 func pendingKey(number uint64) []byte {
 	return binary.BigEndian.AppendUint64(prefixed(prefixPending, 9), number)
+}
+
+func heldKey(number uint64) []byte {
+	return binary.BigEndian.AppendUint64(prefixed(prefixHeld, 9), number)
 }
 
 func blockKey(prefix byte, space memo.SpaceID, id memo.ID) []byte {

@@ -18,10 +18,12 @@ import (
 	"lightcone/walfs"
 )
 
-// Memory of the index. A replica's index is small and mostly appended to; the
-// operating system caches its files anyway.
+// Memory of the index. A replica's index is small and mostly appended to; what does
+// not fit the operating system caches, packed.
 const (
-	pebbleCache    = 8 << 20 // bytes of decompressed blocks
+	// pebbleCache is bytes of decompressed blocks and, as pebble counts, of memtables:
+	// with too little for both every look-up reads and unpacks the blocks it passes.
+	pebbleCache    = 32 << 20
 	pebbleMemtable = 4 << 20 // bytes written to disk at once; about 20,000 memos
 	// maxMemtables is how many memtables may wait to be written before Apply
 	// does. Pebble's own bound, 2, could stop the replica's owner for as long as

@@ -24,6 +24,7 @@ type waiter struct {
 	run      *memo.Run
 	size     int // bytes, encoded
 	cause    cause
+	filed    bool // under the cause
 	stranger bool // nobody granted its author anything yet, or somebody revoked it
 }
 
@@ -44,7 +45,8 @@ type pending struct {
 	byNumber btree.Map[uint64, *waiter]
 	byHead   map[memo.ID]*waiter
 	byCause  map[cause][]*waiter
-	next     uint64 // number of the next waiter
+	firsts   map[cause][]*waiter // those that begin an author's chain, filed or not, by its seq 1
+	next     uint64              // number of the next waiter
 	bytes    int
 
 	strangers     btree.Map[uint64, *waiter]
@@ -55,7 +57,7 @@ type pending struct {
 func newPending(maxRuns, maxBytes int) *pending {
 	return &pending{
 		maxRuns: maxRuns, maxBytes: maxBytes, next: 1,
-		byHead: map[memo.ID]*waiter{}, byCause: map[cause][]*waiter{}, byStranger: map[memo.Author]int{},
+		byHead: map[memo.ID]*waiter{}, byCause: map[cause][]*waiter{}, firsts: map[cause][]*waiter{}, byStranger: map[memo.Author]int{},
 	}
 }
 
@@ -76,11 +78,15 @@ func (p *pending) add(w *waiter) {
 	p.byNumber.Set(w.number, w)
 	p.byHead[w.run.Head().ID] = w
 	p.bytes += w.size
+	if c := firstOf(w.run); c.seq == 1 {
+		p.firsts[c] = append(p.firsts[c], w)
+	}
 }
 
-// file files w, which is filed nowhere, under c.
+// file files w under c and nowhere else.
 func (p *pending) file(w *waiter, c cause, stranger bool) {
-	w.cause = c
+	p.unfile(w)
+	w.cause, w.filed = c, true
 	p.byCause[c] = append(p.byCause[c], w)
 	p.estrange(w, stranger)
 }
@@ -110,11 +116,19 @@ func (p *pending) crowded(author memo.Author) bool {
 }
 
 // wake returns those that wait for c. They stay in the set, filed nowhere, until
-// they are filed again or removed.
+// they are filed again or removed. So do those of the other methods of that name.
 func (p *pending) wake(c cause) []*waiter {
 	ws := p.byCause[c]
 	delete(p.byCause, c)
+	for _, w := range ws {
+		w.filed = false
+	}
 	return ws
+}
+
+// wakeFirst returns those that begin the chain of an author, whatever they wait for.
+func (p *pending) wakeFirst(space memo.SpaceID, author memo.Author) []*waiter {
+	return slices.Clone(p.firsts[cause{space, author, 1}])
 }
 
 // wakeCovered is wake for every cause of a space that a cut covers.
@@ -167,16 +181,29 @@ func (p *pending) remove(w *waiter) {
 	delete(p.byHead, w.run.Head().ID)
 	p.bytes -= w.size
 	p.estrange(w, false)
-	ws := p.byCause[w.cause]
-	for i := range ws {
-		if ws[i] == w {
-			ws = append(ws[:i], ws[i+1:]...)
-			break
-		}
+	p.unfile(w)
+	unlist(p.firsts, firstOf(w.run), w)
+}
+
+// firstOf names the place of a run's first memo.
+func firstOf(r *memo.Run) cause { return cause{r.Space, r.Author(), r.FirstSeq()} }
+
+func (p *pending) unfile(w *waiter) {
+	if w.filed {
+		unlist(p.byCause, w.cause, w)
+		w.filed = false
 	}
-	if len(ws) == 0 {
-		delete(p.byCause, w.cause)
-	} else {
-		p.byCause[w.cause] = ws
+}
+
+// unlist takes w out of the list of a cause, if it is there.
+func unlist(lists map[cause][]*waiter, c cause, w *waiter) {
+	ws := lists[c]
+	i := slices.Index(ws, w)
+	switch {
+	case i < 0:
+	case len(ws) == 1:
+		delete(lists, c)
+	default:
+		lists[c] = slices.Delete(ws, i, i+1)
 	}
 }

@@ -44,6 +44,9 @@ func (s *Store) catchUp(o Options) error {
 	s.spaces, s.woken, s.batch = map[memo.SpaceID]*space{}, nil, nil
 	s.last, s.floor, s.broken = walfs.Entry{}, floor{}, nil
 	s.pending = newPending(o.MaxPendingRuns, o.MaxPendingBytes)
+	s.quarantine = quarantine{
+		late: s.quarantine.late, next: 1, most: heldBounds{MaxHeldAuthorRuns, MaxHeldAuthorBytes, MaxHeldRuns, MaxHeldBytes},
+	}
 	applied, err := s.loadState()
 	if err == nil {
 		applied, err = s.loadFloor(applied)
@@ -55,6 +58,9 @@ func (s *Store) catchUp(o Options) error {
 		return err
 	}
 	if err := s.replayIndex(applied); err != nil {
+		return err
+	}
+	if err := s.loadHeld(); err != nil {
 		return err
 	}
 	if err := s.loadPending(); err != nil {

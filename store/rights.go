@@ -88,7 +88,8 @@ func (r *Rights) standing(a memo.Author) (standing, bool) {
 }
 
 // begins returns the standing that m, the first memo of its author, gives it by the
-// grants it names. All its causes are attached.
+// grants it names. While causes of it are missing the level may come out too high,
+// never too low.
 func (r *Rights) begins(m *memo.Memo) (st standing, ok bool) {
 	st.author = m.Author
 	for _, d := range m.Deps {
@@ -102,6 +103,16 @@ func (r *Rights) begins(m *memo.Memo) (st standing, ok bool) {
 		st.role, ok = max(st.role, g.role), true
 	}
 	return st, ok
+}
+
+// standingOf returns the standing of r's author, by what is attached or by r's first
+// memo: by those of the grants it names that are here.
+func (r *Rights) standingOf(run *memo.Run) (standing, bool) {
+	st, known := r.standing(run.Author())
+	if known || run.FirstSeq() != 1 {
+		return st, known
+	}
+	return r.begins(run.Memos[0])
 }
 
 // named returns the role that m's author has from m on: one is raised by naming the

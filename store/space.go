@@ -19,10 +19,15 @@ type space struct {
 	forks   map[memo.Author]Fork     // of whom two branches are held; replaced, never changed
 	proofs  map[accusation]memo.Mark // the first of each prover; replaced, never changed
 	rights  *Rights                  // of a space of members; nil of an open one, and before the genesis
-	lifted  map[memo.Author]uint64   // of revoked authors: memos up to here are beneath one that stands
 	changed bool                     // since the last freeze
 	ruled   bool                     // rights changed since the last freeze
 	moved   bool                     // sealed changed since the last freeze
+
+	lifted   map[memo.Author]uint64 // memos of an author up to here are beneath one that stands
+	unlifted int                    // runs that left the pending set since lifted was empty
+
+	held      map[memo.Author]*heldChain
+	heldMoved bool // held changed since the last freeze
 }
 
 // tail is the end of an own chain, behind its last seal.
@@ -36,7 +41,7 @@ func (s *Store) space(id memo.SpaceID) *space {
 	sp := s.spaces[id]
 	if sp == nil {
 		sp = &space{
-			id: id, tails: map[memo.Author]*tail{}, forks: map[memo.Author]Fork{}, proofs: map[accusation]memo.Mark{}, changed: true,
+			id: id, tails: map[memo.Author]*tail{}, forks: map[memo.Author]Fork{}, proofs: map[accusation]memo.Mark{}, held: map[memo.Author]*heldChain{}, changed: true,
 		}
 		s.spaces[id] = sp
 	}

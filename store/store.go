@@ -23,16 +23,17 @@ type Store struct {
 	room   room
 	logger *slog.Logger
 
-	spaces  map[memo.SpaceID]*space
-	pending *pending
-	blocks  *blockStore
-	woken   []*waiter // pending runs whose cause attached, to be judged again
-	batch   []Item    // changes of the index not applied yet
-	last    walfs.Entry
-	floor   floor // zero: the log's beginning
-	flushed int64 // size of the log when the index was last flushed
-	broken  error // why nothing can be written any more
-	view    atomic.Pointer[View]
+	spaces     map[memo.SpaceID]*space
+	pending    *pending
+	blocks     *blockStore
+	quarantine quarantine
+	woken      []*waiter // pending runs whose cause attached, to be judged again
+	batch      []Item    // changes of the index not applied yet
+	last       walfs.Entry
+	floor      floor // zero: the log's beginning
+	flushed    int64 // size of the log when the index was last flushed
+	broken     error // why nothing can be written any more
+	view       atomic.Pointer[View]
 }
 
 // Placed is an attached memo and the LSN of the record that holds it. Memos of a

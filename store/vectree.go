@@ -22,7 +22,3 @@ func (b vectorBlocks) Block(id memo.ID) ([]byte, error) {
 	}
 	return data, nil
 }
-
-// VecTree returns the blocks of the search tree of Vector(space), whose root is
-// VecRoot. They are made when first asked for, once for a cut.
-func (v *View) VecTree(space memo.SpaceID) (merge.BlockGetter, error) { return v.space(space).tree() }

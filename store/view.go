@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync"
 
 	"lightcone/memo"
 	"lightcone/merge"
@@ -33,6 +32,7 @@ type spaceView struct {
 	rights      *Rights                 // does not change
 	root        func() (memo.ID, error) // computed once, on demand
 	tree        func() (merge.BlockGetter, error)
+	had         hadView
 }
 
 // freeze makes the spaceView of sp as it is now. old is the one before, or nil;
@@ -42,20 +42,16 @@ func (sp *space) freeze(old *spaceView) *spaceView {
 	if old != nil && !sp.moved {
 		v.root, v.tree = old.root, old.tree
 	} else {
-		params, sealed := sp.params(), v.sealed
-		v.root = sync.OnceValues(func() (memo.ID, error) { return merge.BuildVector(params, sealed, nil) })
-		v.tree = sync.OnceValues(func() (merge.BlockGetter, error) {
-			blocks := vectorBlocks{}
-			_, err := merge.BuildVector(params, sealed, blocks)
-			return blocks, err
-		})
+		sealed := v.sealed
+		v.root, v.tree = treeOf(sp.params(), func() memo.Vector { return sealed })
 	}
+	v.had = sp.freezeHad(v, old)
 	if sp.ruled || old == nil {
 		v.rights = sp.rights.clone()
 	} else {
 		v.rights = old.rights
 	}
-	sp.changed, sp.moved, sp.ruled = false, false, false
+	sp.changed, sp.moved, sp.ruled, sp.heldMoved = false, false, false, false
 	return v
 }
 
@@ -76,10 +72,12 @@ func (v *View) space(id memo.SpaceID) *spaceView {
 		return sv
 	}
 	err := fmt.Errorf("%w: %s", ErrUnknownSpace, id)
-	return &spaceView{
+	none := &spaceView{
 		root: func() (memo.ID, error) { return memo.ID{}, err },
 		tree: func() (merge.BlockGetter, error) { return nil, err },
 	}
+	none.had = (&space{}).freezeHad(none, nil)
+	return none
 }
 
 // Vector returns the attached cut of a space: sealed memos only, fit to be

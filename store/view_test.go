@@ -124,7 +124,7 @@ func TestVecRootIsTheVectorsTree(t *testing.T) {
 	if err != nil || got != want || got == empty {
 		t.Fatalf("vecRoot %s, want %s, empty %s, %v", got, want, empty, err)
 	}
-	tree, err := s.View().VecTree(w.space)
+	tree, err := s.View().Had(w.space).Tree()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestVecRootIsTheVectorsTree(t *testing.T) {
 	if _, err := tree.Block(memo.ID{9}); !errors.Is(err, merge.ErrNoBlock) {
 		t.Errorf("a block of no tree: %v", err)
 	}
-	if _, err := s.View().VecTree(memo.SpaceID{}); !errors.Is(err, ErrUnknownSpace) {
+	if _, err := s.View().Had(memo.SpaceID{}).Tree(); !errors.Is(err, ErrUnknownSpace) {
 		t.Errorf("a space nobody added: %v", err)
 	}
 }

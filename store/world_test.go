@@ -37,6 +37,7 @@ type world struct {
 	rights memo.Rights
 	trust  memo.Trust
 	roots  []int // authors whose keys the genesis lists
+	name   string
 }
 
 func newWorld(t tester, authors int) *world { return newWorldOf(t, authors, memo.Open) }
@@ -61,7 +62,7 @@ func begin(w *world) *world {
 		roots = append(roots, w.author(i))
 	}
 	g := w.memo(memo.Memo{Author: w.author(0), Seq: 1, Time: memo.Next(1), Body: &memo.Genesis{
-		Name: "test", RootKeys: roots, Rights: w.rights, Trust: w.trust, W: memo.DefaultW, M: memo.DefaultM, D: memo.DefaultD, Rho: memo.DefaultRho,
+		Name: "test" + w.name, RootKeys: roots, Rights: w.rights, Trust: w.trust, W: memo.DefaultW, M: memo.DefaultM, D: memo.DefaultD, Rho: memo.DefaultRho,
 	}})
 	w.space, w.heads[0] = g.SpaceID(), g
 	w.runs = append(w.runs, w.seal(0, g))

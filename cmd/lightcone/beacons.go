@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,14 +14,37 @@ import (
 )
 
 func (a *app) newBeaconsCommand() *cobra.Command {
-	return &cobra.Command{
+	var held bool
+	var late string
+	var release []string
+	cmd := &cobra.Command{
 		Use:   "beacons",
 		Short: "Show who pings, how often, and what everybody has",
 		Long: "Show the beacons of the space: their last pings and what they claimed to have then, the rate of pings beside its\n" +
-			"target, the stability cut, which is what everybody had, memos that came later than that, and how far this node is behind.",
+			"target, the stability cut, which is what everybody had, memos that came later than that, and how far this node is behind.\n\n" +
+			"With --late quarantine late memos are held back on this node: peers see no difference, but nothing here shows them until they\n" +
+			"are released with --release, or a memo that is not late depends on them. --late accept releases all. --held lists them.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.beacons(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case late != "" && !slices.Contains(latePolicies, late):
+				return usagef("--late %s; it is one of %s", late, strings.Join(latePolicies, ", "))
+			case late != "" && len(release) > 0:
+				return usagef("--late and --release in one; do one after the other")
+			case late != "":
+				return a.setLate(cmd.Context(), late)
+			case len(release) > 0:
+				return a.releaseLate(cmd.Context(), release)
+			case held:
+				return a.heldLate(cmd.Context())
+			}
+			return a.beacons(cmd.Context())
+		},
 	}
+	cmd.Flags().BoolVar(&held, "held", false, "list late memos that are held back")
+	cmd.Flags().StringVar(&late, "late", "", "accept late memos of the space, hold them back in quarantine, or default: as `lightcone up --late` says (remembered)")
+	cmd.Flags().StringArrayVar(&release, "release", nil, "attach what is held back of an author, or all (repeatable)")
+	return cmd
 }
 
 func (a *app) beacons(ctx context.Context) error {
@@ -60,6 +85,9 @@ func beaconsText(w io.Writer, b api.Beacons) error {
 	t.add("pings", rate)
 	t.add("authors", fmt.Sprintf("about %.0f in 24 hours", b.Authors))
 	t.add("stable", stableText(b.Stable))
+	if len(b.Late.Held) > 0 {
+		t.add("held", fmt.Sprintf("late memos of %d authors; see --held", len(b.Late.Held)))
+	}
 	if b.Late.Memos > 0 {
 		t.add("late", fmt.Sprintf("%s memos came that are older than what everybody had", comma(int64(b.Late.Memos))))
 	}

@@ -29,6 +29,8 @@ type netOptions struct {
 	Bootstrap  []string `json:"bootstrap,omitempty"`
 	Rendezvous bool     `json:"rendezvous,omitempty"`
 	Relay      bool     `json:"relay,omitempty"`
+	Budget     int      `json:"budget,omitempty"`
+	MemosOnly  bool     `json:"memosOnly,omitempty"`
 }
 
 // flags adds the flags to a command.
@@ -38,6 +40,8 @@ func (o *netOptions) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.Bootstrap, "bootstrap", nil, "multiaddr with /p2p/ID of a peer of the rendezvous, by which members find each other (repeatable; remembered)")
 	f.BoolVar(&o.Rendezvous, "rendezvous", false, "take part in the rendezvous without --bootstrap, to be a peer for others to start from (remembered)")
 	f.BoolVar(&o.Relay, "relay", false, "relay between peers that cannot reach each other, within limits (remembered)")
+	f.IntVar(&o.Budget, "budget", 0, "take in at most so many memos, rows and blocks of others a second; 0: no bound but what this machine manages (remembered)")
+	f.BoolVar(&o.MemosOnly, "memos-only", false, "never fetch the state of a peer that is far ahead, beside its memos: fewer bytes, later first answers (remembered)")
 }
 
 // recall takes what no flag says from what the last start remembered.
@@ -62,6 +66,12 @@ func (o *netOptions) recall(dir string, f *pflag.FlagSet) error {
 	}
 	if !f.Changed("relay") {
 		o.Relay = was.Relay
+	}
+	if !f.Changed("budget") {
+		o.Budget = was.Budget
+	}
+	if !f.Changed("memos-only") {
+		o.MemosOnly = was.MemosOnly
 	}
 	return nil
 }

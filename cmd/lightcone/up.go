@@ -19,6 +19,7 @@ import (
 func (a *app) newUpCommand() *cobra.Command {
 	var o netOptions
 	var silent bool
+	var late string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the node and serve its spaces to peers, until stopped",
@@ -30,11 +31,16 @@ func (a *app) newUpCommand() *cobra.Command {
 			if err := o.recall(a.dir, cmd.Flags()); err != nil {
 				return err
 			}
-			return a.up(cmd.Context(), o, silent)
+			own := node.Options{Silent: silent, Late: node.LatePolicy(late), Budget: o.Budget, MemosOnly: o.MemosOnly}
+			if err := own.Validate(); err != nil {
+				return &usageError{err}
+			}
+			return a.up(cmd.Context(), o, own)
 		},
 	}
 	o.flags(cmd.Flags())
 	cmd.Flags().BoolVar(&silent, "silent", false, "write no pings: nobody learns by them what this node has")
+	cmd.Flags().StringVar(&late, "late", "", "accept late memos, or hold them back in quarantine; see `lightcone beacons` (remembered; at first accept)")
 	return cmd
 }
 
@@ -48,11 +54,12 @@ type ready struct {
 	PID     int         `json:"pid"`
 }
 
-func (a *app) up(ctx context.Context, o netOptions, silent bool) (err error) {
+func (a *app) up(ctx context.Context, o netOptions, own node.Options) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	log := a.logger(slog.LevelInfo)
-	n, err := a.openHere(ctx, node.Options{Logger: log, Silent: silent})
+	own.Logger = log
+	n, err := a.openHere(ctx, own)
 	if err != nil {
 		return err
 	}

@@ -67,22 +67,23 @@ type Config struct {
 // Core is the protocol state of one replica, for all its spaces. It belongs to
 // one goroutine.
 type Core struct {
-	cfg      Config
-	rng      *rand.Rand
-	spaces   map[memo.SpaceID]*space
-	order    []memo.SpaceID // keys of spaces, ascending: iteration is visible
-	up       map[Peer]bool
-	sessions map[SessionID]*session
-	ended    map[SessionID]bool // accepted, ended by us, and not yet reported Closed
-	nextID   SessionID
-	served   SessionID // whose turn to send it was last
-	nothing  memo.ID   // vecRoot of an empty vector
-	look     bool      // a session may be due
-	jobs     []*job    // roots to fetch, in the order in which they were asked for
-	going    bool      // one of them may go on
-	budget   budget
-	backlog  int // units that wait at the owner
-	stats    Stats
+	cfg       Config
+	rng       *rand.Rand
+	spaces    map[memo.SpaceID]*space
+	order     []memo.SpaceID // keys of spaces, ascending: iteration is visible
+	up        map[Peer]bool
+	sessions  map[SessionID]*session
+	ended     map[SessionID]bool // accepted, ended by us, and not yet reported Closed
+	nextID    SessionID
+	served    SessionID  // whose turn to send it was last
+	nothing   memo.ID    // vecRoot of an empty vector
+	look      bool       // a session may be due
+	jobs      []*job     // roots to fetch, in the order in which they were asked for
+	inquiries []*inquiry // at most maxInquiries
+	going     bool       // one of these may go on
+	budget    budget
+	backlog   int // units that wait at the owner
+	stats     Stats
 }
 
 // Stats counts what the protocol did since the start.
@@ -95,6 +96,7 @@ type Stats struct {
 	Gaps      int // authors of whom a peer lacks memos that are not held here either
 	RunsSent  int
 	BytesSent int // of runs in recon
+	Again     int // runs that recon brought once more; their seals were not checked
 	Roots     RootStats
 	Hearing   HearingStats
 
@@ -240,9 +242,11 @@ func (c *Core) Step(now time.Time, in Input, e *Effects) {
 		c.prefer(in)
 	case Drop:
 		c.drop(now, in, e)
+	case Inquire:
+		c.inquire(now, in, e)
 	case Folded:
+		c.folded(now, in, e) // first: it is what an answer signs for
 		c.refolded(in, e)
-		c.folded(now, in, e)
 	case *HeardRoot:
 		c.heardRoot(now, in, e)
 	}
@@ -316,7 +320,7 @@ func (c *Core) attached(now time.Time, in *Attached, e *Effects) {
 	}
 	if len(in.Own) > 0 {
 		c.budget.take(now, memosOf(in.Own), forOwn)
-		hint := c.cfg.Holdings.Vector(s.id).Hint()
+		hint := c.cfg.Holdings.Had(s.id).Hint()
 		for _, r := range in.Own {
 			raw, err := r.Encode()
 			if err != nil {

@@ -122,7 +122,15 @@
 // every connected member was asked, or nothing new came within fetchPatience.
 //
 // A zero root stands for the newest of the origin, which folds what it has before it
-// answers, within foldPatience. Blocks are served within their space alone.
+// answers, within foldPatience, and signs an announcement of it (WORD). Blocks are served within their space alone.
+//
+// # Inquiries
+//
+// Memos that a state stands for are covered, and recon does not bring them. Inquire asks
+// one peer for the run that has one of them, on a stream that FETCH opens (WANTRUN, RUNS):
+// who adopted a state looks into it so. What a signed root has that its memos do not
+// make, or lacks that they do, is Evidence against who signed it, for anyone, by its
+// bytes alone.
 //
 // # Hearing
 //

@@ -89,7 +89,7 @@ func (c *Core) suspect(now time.Time, s *space) {
 			continue
 		}
 		if !summed {
-			own, summed = c.cfg.Holdings.Vector(s.id).Hint(), true
+			own, summed = c.cfg.Holdings.Had(s.id).Hint(), true
 		}
 		if m.hint == own {
 			m.hint = 0
@@ -101,7 +101,7 @@ func (c *Core) suspect(now time.Time, s *space) {
 }
 
 func (c *Core) covers(s *space, h memo.Head) bool {
-	return c.cfg.Holdings.Vector(s.id).Covers(h.Author, h.Seq)
+	return c.cfg.Holdings.Had(s.id).Covers(h.Author, h.Seq)
 }
 
 // pickRandom asks for recon with one connected member, in turn a pinned one.
@@ -198,11 +198,16 @@ func (c *Core) ready(now time.Time, s *space, urgent bool) (out []Peer) {
 // A session that stalls, or has had its turn, no longer keeps others waiting.
 func (c *Core) pulling(now time.Time, sp *space) bool {
 	for _, s := range c.sessions {
-		if s.space == sp && s.pulls && !s.doneCame && now.Sub(s.fed) < pullStall && now.Sub(s.begun) < pullTurn {
+		if s.space == sp && s.feeds(now) {
 			return true
 		}
 	}
 	return false
+}
+
+// feeds reports whether the session brings memos, or may soon.
+func (s *session) feeds(now time.Time) bool {
+	return s.pulls && !s.doneCame && now.Sub(s.fed) < pullStall && now.Sub(s.begun) < pullTurn
 }
 
 // busy reports whether no further recon with p may start: one in the space is under

@@ -52,8 +52,9 @@ type job struct {
 	last    error              // why the last of them did
 	from    Peer               // the origin if it had a part in it, else who gave the last
 
-	stage  Parts // that is being fetched; 0: the root's own block
-	rooted bool  // it is here
+	stage  Parts         // that is being fetched; 0: the root's own block
+	rooted bool          // it is here
+	word   *Announcement // what its maker signed of it; nil: nothing came
 	made   merge.Root
 	vector memo.Vector
 	heads  []memo.Head // whose seals are missing, ascending by author
@@ -128,6 +129,7 @@ func (c *Core) drop(now time.Time, in Drop, e *Effects) {
 // goOn gives jobs their turns and takes each as far as it goes: what is held is
 // read, what is not is asked for, and who is asked is chosen.
 func (c *Core) goOn(now time.Time, e *Effects) {
+	c.goInquire(now, e)
 	for i, j := range slices.Clone(c.jobs) {
 		switch {
 		case j.active || i < MaxFetches:
@@ -306,7 +308,7 @@ func (c *Core) completed(now time.Time, j *job, e *Effects) (err error) {
 func (j *job) tell(part Parts, e *Effects) {
 	if part >= VectorPart {
 		e.Fetched = append(e.Fetched, Fetched{
-			Space: j.space.id, Root: j.root, Parts: part, Made: j.made, Vector: j.vector, Seals: j.seals, From: j.voucher(),
+			Space: j.space.id, Root: j.root, Parts: part, Made: j.made, Vector: j.vector, Seals: j.seals, From: j.voucher(), Word: j.signed(),
 		})
 	}
 }

@@ -90,14 +90,18 @@ func TestItemsPerFrame(t *testing.T) {
 // it, a frame costs a bounded multiple of the limit whatever it claims to hold.
 func TestMemoryIsBounded(t *testing.T) {
 	const cheap, most = 64 << 10, 16 * MaxFrame
-	long := make([]byte, 64<<20)
+	long := make([]byte, 16<<20)
+	longRun, err := memo.Marshal([]any{1, fill(32, 1), fill(32, 2), 1, nil, []any{[]any{[]any{}, 0, 77, long}}, make([]byte, 64)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	nulls := append([]byte{0x9a, 0, 1, 0xff, 0xff}, bytes.Repeat([]byte{0xf6}, 0x1ffff)...)
 	for name, c := range map[string]struct {
 		in   Input
 		most uint64
 	}{
-		"a frame above the limit":       {&Frame{Data: append([]byte{0x82, typeRuns}, long...)}, cheap},
-		"a publication above the limit": {&Heard{Data: append([]byte{wireVersion}, long...)}, cheap},
+		"a frame above the limit":       {&Frame{Data: encode(&runs{Type: typeRuns, Runs: []memo.Bytes{memo.Bytes(long)}})}, cheap},
+		"a publication above the limit": {&Heard{Data: publication(1, longRun)}, cheap},
 		"a list of null heads":          {&Frame{Data: append(append([]byte{0x83, typeVec}, nulls...), 0xf4)}, cheap},
 		"a list of null ids":            {&Frame{Data: append([]byte{0x82, typeWant}, nulls...)}, cheap},
 		"a list of null blocks":         {&Frame{Data: append([]byte{0x82, typeBlocks}, nulls...)}, cheap},

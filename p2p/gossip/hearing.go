@@ -132,7 +132,7 @@ func (c *Core) hears(now time.Time, s *space, m *member, r *memo.Run) bool {
 
 // gap reports whether memos are missing in front of a run: it would only wait.
 func (c *Core) gap(s *space, r *memo.Run) bool {
-	own, _ := c.cfg.Holdings.Vector(s.id).Get(r.Author())
+	own, _ := c.cfg.Holdings.Had(s.id).Get(r.Author())
 	return r.FirstSeq() > own.Seq+1
 }
 

@@ -83,8 +83,12 @@ func (p *hotPeer) VecRoot(memo.SpaceID) (memo.ID, error) {
 	return memo.Sum([]byte(fmt.Sprint(h))), nil
 }
 
-// VecTree is not asked for: the authors are few, so that their heads are listed.
-func (p *hotPeer) VecTree(memo.SpaceID) (merge.BlockGetter, error) { return nil, errNoRun }
+func (p *hotPeer) Had(id memo.SpaceID) memo.Vector { return p.Vector(id) }
+
+func (p *hotPeer) HadRoot(id memo.SpaceID) (memo.ID, error) { return p.VecRoot(id) }
+
+// HadTree is not asked for: the authors are few, so that their heads are listed.
+func (p *hotPeer) HadTree(memo.SpaceID) (merge.BlockGetter, error) { return nil, errNoRun }
 
 func sameCut(a, b memo.Vector) bool { return a.CoversAll(b) && b.CoversAll(a) }
 

@@ -128,6 +128,14 @@ type (
 		Err   error
 	}
 
+	// Inquire asks a peer for the run that holds a memo, covered here or not. Each ends
+	// in an Inquired.
+	Inquire struct {
+		Space memo.SpaceID
+		Peer  Peer
+		Head  memo.Head // a zero ID: whatever is in that place of the author's chain
+	}
+
 	// Folded reports a root this replica made of its own sealed cut, whose blocks
 	// are held. Err says why a fold that the Core asked for failed.
 	Folded struct {
@@ -177,24 +185,26 @@ func (Expel) input()      {}
 func (Fetch) input()      {}
 func (Prefer) input()     {}
 func (Drop) input()       {}
+func (Inquire) input()    {}
 func (Folded) input()     {}
 func (*HeardRoot) input() {}
 
 // Effects is what Step wants done. The owner empties it after each Step.
 type Effects struct {
-	Publish []Publish
-	Open    []Open
-	Send    []Send
-	Close   []Close
-	Blame   []Blame
-	Deliver []Deliver
-	Admit   []Admit
-	Keep    []Keep
-	Fetched []Fetched
-	Fold    []Fold
-	Ahead   []Ahead
-	Heard   []Announced
-	Expel   []Expelled
+	Publish  []Publish
+	Open     []Open
+	Send     []Send
+	Close    []Close
+	Blame    []Blame
+	Deliver  []Deliver
+	Admit    []Admit
+	Keep     []Keep
+	Fetched  []Fetched
+	Fold     []Fold
+	Ahead    []Ahead
+	Heard    []Announced
+	Expel    []Expelled
+	Inquired []Inquired
 
 	// Again asks for a Turn once the inputs that wait now had theirs: a session has
 	// more to send than one Step may read from Holdings.
@@ -262,10 +272,20 @@ type (
 		Root   memo.ID
 		Parts  Parts // what is here now; with Err, what was asked for
 		Made   merge.Root
-		Vector memo.Vector  // what the root covers
-		Seals  []SealedHead // of the authors it has ahead of us, from SealsPart on
-		From   Peer         // who gave the last of it, or who vouches for it
+		Vector memo.Vector   // what the root covers
+		Seals  []SealedHead  // of the authors it has ahead of us, from SealsPart on
+		From   Peer          // who gave the last of it, or who vouches for it
+		Word   *Announcement // of the root, by the peer whose newest it is; nil: none came
 		Err    error
+	}
+
+	// Inquired is the answer to an Inquire. The run's seal holds and it has a memo in that
+	// place, of another digest where the peer has no other; nil: the peer does not hold
+	// it, or, with Err, did not say. It never leaves the replica.
+	Inquired struct {
+		Inquire
+		Run *memo.Run
+		Err error
 	}
 
 	// Fold asks the owner to fold a space and to answer with Folded, because a peer
@@ -316,11 +336,12 @@ func (e *Effects) Reset() {
 	clear(e.Keep)
 	clear(e.Fetched)
 	clear(e.Heard)
+	clear(e.Inquired)
 	*e = Effects{
 		Publish: e.Publish[:0], Open: e.Open[:0], Send: e.Send[:0],
 		Close: e.Close[:0], Blame: e.Blame[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
 		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Ahead: e.Ahead[:0],
-		Heard: e.Heard[:0], Expel: e.Expel[:0],
+		Heard: e.Heard[:0], Expel: e.Expel[:0], Inquired: e.Inquired[:0],
 	}
 }
 
@@ -344,15 +365,21 @@ type BranchRun struct {
 }
 
 // Holdings is what the protocol reads of a replica. store.View satisfies it.
-// All of it describes one moment and covers sealed, attached memos only.
+// All of it describes one moment and covers sealed memos only.
 type Holdings interface {
 	// Vector returns the attached cut of a space. What it returns never changes.
 	Vector(space memo.SpaceID) memo.Vector
 	// VecRoot returns the digest of the vector's search tree.
 	VecRoot(space memo.SpaceID) (memo.ID, error)
-	// VecTree returns the blocks of that tree.
-	VecTree(space memo.SpaceID) (merge.BlockGetter, error)
-	// NextRun finds the run that holds the author's first memo after seq. order
+	// Had returns what of a space need not be sent to this replica: the attached cut,
+	// and runs that it holds back from it. Recon says it and serves it; what is attached
+	// is announced, claimed and folded. What it returns never changes.
+	Had(space memo.SpaceID) memo.Vector
+	// HadRoot returns the digest of the search tree of Had.
+	HadRoot(space memo.SpaceID) (memo.ID, error)
+	// HadTree returns the blocks of that tree.
+	HadTree(space memo.SpaceID) (merge.BlockGetter, error)
+	// NextRun finds, of what Had covers, the run that holds the author's first memo after seq. order
 	// is its place in attach order: a run's causes have smaller ones. last is the
 	// seq of its head. Where that memo is covered and not held, ok is false and order
 	// is that of the state that stands for it.

@@ -183,6 +183,8 @@ func (w *world) libraryCommand(t *testing.T, d *datadriven.TestData, out *string
 		d.MaybeScanArgs(t, "rest", &rest)
 		r.shelf.forget(every, rest)
 		fmt.Fprintf(out, "%d blocks left\n", len(r.shelf.blocks))
+	case "inquire":
+		w.inquire(t, d, r)
 	default:
 		d.Fatalf(t, "no such command")
 	}

@@ -89,7 +89,7 @@ func (r *replica) sendFrame(o Send) {
 		return
 	}
 	s.last[me] = max(s.last[me], w.now+w.lag())
-	w.at(s.last[me], func() {
+	arrive := func() {
 		if s.over[1-me] {
 			return
 		}
@@ -102,7 +102,26 @@ func (r *replica) sendFrame(o Send) {
 			return
 		}
 		other.step(in)
-	})
+	}
+	if w.apart(r, other) {
+		w.kept = append(w.kept, arrive)
+		return
+	}
+	w.at(s.last[me], arrive)
+}
+
+// apart reports whether a cut cable lies between two replicas. Neither is told.
+func (w *world) apart(a, b *replica) bool {
+	return w.half > 0 && (a.index < w.half) != (b.index < w.half)
+}
+
+// heal ends that: what was sent meanwhile on streams arrives, what was published is lost.
+func (w *world) heal() {
+	w.half = 0
+	for _, arrive := range w.kept {
+		w.at(w.now+w.faults.delay, arrive)
+	}
+	w.kept = nil
 }
 
 // close ends a stream: orderly behind what was sent, or by reset.
@@ -166,7 +185,7 @@ func (r *replica) relay(o Publish, from *replica) {
 			w.dropNext--
 			copies = 0
 			w.trace("the message to %v is lost", other)
-		case x < w.faults.lose:
+		case x < w.faults.lose || w.apart(r, other):
 			copies = 0
 		case x < w.faults.lose+w.faults.double:
 			copies = 2

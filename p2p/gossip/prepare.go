@@ -6,13 +6,22 @@ import (
 	"lightcone/memo"
 )
 
+// Held tells whether the memo of a head is attached under a seal, and its author did not
+// fork. Any goroutine may call it.
+type Held func(space memo.SpaceID, h memo.Head) bool
+
 // Prepare does the part of an input that needs no state: strict decoding,
 // hashing and signature checks. Call it on any goroutine before Step. An input
 // that fails must not be stepped; for a frame, close its session.
-func Prepare(in Input) error {
+func Prepare(in Input) error { return PrepareHolding(in, nil) }
+
+// PrepareHolding is Prepare for who holds memos: the seals of runs that recon brings
+// once more are not checked, and what they seal is not delivered. Two sessions may bring
+// the same where one stood still, and a seal is most of what a small run costs.
+func PrepareHolding(in Input, held Held) error {
 	switch in := in.(type) {
 	case *Frame:
-		return in.prepare()
+		return in.prepare(held)
 	case *Heard:
 		return in.prepare()
 	case *HeardRoot:
@@ -31,24 +40,26 @@ func Quick(in Input) bool {
 		return false
 	}
 	switch f.msg.(type) {
-	case *fetch, *want, *hashed, *wantSeals, *sealed:
+	case *fetch, *want, *hashed, *wantSeals, *sealed, *said, *wantRun:
 		return true
 	}
 	return false
 }
 
-func (f *Frame) prepare() error {
+func (f *Frame) prepare(held Held) error {
 	m, err := decode(f.Data)
 	if err != nil {
 		return err
 	}
 	switch raw := m.(type) {
 	case *runs:
-		m, err = verify(raw)
+		m, err = verify(raw, held)
 	case *blocks:
 		m, err = hashBlocks(raw)
 	case *seals:
 		m, err = verifySeals(raw)
+	case *word:
+		m, err = hearWord(raw)
 	case *vecNodes:
 		m, err = hashNodes(raw)
 	case *ranges:
@@ -60,18 +71,26 @@ func (f *Frame) prepare() error {
 	return err
 }
 
-// verified is a runs message whose runs were decoded and whose seals hold.
+// verified is a runs message whose runs were decoded and whose seals hold, but for those
+// that are held here already.
 type verified struct {
 	runs  []*memo.Run
+	held  []bool // by run: it is, and its seal was not checked
 	bytes int
 }
 
 func (*verified) message() {}
 
-func verify(rs *runs) (*verified, error) {
-	v := &verified{runs: make([]*memo.Run, len(rs.Runs))}
+func verify(rs *runs, held Held) (*verified, error) {
+	v := &verified{runs: make([]*memo.Run, len(rs.Runs)), held: make([]bool, len(rs.Runs))}
 	for i, raw := range rs.Runs {
-		r, err := verifyRun([]byte(raw))
+		r, err := memo.DecodeRun([]byte(raw))
+		if err != nil {
+			return nil, err
+		}
+		if v.held[i] = held != nil && held(r.Space, r.Head()); !v.held[i] {
+			err = r.Verify()
+		}
 		if err != nil {
 			return nil, err
 		}

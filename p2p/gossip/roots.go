@@ -330,7 +330,7 @@ func (c *Core) suspectRoot(now time.Time, s *space, m *member) {
 // behind reports whether who announced a root has what we lack, as far as can be
 // told.
 func (c *Core) behind(s *space, a *Announcement) bool {
-	own := c.cfg.Holdings.Vector(s.id)
+	own := c.cfg.Holdings.Had(s.id)
 	lacks := func(h memo.Head) bool { return !own.Covers(h.Author, h.Seq) }
 	return slices.ContainsFunc(a.Heads, lacks) || count(own) < a.Memos
 }

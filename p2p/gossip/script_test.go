@@ -216,6 +216,10 @@ func (w *world) traceFrame(from, to *replica, o Send) {
 		text = fmt.Sprintf("CREDIT %d", m.Bytes)
 	case *done:
 		text = "DONE"
+	case *said:
+		text = fmt.Sprintf("WORD root=%x", m.Root.State[:2])
+	case *wantRun:
+		text = fmt.Sprintf("WANTRUN %s#%d:%x", w.name(m.Head.Author), m.Head.Seq, m.Head.ID[:2])
 	default:
 		text = w.blocksText(m)
 	}

@@ -38,10 +38,11 @@ type session struct {
 	peer   Peer
 	space  *space // nil until the HELLO of an accepted stream
 	member *member
-	begun  time.Time
+	begun  time.Time // when it was opened, then when they answered
 	active time.Time // the last frame, or the last of its runs attached
 	fed    time.Time // when it last brought something new; at first, begun
 	opened bool      // we opened it
+	urgent bool      // for a reader
 
 	root      memo.ID     // vecRoot we said in our HELLO
 	forkRoot  *memo.Link  // and what we hold of forked authors; nil: there are none
@@ -94,17 +95,18 @@ type session struct {
 
 // open starts a session of ours.
 func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
-	root, err := c.cfg.Holdings.VecRoot(sp.id)
+	root, err := c.cfg.Holdings.HadRoot(sp.id)
 	forkRoot, errForks := c.forkRoot(sp.id)
 	if err != nil || errForks != nil {
 		m.due = now.Add(retryMax)
 		return
 	}
-	m.due, m.urgent, m.hint, m.turned = time.Time{}, false, 0, now
 	c.nextID += 2
 	s := newSession(c.nextID, p, now)
+	s.urgent = m.urgent
+	m.due, m.urgent, m.hint, m.turned = time.Time{}, false, 0, now
 	s.space, s.member, s.opened, s.root, s.forkRoot = sp, m, true, root, forkRoot
-	s.cut = c.cfg.Holdings.Vector(sp.id)
+	s.cut = c.cfg.Holdings.Had(sp.id)
 	c.sessions[s.id] = s
 	c.stats.Sessions++
 	e.Open = append(e.Open, Open{Session: s.id, Peer: p})
@@ -193,7 +195,11 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 	case *vecWant:
 		err = c.onVecWant(s, m, e)
 	case *verified:
-		err = c.onRuns(now, s, m, e)
+		if s.supply != nil {
+			err = c.onRun(now, s, m, e)
+		} else {
+			err = c.onRuns(now, s, m, e)
+		}
 	case *credit:
 		err = c.onCredit(s, m, e)
 	case *done:
@@ -208,6 +214,10 @@ func (c *Core) frame(now time.Time, in *Frame, e *Effects) {
 		err = c.onWantSeals(s, m, e)
 	case *sealed:
 		err = c.onSeals(now, s, m, e)
+	case *said:
+		err = c.onWord(s, m)
+	case *wantRun:
+		err = c.onWantRun(s, m, e)
 	default:
 		err = fmt.Errorf("%w: frame was not prepared", ErrWire)
 	}
@@ -233,6 +243,9 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 		c.prove(now, s, e)
 		s.partial = s.root == m.VecRoot
 		s.equal = s.partial && sameLink(s.forkRoot, m.Root)
+		if c.superfluous(now, s, e) {
+			return nil
+		}
 	} else if err := c.answerHello(now, s, m, e); err != nil {
 		return err
 	}
@@ -241,6 +254,25 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 		c.stats.Equal++
 	}
 	return nil
+}
+
+// superfluous begins what a session of ours is for, or ends it. One that was answered so late that
+// another brings memos of the space by now ends instead, to be had again: after a
+// partition all that stood still are answered at once, and would bring the same.
+func (c *Core) superfluous(now time.Time, s *session, e *Effects) (over bool) {
+	for _, o := range c.sessions {
+		if o != s && s.pulls && !s.urgent && !s.equal && o.space == s.space && o.replied && o.feeds(now) {
+			over = true
+		}
+	}
+	if over {
+		e.Close = append(e.Close, Close{Session: s.id})
+		c.settle(now, s, nil, e)
+		c.wantRecon(s.member, now)
+		return true
+	}
+	s.begun, s.fed = now, now
+	return false
 }
 
 // checkProof tells whether the peer may know that the space is here.
@@ -259,7 +291,7 @@ func (c *Core) checkProof(s *session, id memo.SpaceID, given [proofSize]byte) er
 // answerHello takes the HELLO of a peer that belongs to the space.
 func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) error {
 	sp := c.spaces[m.Space]
-	root, err := c.cfg.Holdings.VecRoot(sp.id)
+	root, err := c.cfg.Holdings.HadRoot(sp.id)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLocal, err)
 	}
@@ -267,7 +299,7 @@ func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) erro
 		return err
 	}
 	crossed := c.opened(s.peer, sp) // both opened at once: each pulls in its own session
-	s.space, s.root, s.cut = sp, root, c.cfg.Holdings.Vector(sp.id)
+	s.space, s.root, s.cut = sp, root, c.cfg.Holdings.Had(sp.id)
 	c.prove(now, s, e)
 	s.equal = root == m.VecRoot && sameLink(s.forkRoot, m.Root)
 	known := s.member
@@ -369,7 +401,7 @@ func (c *Core) settle(now time.Time, s *session, err error, e *Effects) {
 	delete(c.sessions, s.id)
 	c.look = true
 	if s.fresh > 0 {
-		hint := c.cfg.Holdings.Vector(s.space.id).Hint()
+		hint := c.cfg.Holdings.Had(s.space.id).Hint()
 		e.Publish = append(e.Publish, Publish{Space: s.space.id, Data: publication(hint, nil)})
 	}
 	if err != nil {
@@ -379,6 +411,7 @@ func (c *Core) settle(now time.Time, s *session, err error, e *Effects) {
 	switch {
 	case s.supply != nil:
 		c.settleSupply(now, s, err)
+		c.unanswered(now, s, err, e)
 	case m == nil:
 	case err != nil:
 		again := now.Add(min(retryMin<<min(m.failures, 10), retryMax))

@@ -64,7 +64,11 @@ func (s *shelf) VecRoot(memo.SpaceID) (memo.ID, error) {
 	return *s.root, nil
 }
 
-func (s *shelf) VecTree(id memo.SpaceID) (merge.BlockGetter, error) {
+func (s *shelf) Had(id memo.SpaceID) memo.Vector { return s.Vector(id) }
+
+func (s *shelf) HadRoot(id memo.SpaceID) (memo.ID, error) { return s.VecRoot(id) }
+
+func (s *shelf) HadTree(id memo.SpaceID) (merge.BlockGetter, error) {
 	tree := newShelf(id)
 	_, err := merge.BuildVector(merge.DefaultParams(id), s.vec, tree)
 	return getterOf(tree), err

@@ -43,7 +43,7 @@ func (c *Core) onVec(s *session, m *vec, e *Effects) error {
 		}
 		return nil
 	}
-	return c.vectorsKnown(s, c.cfg.Holdings.Vector(s.space.id), e)
+	return c.vectorsKnown(s, c.cfg.Holdings.Had(s.space.id), e)
 }
 
 // learn takes one head of theirs; seq 0 says that they hold nothing of the author.
@@ -52,7 +52,7 @@ func (c *Core) learn(s *session, h memo.Head) {
 		return
 	}
 	s.member.note(h)
-	if own, ok := c.cfg.Holdings.Vector(s.space.id).Get(h.Author); ok && own.Seq == h.Seq && own.ID != h.ID {
+	if own, ok := c.cfg.Holdings.Had(s.space.id).Get(h.Author); ok && own.Seq == h.Seq && own.ID != h.ID {
 		c.stats.Forks++
 		c.suspectFork(s, h.Author, false)
 	}
@@ -133,7 +133,7 @@ func differing(mine memo.Vector, theirs map[memo.Author]memo.Head, partial bool)
 // the opener did not name are equal.
 func (c *Core) startStreaming(s *session, e *Effects) error {
 	theirs := s.theirs
-	if n := lead(theirs, c.cfg.Holdings.Vector(s.space.id)); n > 0 {
+	if n := lead(theirs, c.cfg.Holdings.Had(s.space.id)); n > 0 {
 		e.Ahead = append(e.Ahead, Ahead{Space: s.space.id, Peer: s.peer, Memos: n})
 	}
 	s.streaming, s.theirs = true, nil
@@ -255,9 +255,9 @@ func (c *Core) onRuns(now time.Time, s *session, m *verified, e *Effects) error 
 	if err := s.charge(m.bytes); err != nil {
 		return err
 	}
-	mine := c.cfg.Holdings.Vector(s.space.id)
+	mine := c.cfg.Holdings.Had(s.space.id)
 	var take []*memo.Run
-	for _, r := range m.runs {
+	for i, r := range m.runs {
 		h := r.Head()
 		if r.Space != s.space.id {
 			return fmt.Errorf("%w: a run of another space", ErrWire)
@@ -271,6 +271,10 @@ func (c *Core) onRuns(now time.Time, s *session, m *verified, e *Effects) error 
 			s.forked[h.Author] = true
 			c.stats.Forks++
 			c.suspectFork(s, h.Author, false)
+			continue
+		}
+		if m.held[i] { // it may be another run of it, with a seal that does not hold
+			c.stats.Again++
 			continue
 		}
 		take = append(take, r)

@@ -38,6 +38,7 @@ const (
 // supply is what a session is that carries blocks.
 type supply struct {
 	job     *job          // that it serves, on our side; nil when we accepted it
+	inquiry *inquiry      // that it is for instead
 	greeted bool          // the peer showed that it may be asked
 	sure    bool          // it did so in an earlier session: ask at once
 	asked   []memo.ID     // blocks, in the order of asking, not answered yet
@@ -47,6 +48,7 @@ type supply struct {
 	mean    int           // bytes of a block, lately
 	bytes   int           // of answers, either way
 	yield   bool          // another job waits for the peer
+	fresh   bool          // the peer asked for our newest root
 	cut     memo.Vector   // that the root must cover which we answer FETCH with …
 	until   time.Time     // … until then; zero: it was answered
 }
@@ -60,7 +62,7 @@ func (c *Core) answerFetch(now time.Time, s *session, m *fetch, e *Effects) erro
 		c.stats.Refused++
 		return err
 	}
-	s.space, s.supply = c.spaces[m.Space], &supply{greeted: true}
+	s.space, s.supply = c.spaces[m.Space], &supply{greeted: true, fresh: m.Fresh}
 	c.prove(now, s, e)
 	if m.Fresh && !c.upToDate(s.space) {
 		s.supply.cut, s.supply.until = c.cfg.Holdings.Vector(m.Space), now.Add(foldPatience)
@@ -97,7 +99,9 @@ func (c *Core) sayRoot(s *session, e *Effects) {
 		link := memo.Link(id)
 		root = &link
 	}
-	c.sayFetch(s, root, false, e)
+	if c.sayFetch(s, root, false, e); root != nil && s.supply.fresh {
+		c.sayWord(s, memo.ID(*root), e)
+	}
 }
 
 // refolded answers the peers that waited for a fold which is new enough for them.
@@ -216,6 +220,8 @@ func (c *Core) onFetch(now time.Time, s *session, m *fetch, e *Effects) error {
 	c.prove(now, s, e)
 	u.greeted = true
 	switch j := u.job; {
+	case u.inquiry != nil:
+		u.inquiry.ask(e)
 	case !j.root.IsZero():
 	case m.Root == nil:
 		c.finish(now, j, fmt.Errorf("%w: %s has none", ErrUnavailable, s.peer), e)
@@ -422,7 +428,7 @@ func (c *Core) hurry(now time.Time, s *session, e *Effects) {
 	switch {
 	case !u.until.IsZero() && now.After(u.until):
 		c.sayRoot(s, e)
-	case u.job != nil && (!u.greeted || !u.settled()) && now.Sub(s.active) > answerPatience:
+	case (u.inquiry != nil || u.job != nil && (!u.greeted || !u.settled())) && now.Sub(s.active) > answerPatience:
 		c.abort(now, s, fmt.Errorf("peer left us waiting for %v", answerPatience), false, e)
 	}
 }

@@ -92,6 +92,14 @@ var supplyLies = []struct {
 	{"another root", "asking", func(*victim) message { return &blocks{Type: typeBlocks, Blocks: []*memo.Bytes{blockOf("x")}} }, "was asked for", false},
 	{"two blocks for one", "asking", func(*victim) message { return &blocks{Type: typeBlocks, Blocks: []*memo.Bytes{nil, nil}} }, "unexpected BLOCKS", false},
 	{"done by who serves", "asking", func(*victim) message { return &done{Type: typeDone} }, "unexpected DONE", false},
+	{"word to who serves", "served", func(v *victim) message { return v.word(v.evil) }, "unexpected WORD", false},
+	{"word before the answer", "asked", func(v *victim) message { return v.word(v.evil) }, "unexpected WORD", false},
+	{"another's word", "asking", func(v *victim) message { return v.word(v.other) }, "unexpected WORD", false},
+	{"want run first", "new", func(*victim) message { return wantRunOf(lo, 1) }, "unexpected WANTRUN", false},
+	{"want run in recon", "streaming", func(*victim) message { return wantRunOf(lo, 1) }, "unexpected WANTRUN", false},
+	{"want run to who asks", "asking", func(*victim) message { return wantRunOf(lo, 1) }, "unexpected WANTRUN", false},
+	{"want run of memo 0", "served", func(*victim) message { return wantRunOf(lo, 0) }, "unexpected WANTRUN", false},
+	{"runs to who fetches", "asking", func(v *victim) message { return runsOf(v.write(v.evil, 1)) }, "unexpected RUNS", false},
 	{"hello to who fetches", "asking", func(v *victim) message { return v.hello() }, "unexpected HELLO", false},
 }
 

@@ -63,7 +63,7 @@ func (c *Core) offerVec(s *session, theirs memo.ID, e *Effects) error {
 		c.sayVec(s, s.cut, e)
 		return nil
 	}
-	tree, err := c.cfg.Holdings.VecTree(s.space.id)
+	tree, err := c.cfg.Holdings.HadTree(s.space.id)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLocal, err)
 	}
@@ -152,7 +152,7 @@ func (c *Core) beginWalk(s *session, m *hashedNodes) (list bool, err error) {
 		return false, fmt.Errorf("%w: VECNODES without the root that HELLO names", ErrWire)
 	}
 	params, held := h.Params(s.space.id)
-	mine := h.Vector(s.space.id)
+	mine := h.Had(s.space.id)
 	if !held || mine.Len() == 0 {
 		s.walked = &walked{} // no second tree
 		return true, nil
@@ -169,9 +169,9 @@ func (c *Core) beginWalk(s *session, m *hashedNodes) (list bool, err error) {
 	if w.heads > 2*uint64(mine.Len()) {
 		return true, nil
 	}
-	w.root, err = h.VecRoot(s.space.id)
+	w.root, err = h.HadRoot(s.space.id)
 	if err == nil {
-		w.tree, err = h.VecTree(s.space.id)
+		w.tree, err = h.HadTree(s.space.id)
 	}
 	if err == nil {
 		w.walk, err = merge.NewWalk(w, merge.WalkOptions{Params: params, Tree: w.their, Base: w.root})

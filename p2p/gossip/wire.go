@@ -175,6 +175,10 @@ func frameOf(data []byte) (m message, list []byte, limit uint64) {
 		return new(probed), rest, probeFan
 	case typeParted:
 		return new(parted), nil, 0
+	case typeWord:
+		return new(word), nil, 0
+	case typeWantRun:
+		return new(wantRun), nil, 0
 	case typeSeals:
 		return new(seals), rest[min(spaceItem, len(rest)):], sealChunk
 	}

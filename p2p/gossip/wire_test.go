@@ -108,6 +108,8 @@ var goldenFrames = []struct {
 	{"PARTED", &parted{Type: typeParted, Author: testAuthor, After: 300}, "83" + "12" + hex32a + "19012c"},
 	{"VECNODES", &vecNodes{Type: typeVecNodes, Nodes: []memo.Bytes{"ab", "c"}}, "82" + "0b" + "82" + "426162" + "4163"},
 	{"VECWANT", &vecWant{Type: typeVecWant, IDs: []memo.ID{testID}}, "82" + "0c" + "81" + hex3211},
+	{"WORD", &word{Type: typeWord, Data: "ab"}, "82" + "13" + "426162"},
+	{"WANTRUN", wantRunOf(testAuthor, 300), "82" + "14" + "83" + hex32a + "19012c" + "5820" + hex.EncodeToString(fill(32, 0))},
 	{"VECWANT of a list", &vecWant{Type: typeVecWant}, "82" + "0c" + "80"},
 }
 
@@ -123,7 +125,7 @@ func TestGoldenFrames(t *testing.T) {
 		}
 		back, err := decode(data)
 		if diff := cmp.Diff(c.frame, back, sameNil, cmpopts.IgnoreUnexported(hello{}, vec{}, vecHead{}, runs{}, credit{}, done{},
-			fetch{}, want{}, blocks{}, wantSeals{}, seals{}, sealedHead{}, vecNodes{}, vecWant{},
+			fetch{}, want{}, blocks{}, wantSeals{}, seals{}, sealedHead{}, vecNodes{}, vecWant{}, word{}, wantRun{},
 			ranges{}, runRange{}, bound{}, print{}, need{}, branches{}, probe{}, probed{}, parted{})); err != nil || diff != "" {
 			t.Errorf("%s comes back as %v: %s", c.name, err, diff)
 		}

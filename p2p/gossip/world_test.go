@@ -33,6 +33,8 @@ type world struct {
 	dropNext int                              // publications on a link to lose, whatever faults says
 	cutNext  int                              // frame at which the next stream breaks
 	bytes    traffic
+	half     int      // so many replicas and the others are apart; 0: none are
+	kept     []func() // arrivals of frames between the halves
 }
 
 // faults says what goes wrong. The zero value is a perfect network without delay.
@@ -301,6 +303,9 @@ func (r *replica) step(in Input) {
 	for _, f := range out.Fetched {
 		r.w.traceFetched(r, f)
 		r.fetched = append(r.fetched, f)
+	}
+	for _, q := range out.Inquired {
+		r.w.traceInquired(r, q)
 	}
 	for range out.Fold {
 		r.w.at(r.w.now+r.w.faults.foldLag, func() { r.step(r.newRoot()) })
