@@ -47,6 +47,9 @@ type Budget struct {
 // the owner already.
 func (b *Budget) Bound(rate, backlog int) { b.rate, b.backlog = rate, max(0, backlog) }
 
+// Rate returns how many units a second may be taken; 0: any number.
+func (b *Budget) Rate() int { return b.rate }
+
 // Tick begins a tick: each Ear then says what it keeps for hearing.
 func (b *Budget) Tick() { b.kept = 0 }
 

@@ -14,8 +14,9 @@ const (
 	// its reading did not advance.
 	coversTwo = 2
 	// guessedCost is what merging a root is taken to cost until one was merged, in
-	// units; costOver is over how many roots the mean is taken then.
-	guessedCost, costOver = 256, 4
+	// units, at most guessedSeconds of the budget: who can take in little has to merge
+	// one to learn what it costs. costOver is over how many roots the mean is taken then.
+	guessedCost, guessedSeconds, costOver = 256, 4, 4
 )
 
 // funnel is what a space knows of the roots that others announce.
@@ -48,7 +49,7 @@ func (f *funnel) Worth(b *Budget, peers uint64) float64 {
 	}
 	cost := f.cost
 	if cost == 0 {
-		cost = guessedCost
+		cost = float64(min(guessedCost, guessedSeconds*b.rate))
 	}
 	return min(1, float64(b.rate)/cost/f.news.now()*float64(peers)/f.peers)
 }
