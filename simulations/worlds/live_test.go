@@ -60,7 +60,7 @@ func TestHot(t *testing.T) {
 		}
 	}
 	_, off := play(t, smallHot+`hearing = "off"`, 1)
-	if got := off["effects by the end of writing over one budget"]; got > 1.2 {
+	if got := off["aggregate rate over one budget"]; got > 1.2 {
 		t.Errorf("without hearing %.2f budgets came to be in roots", got)
 	}
 }
