@@ -85,8 +85,8 @@ type Core struct {
 	jobs      []*job     // roots to fetch, in the order in which they were asked for
 	inquiries []*inquiry // at most maxInquiries
 	going     bool       // one of these may go on
-	budget    budget
-	backlog   int // units that wait at the owner
+	budget    Budget
+	under     Terms // of the space that is decided about; see terms
 	stats     Stats
 }
 
@@ -122,7 +122,7 @@ type space struct {
 
 	meter    meter
 	suspects []suspect // ascending by author
-	hearing  hearing
+	Ear
 }
 
 // member is a peer that takes part in a space, connected or not.

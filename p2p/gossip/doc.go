@@ -155,6 +155,10 @@
 // handed over and waits nowhere; where memos are missing in front of what is heard,
 // recon asks for them.
 //
+// What decides about a published run, a root of others and an announcement is one small
+// value for each space, an Ear, beside the replica's Budget. Both can be driven without
+// a Core: simulations have a million of them.
+//
 // All that comes takes from one budget, which keeps room for own memos: runs of recon
 // wait in their session and give back their credit late, blocks are asked for as there
 // is room and set aside while under way, and the owner takes units for the rows it

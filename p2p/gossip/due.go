@@ -40,12 +40,10 @@ func (c *Core) linked(now time.Time, in Linked) {
 // that stand still.
 func (c *Core) tick(now time.Time, e *Effects) {
 	c.look = true
-	c.budget.kept = 0
+	c.budget.Tick()
 	for _, id := range c.order {
 		s := c.spaces[id]
-		s.hearing.pass(now)
-		c.attend(now, s)
-		s.roots.funnel.pass(now)
+		s.Tick(now, &c.budget, c.terms(s))
 		c.suspect(now, s)
 		c.speak(now, s, e)
 		if now.After(s.nextAE) {

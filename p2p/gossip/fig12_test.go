@@ -306,7 +306,7 @@ func (w *hotWorld) play(multiple float64, length, patience time.Duration) (r hot
 		r.heard += st.Hearing.Heard
 		r.passed += st.Hearing.Coin + st.Hearing.Budget + st.Hearing.Gap
 		r.announced += st.Roots.Announced
-		r.cost += p.core.spaces[w.space].roots.funnel.cost / float64(len(w.peers))
+		r.cost += p.core.spaces[w.space].cost / float64(len(w.peers))
 	}
 	return r, equal
 }

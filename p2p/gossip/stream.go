@@ -89,7 +89,7 @@ func (c *Core) wanting(s *session, differ memo.Vector) (out memo.Vector) {
 		return differ
 	}
 	for m := range differ.All() {
-		if s.theirs[m.Author].Seq <= m.Seq || c.listens(s.space, m.Author, m.Seq) {
+		if s.theirs[m.Author].Seq <= m.Seq || s.space.Ear.listens(&c.budget, c.terms(s.space), m.Author, m.Seq) {
 			out.Set(m)
 		}
 	}
