@@ -11,7 +11,7 @@ func TestIntroducedPeersAreDrawn(t *testing.T) {
 		s.know(peer(i), nil)
 	}
 	for range joiners {
-		drawn := s.introduce(peer(0))
+		drawn := s.introduce(peer(0), newChance(1))
 		if len(drawn) != maxIntroduced {
 			t.Fatalf("%d peers introduced, want %d", len(drawn), maxIntroduced)
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -70,7 +69,7 @@ func newOwner(n *Node, st *state) *owner {
 		adopting: map[memo.SpaceID]*adopting{}, beacons: map[memo.SpaceID]*beacons{},
 	}
 	o.core = gossip.New(gossip.Config{
-		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
+		Self: n.id, Holdings: holdings{n}, Seed: n.chance.Uint64(),
 		Sign:        func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
 		LocalSecret: localSecret(n.key), Cares: n.follows.care,
 	})
