@@ -1,0 +1,2 @@
+// Package replicas runs worlds of three to seven whole replicas.
+package replicas
