@@ -23,7 +23,7 @@ type disk struct {
 	full    bool
 	slow    time.Duration // of a sync
 	hurt    bool          // something failed since the replica started
-	failed  bool // of that, something that a power cut did not do
+	failed  bool          // of that, something that a power cut did not do
 	gone    bool
 }
 

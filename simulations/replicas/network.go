@@ -14,9 +14,9 @@ import (
 // network is how messages travel. Its weather changes as the world goes on.
 type network struct {
 	delay, jitter time.Duration
-	loss, double  float64            // of publications; a stream breaks with loss/lossPerBreak a frame
-	cut           map[[2]int]bool    // from, to: nothing passes
-	up            map[[2]int]bool    // i < j: connected
+	loss, double  float64         // of publications; a stream breaks with loss/lossPerBreak a frame
+	cut           map[[2]int]bool // from, to: nothing passes
+	up            map[[2]int]bool // i < j: connected
 	streams       map[streamEnd]*stream
 }
 
@@ -60,7 +60,7 @@ type port struct {
 	self *replica
 
 	mu    sync.Mutex
-	out   []any           // what Do was told, in its order
+	out   []any // what Do was told, in its order
 	peers []gossip.PeerInfo
 	dead  bool
 }

@@ -170,6 +170,10 @@ func (p *replica) stand() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	token, err := p.space.Session().ExactToken(ctx)
+	if err != nil {
+		return "", err
+	}
 	status, err := p.node.Status(ctx)
 	if err != nil {
 		return "", err
@@ -179,7 +183,7 @@ func (p *replica) stand() (string, error) {
 			return "", fmt.Errorf("author %s wrote two memos in one place", s.Forks[0].Author)
 		}
 	}
-	return fmt.Sprintf("%x, root %s", digest, p.space.Context().Root), nil
+	return fmt.Sprintf("%x, root %s", digest, token.Root), nil
 }
 
 // agrees holds a replica against the first one and against the model.

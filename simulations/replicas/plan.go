@@ -149,7 +149,7 @@ func (w *World) heal() {
 	for _, p := range w.peers {
 		p.disk.set(func(d *disk) { d.cut, d.failing, d.full, d.slow = nil, 0, false, 0 })
 	}
-	w.run(patience + time.Second)
+	w.run(patience + time.Second) // clients end, and replicas that are down come back
 	for _, p := range w.peers {
 		if p.disk.hurt && p.node != nil {
 			p.end(nil)

@@ -144,7 +144,7 @@ func (p *replica) restart() {
 	}
 	p.w.note("start %d", p.index)
 	if err := p.begin(); err != nil {
-		p.w.broken("replica %d does not start: %v", p.index, err)
+		p.again(err)
 		return
 	}
 	p.w.collect()
@@ -157,6 +157,26 @@ func (p *replica) restart() {
 			p.w.after(p.w.between(time.Millisecond, time.Second), func() { p.w.connect(p.index, o.index, true) })
 		}
 	}
+}
+
+// again starts a replica once more, whose disk failed while it started.
+func (p *replica) again(err error) {
+	if !p.disk.hurt {
+		p.w.broken("replica %d does not start: %v", p.index, err)
+		return
+	}
+	p.w.note("start %d: %v", p.index, err)
+	after := p.disk.takeCut()
+	if after == nil {
+		_, pick := p.w.pick()
+		after = p.disk.real.PowerCut(pick)
+	}
+	full := p.disk.full
+	p.disk = newDisk(p, after)
+	if p.disk.full = full; full {
+		p.w.after(3*time.Second, func() { p.disk.full = false })
+	}
+	p.w.after(p.w.downFor(), p.restart)
 }
 
 // left notes which own memos left a replica: from now on it may not forget them.

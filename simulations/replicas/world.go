@@ -138,7 +138,7 @@ func (w *World) collect() {
 			again = p.port.flush() || again
 		}
 		for _, p := range w.peers {
-			again = p.suffer() || again
+			again = p.suffer() || again // what it sent before is on its way
 		}
 		for _, c := range w.clients {
 			again = c.finish() || again
