@@ -65,6 +65,11 @@ func (c *client) key(row int) string { return fmt.Sprintf("%d.%d.%d", c.index, c
 // rest is how long clients do nothing between two operations, at most.
 const rest = 1200 * time.Millisecond
 
+// waits is how long an operation waits for its token to be covered. It is no multiple of
+// the second after which a waiting read asks once more: of two timers that fire at one
+// instant any may come first.
+const waits = 1100 * time.Millisecond
+
 // patience bounds one operation of a client.
 const patience = 3 * time.Second
 
@@ -84,7 +89,7 @@ func (c *client) act() {
 	}
 	c.working, at.busy = true, true
 	o := outcome{at: at, starts: at.starts}
-	x := at.space.Session(node.From(c.token), node.Read{Wait: time.Second})
+	x := at.space.Session(node.From(c.token), node.Read{Wait: waits})
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	do := func(f func()) {
 		go func() {

@@ -87,8 +87,11 @@ func TestWorlds(t *testing.T) {
 
 // TestSameSeedSameTrace: a failure that cannot be had again is of little use.
 func TestSameSeedSameTrace(t *testing.T) {
-	traces := map[[32]byte]uint64{}
-	for seed := range uint64(sameSeeds) {
+	traces, n := map[[32]byte]uint64{}, uint64(sameSeeds)
+	if k, err := strconv.ParseUint(os.Getenv("REPLICAS_TWICE"), 10, 64); err == nil {
+		n = k
+	}
+	for seed := range n {
 		var first, second []string
 		a := world(t, seed+1, func(s string) { first = append(first, s) })
 		b := world(t, seed+1, func(s string) { second = append(second, s) })

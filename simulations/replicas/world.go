@@ -7,7 +7,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"io"
 	"math/rand/v2"
+	"strings"
 	"testing/synctest"
 	"time"
 
@@ -163,9 +165,10 @@ func (w *World) note(what string, args ...any) {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(w.now()))
 	w.trace.Write(b[:])
-	fmt.Fprintf(w.trace, what, args...)
+	line := strings.ReplaceAll(fmt.Sprintf(what, args...), w.dir, "")
+	io.WriteString(w.trace, line)
 	if w.tell != nil {
-		w.tell(fmt.Sprintf("%12v ", w.now()) + fmt.Sprintf(what, args...))
+		w.tell(fmt.Sprintf("%12v %s", w.now(), line))
 	}
 }
 
