@@ -32,7 +32,7 @@ var ErrLocked = errors.New("projection file is in use by another process: stop t
 type file struct {
 	path string
 	bolt *bbolt.DB // nil: there is no file, and nothing in it
-	held tally // of the last commit; used by who commits
+	held tally     // of the last commit; used by who commits
 
 	mu    sync.Mutex
 	bases map[*base]struct{} // those not yet closed

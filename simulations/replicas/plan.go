@@ -13,13 +13,13 @@ import (
 // How long a world lasts.
 const (
 	// trouble is how long faults strike and clients work.
-	trouble = 12 * time.Second
+	trouble = 8 * time.Second
 	// patienceHealed bounds how long healed replicas take to be equal: a few rounds of
 	// anti-entropy, and a replica whose clock is ahead has to be caught up with.
 	patienceHealed = 3 * time.Minute
 	// leastFaults and mostFaults bound the faults that are planned; lost messages, broken
 	// streams and duplicates come on top.
-	leastFaults, mostFaults = 20, 30
+	leastFaults, mostFaults = 20, 26
 	// Replicas and clients of a world.
 	leastReplicas, mostReplicas = 3, 7
 )
@@ -80,7 +80,8 @@ func (w *World) close() {
 
 // found opens the replicas, one after the other, and lets them share a space.
 func (w *World) found() error {
-	for i := range leastReplicas + w.rng.IntN(mostReplicas-leastReplicas+1) {
+	more := mostReplicas - leastReplicas + 1
+	for i := range leastReplicas + min(w.rng.IntN(more), w.rng.IntN(more)) { // small ones fail as well, and sooner
 		p, err := w.newReplica(i)
 		if err != nil {
 			return err

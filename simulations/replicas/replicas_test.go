@@ -2,6 +2,7 @@ package replicas
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -66,8 +67,11 @@ func TestWorlds(t *testing.T) {
 	for _, seed := range seeds {
 		r := world(t, seed, nil)
 		if r.Err != nil {
-			keep(t, seed)
 			t.Errorf("seed %d: %v\nagain: REPLICAS_SEED=%d go test -run TestSeed -v ./simulations/replicas", seed, r.Err, seed)
+			if failfast() {
+				return
+			}
+			keep(t, seed)
 			continue
 		}
 		for kind, n := range r.Faults {
@@ -162,10 +166,14 @@ func keptSeeds(t *testing.T) (seeds []uint64) {
 	return seeds
 }
 
+// failfast: the first failure ends the test, and its seed is not kept. So a bug that is
+// planted on purpose leaves no trace.
+func failfast() bool { return flag.Lookup("test.failfast").Value.String() == "true" }
+
 // keep appends a seed, unless it is there.
 func keep(t *testing.T, seed uint64) {
 	t.Helper()
-	if slices.Contains(keptSeeds(t), seed) || os.Getenv("REPLICAS_FORGET") != "" {
+	if slices.Contains(keptSeeds(t), seed) {
 		return
 	}
 	f, err := os.OpenFile(kept, os.O_APPEND|os.O_WRONLY, 0)
