@@ -13,7 +13,7 @@ import (
 // How long a world lasts.
 const (
 	// trouble is how long faults strike and clients work.
-	trouble = 8 * time.Second
+	trouble = 6 * time.Second
 	// patienceHealed bounds how long healed replicas take to be equal: a few rounds of
 	// anti-entropy, and a replica whose clock is ahead has to be caught up with.
 	patienceHealed = 3 * time.Minute
