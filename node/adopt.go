@@ -169,7 +169,7 @@ func (o *owner) adoptFetched(f gossip.Fetched) {
 	}
 	// Who gives blocks does not vouch for them: that does who announced the root, or was
 	// asked for his newest.
-	st := &foreignState{space: s, Fetched: f, lots: newLots()}
+	st := &foreignState{space: s, Fetched: f, lots: newLots(o.n.chance)}
 	l := s.layer.Load()
 	vouches := f.From == a.origin || f.From == l.peer && f.Root == l.id
 	if vouches = vouches && f.Word != nil && f.Word.From == f.From; vouches {

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"lightcone/beacon"
@@ -119,7 +118,7 @@ func (o *owner) tickBeacons(now time.Time) {
 		heard := b.heard
 		b.heard = 0
 		emit := b.emitter.Step(now, beacon.Observed{
-			News: b.news, Pings: heard, Authors: b.authors.Estimate(now), Random: rand.Float64(),
+			News: b.news, Pings: heard, Authors: b.authors.Estimate(now), Random: o.n.chance.Float64(),
 		})
 		if !emit || !o.mayPing(b) {
 			continue
@@ -184,7 +183,7 @@ func (o *owner) ping(b *beacons, now time.Time) error {
 	m, err := memo.New(memo.Memo{
 		Space: s.id, Author: o.n.id, Seq: last.Seq + 1, Prev: last.ID, Deps: deps,
 		Time: memo.Next(uint64(now.UnixMilli()), last.Time, o.clocks[s.id]),
-		Body: &memo.Ping{VecRoot: claim, Refs: b.pings.Refs(o.n.id, rand.Float64())},
+		Body: &memo.Ping{VecRoot: claim, Refs: b.pings.Refs(o.n.id, o.n.chance.Float64())},
 	})
 	if err != nil {
 		return err

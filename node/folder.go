@@ -22,7 +22,7 @@ const (
 	DefaultRetention = 24 * time.Hour
 	// foldEvery is how often the folder looks for a space at rest: one that has not
 	// changed since it looked last is folded, if it is not yet.
-	foldEvery = 10 * time.Second
+	foldEvery = 10*time.Second + gossip.TickEvery/2 // never at the time of a tick: in virtual time the order would be open
 	// foldAfter is after how many memos a busy space is folded too, so that the next
 	// fold, which somebody may wait for, has no more to do.
 	foldAfter = 10_000

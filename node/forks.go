@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -106,7 +105,7 @@ func (o *owner) tickFork(now time.Time, s *Space, v *store.View, author memo.Aut
 	case proved:
 		delete(o.proving, who)
 	case !waits:
-		o.proving[who] = now.Add(rand.N(proofDelay))
+		o.proving[who] = now.Add(time.Duration(o.n.chance.Int64N(int64(proofDelay))))
 	case !now.Before(due):
 		o.proving[who] = now.Add(proofRetry)
 		if err := o.prove(s, v, author); err != nil {

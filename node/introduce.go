@@ -11,8 +11,8 @@ const maxIntroduced = 32
 
 // introduce draws the peers that a joining peer is told about. Were they always the
 // same, as the ones known longest, everybody would be connected with those alone.
-func (s *spaceState) introduce(joiner PeerID) (peers []joinPeer) {
-	for _, i := range rand.Perm(len(s.Peers)) {
+func (s *spaceState) introduce(joiner PeerID, chance *rand.Rand) (peers []joinPeer) {
+	for _, i := range chance.Perm(len(s.Peers)) {
 		k := s.Peers[i]
 		if p, err := memo.ParseAuthor(k.ID); err == nil && p != joiner && len(peers) < maxIntroduced {
 			peers = append(peers, joinPeer{ID: p, Addrs: k.Addrs})

@@ -5,13 +5,13 @@ import "testing"
 // Each known peer but the joiner is as likely to be introduced as any other.
 func TestIntroducedPeersAreDrawn(t *testing.T) {
 	const known, joiners = 3 * maxIntroduced, 200
-	s, times := &spaceState{}, map[PeerID]int{}
+	s, times, chance := &spaceState{}, map[PeerID]int{}, newChance(1)
 	peer := func(i int) PeerID { return PeerID{byte(i), 1} }
 	for i := range known {
 		s.know(peer(i), nil)
 	}
 	for range joiners {
-		drawn := s.introduce(peer(0))
+		drawn := s.introduce(peer(0), chance)
 		if len(drawn) != maxIntroduced {
 			t.Fatalf("%d peers introduced, want %d", len(drawn), maxIntroduced)
 		}

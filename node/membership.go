@@ -300,7 +300,7 @@ func (o *owner) answerJoin(from PeerID, req asked) ([]byte, error) {
 		return nil, err
 	}
 	issued.use(from)
-	rep := joinReply{Space: t.Space, Name: s.Name, Secret: gossip.Secret(s.Secret), Peers: s.introduce(from)}
+	rep := joinReply{Space: t.Space, Name: s.Name, Secret: gossip.Secret(s.Secret), Peers: s.introduce(from, o.n.chance)}
 	s.know(from, req.addrs[:min(len(req.addrs), maxTicketAddrs)])
 	if err := o.state.save(o.n.dir); err != nil {
 		return nil, errors.New("the issuer cannot record the use of the ticket; try again later")

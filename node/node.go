@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -49,6 +50,7 @@ type Node struct {
 	quit   chan struct{} // closed by Close
 	done   chan struct{} // closed when the owner ended
 
+	chance  *rand.Rand
 	follows follows
 
 	mu     sync.Mutex
@@ -80,7 +82,7 @@ func Open(dir string, o Options) (*Node, error) {
 		calls: make(chan call, maxQueuedCalls), check: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		quit: make(chan struct{}), done: make(chan struct{}), spaces: map[memo.SpaceID]*Space{},
 	}
-	n.log = n.opts.Logger
+	n.log, n.chance = n.opts.Logger, newChance(o.Seed)
 	if err := n.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, classify(err)), n.release())
 	}
@@ -99,13 +101,15 @@ func (n *Node) load() (err error) {
 	if err != nil {
 		return err
 	}
-	n.store, err = store.Open(n.dir, store.Options{
-		WAL: walfs.Options{SegmentSize: n.opts.SegmentSize, FS: n.opts.LogFS}, Logger: n.log,
-	})
+	o := store.Options{WAL: walfs.Options{SegmentSize: n.opts.SegmentSize, FS: n.opts.LogFS}, Logger: n.log}
+	if n.opts.Volatile {
+		o.KV = store.NewMemoryKV()
+	}
+	n.store, err = store.Open(n.dir, o)
 	if err != nil {
 		return err
 	}
-	n.proj, err = projection.Open(filepath.Join(n.dir, "projection.db"), projection.Options{})
+	n.proj, err = projection.Open(filepath.Join(n.dir, "projection.db"), projection.Options{Memory: n.opts.Volatile})
 	if err != nil {
 		return err
 	}

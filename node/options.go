@@ -72,6 +72,12 @@ type Options struct {
 	// MemosOnly never fetches the state of a peer that is far ahead, beside its memos:
 	// it saves bytes, and the first answers wait for all memos.
 	MemosOnly bool
+	// Volatile keeps what is derived from the log, index and projection, in memory: each
+	// Open makes it anew from the log. Not for large logs: it is made for simulations.
+	Volatile bool
+	// Seed decides what the node leaves to chance, but for keys and secrets, so that a
+	// simulation can be run again; 0 draws one that nobody knows.
+	Seed uint64
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what nobody is waiting to be told; nil discards it.

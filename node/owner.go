@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -70,7 +69,7 @@ func newOwner(n *Node, st *state) *owner {
 		adopting: map[memo.SpaceID]*adopting{}, beacons: map[memo.SpaceID]*beacons{},
 	}
 	o.core = gossip.New(gossip.Config{
-		Self: n.id, Holdings: holdings{n}, Seed: rand.Uint64(),
+		Self: n.id, Holdings: holdings{n}, Seed: n.chance.Uint64(),
 		Sign:        func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
 		LocalSecret: localSecret(n.key), Cares: n.follows.care, Expelled: n.revoked,
 	})
@@ -227,10 +226,7 @@ func (o *owner) run() {
 	tick := time.NewTicker(gossip.TickEvery)
 	defer tick.Stop()
 	for {
-		select { // it need not wait behind memos that take long to attach
-		case in := <-o.n.quick:
-			o.step(in)
-		default:
+		for o.round(tick.C) {
 		}
 		select {
 		case w := <-o.n.writes:
@@ -251,6 +247,57 @@ func (o *owner) run() {
 			o.drain()
 			return
 		}
+	}
+}
+
+// round takes one of each kind of what waits, and says whether anything did. Each has
+// its turn, and always in this order: a select takes any of those that wait, and what a
+// simulation found could not be had again.
+func (o *owner) round(tick <-chan time.Time) (some bool) {
+	o.quickly(&some)
+	if w, ok := poll(o.n.writes, &some); ok {
+		o.commit(w)
+	}
+	o.quickly(&some)
+	if in, ok := poll(o.n.inputs, &some); ok {
+		o.step(in)
+	}
+	o.quickly(&some)
+	if c, ok := poll(o.n.calls, &some); ok {
+		c.do(o)
+	}
+	if _, ok := poll(o.turn, &some); ok {
+		o.step(gossip.Turn{})
+	}
+	if _, ok := poll(o.seal, &some); ok {
+		_ = o.sealOpen() // it tries again; tellReady says why
+	}
+	if _, ok := poll(tick, &some); ok {
+		o.tick()
+	}
+	select {
+	case <-o.n.quit: // the select of run sees it
+		return false
+	default:
+		return some
+	}
+}
+
+// quickly steps an input that need not wait behind memos that take long to attach.
+func (o *owner) quickly(some *bool) {
+	if in, ok := poll(o.n.quick, some); ok {
+		o.step(in)
+	}
+}
+
+// poll receives what waits in c, if anything does, and notes that.
+func poll[T any](c <-chan T, some *bool) (v T, ok bool) {
+	select {
+	case v = <-c:
+		*some = true
+		return v, true
+	default:
+		return v, false
 	}
 }
 

@@ -58,6 +58,7 @@ type pick struct {
 
 // lot draws a few of what it is offered, all with the same chance.
 type lot struct {
+	chance        *rand.Rand
 	most, offered int
 	drawn         []pick
 }
@@ -67,7 +68,7 @@ func (l *lot) offer(p pick) {
 	case len(l.drawn) < l.most:
 		l.drawn = append(l.drawn, p)
 	default:
-		if i := rand.IntN(l.offered); i < l.most {
+		if i := l.chance.IntN(l.offered); i < l.most {
 			l.drawn[i] = p
 		}
 	}
@@ -76,11 +77,13 @@ func (l *lot) offer(p pick) {
 // lots are drawn of a state while it is compared with the own one.
 type lots struct{ rows, held lot }
 
-func newLots() lots { return lots{lot{most: spotRows}, lot{most: spotHeld}} }
+func newLots(chance *rand.Rand) lots {
+	return lots{lot{chance: chance, most: spotRows}, lot{chance: chance, most: spotHeld}}
+}
 
 // added offers a row that a state adds, with a memo that is new behind it.
 func (l *lots) added(key string, said, mine merge.Row) {
-	if s, ok := oneOf(said.Provenance(), mine.Provenance()); ok {
+	if s, ok := l.rows.oneOf(said.Provenance(), mine.Provenance()); ok {
 		l.rows.offer(pick{key, headOf(s)})
 	}
 }
@@ -88,7 +91,7 @@ func (l *lots) added(key string, said, mine merge.Row) {
 // lacking offers a row that shows less than the own one, with a memo that does not show.
 func (l *lots) lacking(key string, said, mine merge.Row, covers memo.Vector) {
 	covered := slices.DeleteFunc(mine.Provenance(), func(s merge.Stamp) bool { return !covers.Covers(s.Author, s.Seq) })
-	if s, ok := oneOf(covered, said.Provenance()); ok {
+	if s, ok := l.held.oneOf(covered, said.Provenance()); ok {
 		l.held.offer(pick{key, headOf(s)})
 	}
 }
@@ -96,7 +99,7 @@ func (l *lots) lacking(key string, said, mine merge.Row, covers memo.Vector) {
 func headOf(s merge.Stamp) memo.Head { return memo.Head{Author: s.Author, Seq: s.Seq, ID: s.ID} }
 
 // oneOf draws one of some stamps, of those that are not among others if there are any.
-func oneOf(some, others []merge.Stamp) (merge.Stamp, bool) {
+func (l *lot) oneOf(some, others []merge.Stamp) (merge.Stamp, bool) {
 	fresh := slices.DeleteFunc(slices.Clone(some), func(s merge.Stamp) bool { return slices.Contains(others, s) })
 	if len(fresh) > 0 {
 		some = fresh
@@ -104,7 +107,7 @@ func oneOf(some, others []merge.Stamp) (merge.Stamp, bool) {
 	if len(some) == 0 {
 		return merge.Stamp{}, false
 	}
-	return some[rand.IntN(len(some))], true
+	return some[l.chance.IntN(len(some))], true
 }
 
 // memos draws memos of those that a state covers and the cut before it did not.
@@ -119,7 +122,7 @@ func (st *foreignState) memos(before memo.Vector) (out []pick) {
 	}
 	drawn := map[uint64]bool{}
 	for uint64(len(drawn)) < min(spotMemos, total) {
-		at := rand.Uint64N(total)
+		at := st.lots.rows.chance.Uint64N(total)
 		if drawn[at] {
 			continue
 		}
@@ -204,7 +207,7 @@ func (o *owner) whomToAsk(sp *spot) (p PeerID, ok bool) {
 	if len(sp.asked) == spotAsks {
 		return p, false
 	}
-	among := lot{most: 1}
+	among := lot{chance: o.n.chance, most: 1}
 	o.core.Members(sp.space.id, func(m gossip.Peer, up bool, _ memo.Vector) {
 		switch {
 		case !up || slices.Contains(sp.asked, m):

@@ -55,6 +55,9 @@ func (b *base) close() {
 
 // read runs fn on the bucket of a space, unless the space has none.
 func (b *base) read(space string, fn func(*bbolt.Bucket) error) error {
+	if b.file.bolt == nil {
+		return nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.tx == nil {

@@ -70,13 +70,15 @@ func Open(path string, o Options) (*DB, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	f, err := openFile(path)
-	if err != nil {
-		return nil, err
-	}
-	b, err := f.begin()
-	if err != nil {
-		return nil, errors.Join(err, f.close())
+	f, b := new(file), new(base)
+	if b.file = f; !o.Memory {
+		var err error
+		if f, err = openFile(path); err != nil {
+			return nil, err
+		}
+		if b, err = f.begin(); err != nil {
+			return nil, errors.Join(err, f.close())
+		}
 	}
 	d := &DB{
 		o: o.withDefaults(), file: f, work: newTable(),
@@ -85,7 +87,12 @@ func Open(path string, o Options) (*DB, error) {
 	d.turn.L = &d.mu
 	d.applied.Store(b.lsn)
 	d.head.Store(&view{lsn: b.lsn, active: newTree(), base: b})
-	go d.flushLoop()
+	if o.Memory {
+		b.refs.Store(1)
+		close(d.done)
+	} else {
+		go d.flushLoop()
+	}
 	return d, nil
 }
 
@@ -103,7 +110,7 @@ func (d *DB) Applied() uint64 { return d.applied.Load() }
 func (d *DB) Apply(lsn uint64, changes []Change) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for d.usable() == nil && d.full == nil && d.work.bytes >= d.o.MaxBytes {
+	for d.usable() == nil && d.full == nil && d.work.bytes >= d.o.MaxBytes && !d.o.Memory {
 		d.turn.Wait() // the flush was asked for when FlushBytes was reached
 	}
 	if err := d.usable(); err != nil {

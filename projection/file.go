@@ -31,8 +31,8 @@ var ErrLocked = errors.New("projection file is in use by another process: stop t
 // file is the bbolt file and the read transactions open on it.
 type file struct {
 	path string
-	bolt *bbolt.DB
-	held tally // of the last commit; used by who commits
+	bolt *bbolt.DB // nil: there is no file, and nothing in it
+	held tally     // of the last commit; used by who commits
 
 	mu    sync.Mutex
 	bases map[*base]struct{} // those not yet closed
@@ -93,6 +93,9 @@ func (f *file) close() error {
 	f.mu.Unlock()
 	for b := range open {
 		b.close()
+	}
+	if f.bolt == nil {
+		return nil
 	}
 	if err := f.bolt.Close(); err != nil {
 		return fmt.Errorf("close projection %s: %w", f.path, err)

@@ -17,7 +17,7 @@ func (d *DB) Flush() error {
 		return ErrClosed
 	}
 	target := d.head.Load().lsn
-	for d.usable() == nil && d.applied.Load() < target {
+	for d.usable() == nil && d.applied.Load() < target && !d.o.Memory {
 		if d.full != nil {
 			return d.full
 		}

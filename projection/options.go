@@ -47,6 +47,7 @@ type Options struct {
 	FlushBytes    int64         // size of the memtable, in bytes, at which it is written to the file
 	MaxBytes      int64         // size at which Apply waits for the flush before
 	FlushInterval time.Duration // the longest a change waits for a flush to begin
+	Memory        bool          // there is no file: everything stays in memory and ends with the DB. For simulations
 }
 
 func (o Options) withDefaults() Options {

@@ -19,7 +19,7 @@ func (l *Log) Append(d Durability, recs ...Record) ([]Placed, error) {
 	if err != nil || len(recs) == 0 {
 		return nil, err
 	}
-	a := newRequest(d)
+	a := l.newRequest(d)
 	a.recs, a.placed, a.bytes = recs, make([]Placed, len(recs)), bytes
 	for t := l.queue.enter(a); t != turnDone; {
 		if t == turnWrite {
@@ -29,7 +29,7 @@ func (l *Log) Append(d Durability, recs ...Record) ([]Placed, error) {
 		}
 	}
 	placed, err := a.placed, a.err
-	a.release()
+	l.release(a)
 	if err != nil {
 		return nil, err
 	}

@@ -141,7 +141,7 @@ func (l *Log) waitDurable(lsn LSN) error {
 	if l.Durable() >= lsn {
 		return nil
 	}
-	a := newRequest(Group)
+	a := l.newRequest(Group)
 	a.last = lsn
 	var written list
 	written.add(a)
@@ -149,7 +149,7 @@ func (l *Log) waitDurable(lsn LSN) error {
 		l.syncTurn(a)
 	}
 	err := a.err
-	a.release()
+	l.release(a)
 	return err
 }
 
@@ -234,13 +234,13 @@ func (l *Log) stop(cause error) error {
 // endSyncs makes everything appended durable, after all who wait for a sync of
 // their own, and keeps the syncer's role for ever.
 func (l *Log) endSyncs() error {
-	g, a := &l.group, newRequest(Each)
+	g, a := &l.group, l.newRequest(Each)
 	a.last = l.Last()
 	var written list
 	written.add(a)
 	if l.awaitSync(written, a) != turnSync {
 		err := a.err
-		a.release()
+		l.release(a)
 		return err
 	}
 	t, err := l.syncTip(false)
@@ -249,6 +249,6 @@ func (l *Log) endSyncs() error {
 	done := g.served(t.last, err)
 	g.mu.Unlock()
 	done.tell(turnDone)
-	a.release()
+	l.release(a)
 	return err
 }

@@ -23,6 +23,8 @@ type Log struct {
 	last   atomic.Uint64
 	segs   atomic.Pointer[[]*segment] // consecutive ids; replaced as a whole
 
+	requests sync.Pool // of *request, for reuse
+
 	queue  queue      // of appenders
 	mu     sync.Mutex // the files: held by whoever has the writer's role, and by others briefly
 	active *segment   // the last of segs

@@ -34,19 +34,21 @@ const (
 	turnSync              // take the syncer's role
 )
 
-var requests = sync.Pool{New: func() any { return &request{turn: make(chan turn, 1)} }}
-
-// newRequest takes a request from the pool; release gives it back.
-func newRequest(d Durability) *request {
-	a := requests.Get().(*request)
+// newRequest takes a request from the log's pool; release gives it back. Logs share no
+// pool: a channel of one bubble of testing/synctest must not get into another.
+func (l *Log) newRequest(d Durability) *request {
+	a, ok := l.requests.Get().(*request)
+	if !ok {
+		a = &request{turn: make(chan turn, 1)}
+	}
 	a.d = d
 	return a
 }
 
 // release may be called once the request's turn is turnDone.
-func (a *request) release() {
+func (l *Log) release(a *request) {
 	*a = request{turn: a.turn}
-	requests.Put(a)
+	l.requests.Put(a)
 }
 
 // list is a queue of requests, linked through them.

@@ -49,7 +49,7 @@ func (l *Log) Truncate(last LSN) error {
 
 // alone takes the syncer's role and mu. release gives both back.
 func (l *Log) alone() (release func()) {
-	a := newRequest(Each)
+	a := l.newRequest(Each)
 	a.last = l.Last()
 	var me list
 	me.add(a)
@@ -60,7 +60,7 @@ func (l *Log) alone() (release func()) {
 		if role {
 			l.group.leave()
 		}
-		a.release()
+		l.release(a)
 	}
 }
 

@@ -44,7 +44,9 @@ var layers = map[string][]string{
 		"memo", "merge", "context", "beacon", "p2p/gossip",
 		"simulations/engine", "simulations/mesh", "simulations/report", "simulations/scenario",
 	},
-	"simulations": {"simulations/report", "simulations/scenario", "simulations/worlds"},
+	// simulations/replicas runs whole nodes, in virtual time, on a disk that loses power.
+	"simulations/replicas": {"memo", "context", "walfs", "walfs/walfstest", "p2p/gossip", "node"},
+	"simulations":          {"simulations/report", "simulations/scenario", "simulations/worlds"},
 	// simulations/calib compares the model of the network with real hosts, which
 	// internal/vnet runs in virtual time.
 	"simulations/calib": {"memo", "merge", "context", "p2p/gossip", "p2p", "node", "internal/vnet"},

@@ -92,7 +92,12 @@ func (f *file) Map(size int64) ([]byte, func() error, error) {
 func (f *file) Sync() error {
 	defer f.disk.step(Sync, f.name, 0)()
 	n := f.node
-	n.durable = n.survivor(Everything)
+	if more := len(n.live) - len(n.durable); more > 0 {
+		n.durable = append(n.durable, make([]byte, more)...)
+	}
+	for s, versions := range n.sectors { // those alone: files are long, and syncs many
+		copy(n.durable[s*SectorSize:], versions[len(versions)-1])
+	}
 	n.sectors, n.sizes = nil, nil
 	return nil
 }
