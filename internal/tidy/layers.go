@@ -40,9 +40,11 @@ var layers = map[string][]string{
 	"simulations/mesh":     {"simulations/engine"},
 	"simulations/report":   {},
 	"simulations/scenario": {"memo", "simulations/engine", "simulations/mesh"},
+	// simulations/cores runs whole cores of the protocol in the engine.
+	"simulations/cores": {"memo", "merge", "context", "p2p/gossip", "simulations/engine"},
 	"simulations/worlds": {
 		"memo", "merge", "context", "beacon", "p2p/gossip",
-		"simulations/engine", "simulations/mesh", "simulations/report", "simulations/scenario",
+		"simulations/cores", "simulations/engine", "simulations/mesh", "simulations/report", "simulations/scenario",
 	},
 	"simulations": {"simulations/report", "simulations/scenario", "simulations/worlds"},
 	// simulations/calib compares the model of the network with real hosts, which

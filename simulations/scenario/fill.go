@@ -27,6 +27,7 @@ type table struct {
 var tables = []table{
 	{"flood", "messages through the mesh, heard by everybody", func(s *Scenario) (params, bool) { return ensure(&s.Flood) }},
 	{"beacons", "how often all beacons together ping", func(s *Scenario) (params, bool) { return ensure(&s.Beacons) }},
+	{"partition", "two halves that write apart and then meet: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Split) }},
 }
 
 // ensure returns the table at p, an empty one if there was none.

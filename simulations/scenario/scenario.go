@@ -35,6 +35,7 @@ type Scenario struct {
 	// One table a world; only that of World may be there.
 	Flood   *Flood   `toml:"flood,omitempty"`
 	Beacons *Beacons `toml:"beacons,omitempty"`
+	Split   *Split   `toml:"partition,omitempty"`
 
 	Sweep map[string][]any `toml:"sweep,omitempty"`
 }

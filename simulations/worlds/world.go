@@ -30,6 +30,8 @@ type world func(ctx context.Context, s *scenario.Scenario, o Options, r *report.
 var worlds = map[string]world{
 	"flood":   flood,
 	"beacons": beacons,
+
+	"partition": partition,
 }
 
 // Run runs a scenario.
