@@ -23,6 +23,8 @@ type Peer struct {
 	Silent bool
 	// Changed is when it attached something last.
 	Changed engine.Time
+	// Source is who brought that.
+	Source gossip.Peer
 	// Quota is for the world's user.
 	Quota int
 
@@ -67,6 +69,15 @@ func (p *Peer) joins() engine.Time {
 		return 0
 	}
 	return p.w.cfg.Joins(p.Number)
+}
+
+// Links yields whom the peer is connected with, now or some time.
+func (p *Peer) Links(yield func(to *Peer) bool) {
+	for _, l := range p.links {
+		if !yield(l.to) {
+			return
+		}
+	}
 }
 
 func (p *Peer) sign(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(p.key, msg)) }
@@ -177,6 +188,7 @@ func (p *Peer) deliver(d gossip.Deliver) {
 		}
 	}
 	if out.Fresh > 0 {
+		p.Source = d.From
 		p.attached(out.Fresh)
 	}
 	p.step(out)

@@ -57,7 +57,13 @@ func (s *Shelf) keep(id memo.ID, data []byte) {
 	s.pool.blocks[id] = data
 }
 
-// shelfGetter and shelfPutter are the blocks of a shelf; Made counts those put.
+// Space returns the space of all worlds' peers.
+func (s *Shelf) Space() memo.SpaceID { return s.pool.space }
+
+// Blocks returns the blocks that are here.
+func (s *Shelf) Blocks() merge.BlockGetter { return &shelfBlocks{Shelf: s} }
+
+// shelfBlocks are the blocks of a shelf; made counts those put.
 type shelfBlocks struct {
 	*Shelf
 	made int

@@ -23,12 +23,8 @@ type Cores struct {
 }
 
 func (c *Cores) check(s *Scenario) error {
-	if c.Links == 0 {
-		c.Links = 6
-	}
-	if c.Size == 0 {
-		c.Size = 100
-	}
+	or(&c.Links, 6)
+	or(&c.Size, 100)
 	switch {
 	case s.Peers < 2 || s.Peers > MaxCores:
 		return fmt.Errorf("peers = %d; whole cores run with 2 to %d", s.Peers, MaxCores)
@@ -38,17 +34,6 @@ func (c *Cores) check(s *Scenario) error {
 		return fmt.Errorf("size = %d; give from 1 to %d bytes", c.Size, MaxValue)
 	case s.Network.Churn != nil:
 		return fmt.Errorf("network.churn: peers of this world do not come and go")
-	}
-	return nil
-}
-
-// memos checks a number of memos, n if there is none.
-func memos(p *int, n int) error {
-	if *p == 0 {
-		*p = n
-	}
-	if *p < 0 || *p > MaxMemos {
-		return fmt.Errorf("memos = %d; give from 1 to %d", *p, MaxMemos)
 	}
 	return nil
 }
@@ -68,28 +53,22 @@ func (p *Split) check(s *Scenario) error {
 	if err := p.Cores.check(s); err != nil {
 		return err
 	}
-	if err := memos(&p.Memos, 1000); err != nil {
+	or(&p.Memos, 1000)
+	or(&p.Begin, Duration(5*time.Second))
+	or(&p.Heal, Duration(15*time.Second))
+	or(&p.Writers, 4)
+	or(&p.Run, 8)
+	or(&p.Share, 0.5)
+	if err := within("memos", p.Memos, 1, MaxMemos); err != nil {
 		return err
 	}
-	for _, d := range []struct{ p, or *Duration }{{&p.Begin, ptr(5 * time.Second)}, {&p.Heal, ptr(15 * time.Second)}} {
-		if *d.p == 0 {
-			*d.p = *d.or
-		}
+	if err := within("writers", p.Writers, 1, s.Peers); err != nil {
+		return err
 	}
-	if p.Writers == 0 {
-		p.Writers = 4
-	}
-	if p.Run == 0 {
-		p.Run = 8
-	}
-	if p.Share == 0 {
-		p.Share = 0.5
+	if err := within("run", p.Run, 1, memo.MaxRunMemos); err != nil {
+		return err
 	}
 	switch {
-	case p.Writers < 0 || p.Writers > s.Peers:
-		return fmt.Errorf("writers = %d of %d peers", p.Writers, s.Peers)
-	case p.Run < 0 || p.Run > memo.MaxRunMemos:
-		return fmt.Errorf("run = %d; give from 1 to %d", p.Run, memo.MaxRunMemos)
 	case !(p.Share > 0) || p.Share >= 1:
 		return fmt.Errorf("share = %v; it is a share between 0 and 1", p.Share)
 	case p.Heal <= p.Begin || p.Heal >= s.Until:
@@ -99,5 +78,3 @@ func (p *Split) check(s *Scenario) error {
 	}
 	return nil
 }
-
-func ptr(d time.Duration) *Duration { return (*Duration)(&d) }

@@ -98,11 +98,14 @@ func sessions(w *cores.World) []report.Fact {
 	}
 }
 
-// catchingUp draws the share of peers that attached their last memo by a time after a
-// moment.
-func catchingUp(w *cores.World, from engine.Time) report.Chart {
+// catchingUp draws the share of some peers that attached their last memo by a time
+// after a moment.
+func catchingUp(w *cores.World, from engine.Time, of func(*cores.Peer) bool) report.Chart {
 	var at []float64
 	for x := range w.All {
+		if !of(x) {
+			continue
+		}
 		at = append(at, max(0, x.Changed.Seconds()-from.Seconds()))
 	}
 	slices.Sort(at)

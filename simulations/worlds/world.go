@@ -32,6 +32,11 @@ var worlds = map[string]world{
 	"beacons": beacons,
 
 	"partition": partition,
+	"late":      late,
+	"liars":     liars,
+	"context":   growth,
+
+	"consolidation": consolidation,
 }
 
 // Run runs a scenario.
