@@ -35,7 +35,8 @@ type grown struct {
 	hash    [32]byte
 
 	folds, folded, blocks int
-	tooLong               int // tokens that could not name so many heads
+	tooLong               int // samples of more heads than a token names
+	// By sample: memos taken in, loose heads, bytes of the token, kB of the tail.
 	x, loose, token, kept []float64
 }
 
@@ -219,7 +220,8 @@ func (g *grown) note(n int) {
 	}
 	g.x, g.loose = append(g.x, float64(n)), append(g.loose, float64(len(g.qc.Loose)))
 	g.token, g.kept = append(g.token, float64(size)), append(g.kept, float64(g.bytes)/1e3)
-	g.hash = sha256.Sum256(binary.BigEndian.AppendUint64(g.hash[:], uint64(len(g.qc.Loose))<<32|uint64(size)))
+	sizes := binary.BigEndian.AppendUint64(g.newest.ID[:], uint64(len(g.qc.Loose))<<32|uint64(size))
+	g.hash = sha256.Sum256(append(g.hash[:], sizes...))
 }
 
 // peak is the greatest value.

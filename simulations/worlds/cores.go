@@ -38,17 +38,21 @@ func rows(x *cores.Peer, n int) func() string {
 	}
 }
 
-// union is the cut of all peers together.
-func union(w *cores.World) (v memo.Vector) {
+// union is the cut of some peers together.
+func union(w *cores.World, of func(*cores.Peer) bool) (v memo.Vector) {
 	for x := range w.All {
-		v.Join(x.Shelf.Vector(memo.SpaceID{}))
+		if of(x) {
+			v.Join(x.Shelf.Vector(memo.SpaceID{}))
+		}
 	}
 	return v
 }
 
+func everybody(*cores.Peer) bool { return true }
+
 // equalShare is the share of peers that hold everything.
 func equalShare(w *cores.World) float64 {
-	all, n := union(w), 0
+	all, n := union(w, everybody), 0
 	for x := range w.All {
 		if x.Shelf.Vector(memo.SpaceID{}).CoversAll(all) {
 			n++

@@ -156,19 +156,19 @@ func (n *newcomer) report(r *report.Result, before spent) {
 	if s.Network.Uplink > 0 {
 		carry = size / s.Network.Uplink
 	}
+	asked := x.Changed
 	first, source := 2*way, "two round trips: HELLO, HELLO and VEC, VEC, RUNS"
 	if l.By == "state" {
+		asked = n.state
 		first, source = 4*way, "four round trips: recon of the genesis, FETCH, the root, the row under it; more by the height of the trees"
 	}
 	r.Facts = append(r.Facts,
 		fact("time to the first answer", since(n.first), "s", first, source),
 		fact("time to equality", since(x.Changed), "s", 2*way+carry, "two round trips, and the runs through one uplink"),
+		report.Fact{Name: "time to what it asked for", Value: since(asked), Unit: "s"},
 		fact("equal at the end", 100*equalShare(n.w), "%", 100, "every memo arrives everywhere"),
 		fact("bytes sent by all since it came", after.bytes/1e6, "MB", size/1e6, "the runs, once"),
 		report.Fact{Name: "fetches that failed", Value: float64(n.fetches)})
-	if l.By == "state" {
-		r.Facts = append(r.Facts, report.Fact{Name: "time to the state", Value: since(n.state), Unit: "s"})
-	}
 	r.Facts = append(r.Facts, sessions(n.w)...)
 	r.Charts = append(r.Charts, report.Chart{
 		Name: "newcomer", Title: "What the newcomer has", X: report.Axis{Label: "time since it came", Unit: "s"}, Y: report.Axis{Label: "memos"},

@@ -91,12 +91,15 @@ func liars(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 	l, cfg := s.Liars, config(s, o)
 	var w *cores.World
 	var before spent
-	var had int
+	var had []int // bytes of runs that each peer had by then
 	var by blame
 	cfg.Sample = func(e *engine.Engine, now engine.Time) {
 		if now <= ticks(l.Join) {
 			before = spentBy(e)
-			had = heldBy(w, honest(s))
+			had = had[:0]
+			for x := range w.All {
+				had = append(had, x.Shelf.Bytes)
+			}
 		}
 		o.tell(e)
 	}
@@ -147,10 +150,12 @@ func liars(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 	return nil
 }
 
-func reportLiars(r *report.Result, w *cores.World, s *scenario.Scenario, after spent, had int, by blame) {
+func reportLiars(r *report.Result, w *cores.World, s *scenario.Scenario, after spent, before []int, by blame) {
 	l := s.Liars
-	all, within := union(w), reachable(w, s)
-	nhonest, nwithin, equal, lying, last := 0, 0, 0, 0, engine.Time(0)
+	within := reachable(w, s)
+	all := union(w, func(x *cores.Peer) bool { return within[x.Number] })
+	nhonest, nwithin, equal, lying, came, last := 0, 0, 0, 0, 0, engine.Time(0)
+	most, had := 0, 0
 	for x := range w.All {
 		if lies(s, x.Number) {
 			lying++
@@ -161,23 +166,25 @@ func reportLiars(r *report.Result, w *cores.World, s *scenario.Scenario, after s
 			continue
 		}
 		nwithin++
+		most, had = max(most, x.Shelf.Bytes), had+before[x.Number]
 		if x.Shelf.Vector(memo.SpaceID{}).CoversAll(all) {
 			equal++
 		}
 		if comes(s, x.Number) {
+			came++
 			last = max(last, x.Changed)
 		}
 	}
-	_, most := held(w)
-	lack := float64(most*nhonest - had)
+	lack := float64(most*nwithin - had)
 	way := 2 * firstLatency(s).Seconds()
 	r.Facts = append(r.Facts,
 		report.Fact{Name: "peers that lie", Value: 100 * float64(lying) / float64(s.Peers), Unit: "%"},
 		report.Fact{Name: "honest peers that only liars know", Value: float64(nhonest - nwithin)},
 		fact("of the others equal at the end", 100*float64(equal)/float64(nwithin), "%", 100, "one honest link is enough"),
 		fact("time to equality", max(0, last.Seconds()-ticks(l.Join).Seconds()), "s", 2*way, "two round trips, if all were honest"),
-		fact("bytes since they came", after.bytes/1e6, "MB", lack/1e6, "the runs that honest peers lacked, once"),
-		report.Fact{Name: "bytes wasted", Value: max(0, after.bytes-lack) / 1e6, Unit: "MB"},
+		fact("bytes since they came", after.bytes/1e6, "MB", lack/1e6, "the runs that those lacked, once"),
+		report.Fact{Name: "newcomers that others know", Value: float64(came)},
+		report.Fact{Name: "bytes wasted a newcomer", Value: max(0, after.bytes-lack) / 1e3 / max(1, float64(came)), Unit: "kB"},
 		report.Fact{Name: "blames of liars", Value: float64(by.liars)},
 		fact("blames of honest peers", float64(by.honest), "", 0, "nobody honest is blamed"),
 		report.Fact{Name: "frames refused", Value: float64(w.Total(cores.Refused))})
@@ -186,32 +193,29 @@ func reportLiars(r *report.Result, w *cores.World, s *scenario.Scenario, after s
 	finishCores(r, w)
 }
 
-func honest(s *scenario.Scenario) func(*cores.Peer) bool {
-	return func(x *cores.Peer) bool { return !lies(s, x.Number) }
-}
-
-// heldBy is how many bytes of runs some peers hold.
-func heldBy(w *cores.World, of func(*cores.Peer) bool) (n int) {
-	for x := range w.All {
-		if of(x) {
-			n += x.Shelf.Bytes
-		}
-	}
-	return n
-}
-
-// reachable are the peers that a chain of honest ones connects with the first.
+// reachable are the peers of the largest part that links among honest ones make.
 func reachable(w *cores.World, s *scenario.Scenario) map[engine.Peer]bool {
-	within := map[engine.Peer]bool{0: true}
-	for todo := []engine.Peer{0}; len(todo) > 0; {
-		p := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		for to := range w.Peer(p).Links {
-			if !lies(s, to.Number) && !within[to.Number] {
-				within[to.Number] = true
-				todo = append(todo, to.Number)
+	var most map[engine.Peer]bool
+	seen := map[engine.Peer]bool{}
+	for x := range w.All {
+		if lies(s, x.Number) || seen[x.Number] {
+			continue
+		}
+		part := map[engine.Peer]bool{x.Number: true}
+		for todo := []engine.Peer{x.Number}; len(todo) > 0; {
+			p := todo[len(todo)-1]
+			todo = todo[:len(todo)-1]
+			seen[p] = true
+			for to := range w.Peer(p).Links {
+				if !lies(s, to.Number) && !part[to.Number] {
+					part[to.Number] = true
+					todo = append(todo, to.Number)
+				}
 			}
 		}
+		if len(part) > len(most) {
+			most = part
+		}
 	}
-	return within
+	return most
 }
