@@ -38,6 +38,7 @@ type budget struct {
 	usual [purposes]float64          // units a second, lately
 	aside int                        // asked for and under way
 	spent [purposes]int              // since the start
+	kept  float64                    // units a second that hearing has before what others are asked for
 }
 
 // at lets time pass up to now.
@@ -74,7 +75,7 @@ func (b *budget) free(now time.Time, p purpose) int {
 		free -= max(0, min(rate/2, max(rate*ownShare, 2*b.usual[forOwn]))-float64(b.second(forOwn)))
 	}
 	if p < forHeard {
-		free -= max(0, min(rate/2, b.usual[forHeard])-float64(b.second(forHeard)))
+		free -= max(0, max(b.kept, min(rate/2, b.usual[forHeard]))-float64(b.second(forHeard)))
 	}
 	return max(0, int(free))
 }
@@ -115,14 +116,14 @@ func (b *budget) answered(now time.Time, came bool) {
 
 // runs takes units for the first of some runs, and returns for how many. A run that
 // is more than any second's budget goes alone.
-func (b *budget) runs(now time.Time, runs []*memo.Run) (n int) {
-	free, idle := b.free(now, forAsked), b.free(now, forOwn) == b.rate
+func (b *budget) runs(now time.Time, runs []*memo.Run, p purpose) (n int) {
+	free, idle := b.free(now, p), b.free(now, forOwn) == b.rate
 	for memos := 0; n < len(runs); n++ {
 		memos += len(runs[n].Memos)
 		if b.rate > 0 && memos > free && (n > 0 || !idle) {
 			break
 		}
-		b.take(now, len(runs[n].Memos), forAsked)
+		b.take(now, len(runs[n].Memos), p)
 	}
 	return n
 }

@@ -22,9 +22,13 @@ const (
 	// is over its fair share; overWeight is what its memos weigh then.
 	fairSlack, overWeight = 2, 0.25
 	// hearShare is the share of the budget that hearing has; recon brings what is
-	// missing in front of what is heard. adoptHears is that in a space that adopts,
-	// where roots bring most of what is written.
-	hearShare, adoptHears = 3.0 / 4, 1.0 / 16
+	// missing in front of what is heard.
+	hearShare = 3.0 / 4
+	// floodHears is that share in the first floodTime of a flood in a space that adopts,
+	// adoptHears the one after that. A memo that is heard is one unit; a root costs the
+	// leaves that differ too, which is more until it covers much.
+	floodHears, adoptHears = 5.0 / 8, 1.0 / 16
+	floodTime              = 16 * time.Second
 	// rateOver is how many seconds the mean of a rate is over.
 	rateOver = 4
 	// maxVoices bounds the authors of a space whose rates are known.
@@ -61,11 +65,14 @@ type hearing struct {
 	voices  map[memo.Author]*flow // of each author
 	active  int                   // voices that are heard of, lately
 	wanted  map[memo.Author]time.Time
+	flooded time.Time // since when more is offered than can be attached; zero: it is not
+	flood   bool      // it still is, and not for long
 }
 
 // flow is how much of something comes in a second.
 type flow struct {
 	count int     // in the second under way
+	last  int     // in the one before
 	rate  float64 // mean of the seconds before
 }
 
@@ -73,7 +80,7 @@ type flow struct {
 func (f *flow) pass(seconds float64) {
 	keep := math.Pow(1-1.0/rateOver, seconds)
 	f.rate = f.rate*keep + float64(f.count)/seconds*(1-keep)
-	f.count = 0
+	f.last, f.count = f.count, 0
 }
 
 // now is the mean, or what came already where that is more: a flood shows before its
@@ -159,14 +166,16 @@ func (c *Core) must(now time.Time, s *space, r *memo.Run) bool {
 // choose different chains, and nobody can write around all of them.
 func (c *Core) coin(s *space, r *memo.Run, crush float64) bool {
 	author := r.Author()
-	toss := func(seq uint64) float64 {
-		msg := binary.BigEndian.AppendUint64(author[:], seq/stretch)
-		key := c.cfg.LocalSecret
-		sum := siphash.Hash(binary.BigEndian.Uint64(key[:8]), binary.BigEndian.Uint64(key[8:]), msg)
-		return float64(sum>>11) / (1 << 53)
-	}
 	p := c.chance(s, author) * crush
-	return toss(r.FirstSeq()) < p || toss(r.Head().Seq) < p
+	return c.toss(author, r.FirstSeq()) < p || c.toss(author, r.Head().Seq) < p
+}
+
+// toss is the coin of the stretch of a chain that seq is in.
+func (c *Core) toss(a memo.Author, seq uint64) float64 {
+	msg := binary.BigEndian.AppendUint64(a[:], seq/stretch)
+	key := c.cfg.LocalSecret
+	sum := siphash.Hash(binary.BigEndian.Uint64(key[:8]), binary.BigEndian.Uint64(key[8:]), msg)
+	return float64(sum>>11) / (1 << 53)
 }
 
 // crush is what the probability is multiplied with as a second fills up, so that where
@@ -198,10 +207,12 @@ func (c *Core) hearChance(s *space) float64 {
 	switch {
 	case offered <= room:
 		return 1
-	case c.cfg.Holdings.Adopts(s.id):
-		room *= adoptHears
-	default:
+	case !c.cfg.Holdings.Adopts(s.id):
 		room *= hearShare
+	case s.hearing.flood || s.hearing.flooded.IsZero():
+		room *= floodHears
+	default:
+		room *= adoptHears
 	}
 	return max(leastHeard, room/offered)
 }
@@ -212,7 +223,7 @@ func (c *Core) pressed(s *space) bool { return c.hearChance(s) < 1 }
 // takesRuns reports whether recon should bring the memos of a space: not where a root
 // that is known of brings more of them at less cost.
 func (c *Core) takesRuns(s *space) bool {
-	if c.budget.rate == 0 || !c.cfg.Holdings.Adopts(s.id) {
+	if !c.stood(s) {
 		return true
 	}
 	most := uint64(0)
@@ -220,7 +231,38 @@ func (c *Core) takesRuns(s *space) bool {
 		most = max(most, o.Memos)
 	}
 	held := count(c.cfg.Holdings.Vector(s.id))
-	return !c.pressed(s) && most <= held+uint64(pullsWithin*c.budget.rate)
+	return !c.pressed(s) && (most <= held || !c.many(s, most-held))
+}
+
+// stood reports whether roots may have to stand for memos of a space.
+func (c *Core) stood(s *space) bool { return c.budget.rate > 0 && c.cfg.Holdings.Adopts(s.id) }
+
+// many reports whether so many memos are better brought by a root.
+func (c *Core) many(s *space, memos uint64) bool {
+	return c.stood(s) && memos > uint64(pullsWithin*c.budget.rate)
+}
+
+// attend keeps units for hearing while a flood is new in a space where roots bring the
+// rest.
+func (c *Core) attend(now time.Time, s *space) {
+	h := &s.hearing
+	if h.flood = false; !c.stood(s) || !c.pressed(s) {
+		h.flooded = time.Time{}
+		return
+	}
+	if h.flooded.IsZero() {
+		h.flooded = now
+	}
+	lately := max(h.offered.last, h.offered.count)
+	if h.flood = now.Sub(h.flooded) < floodTime && lately > c.budget.rate; h.flood {
+		c.budget.kept += floodHears * float64(c.budget.rate)
+	}
+}
+
+// listens tells whether the memos of a chain behind seq are heard.
+func (c *Core) listens(s *space, a memo.Author, seq uint64) bool {
+	_, wanted := s.hearing.wanted[a]
+	return wanted || s.hearing.flood && c.toss(a, seq+1) < c.chance(s, a)
 }
 
 // offer counts memos of an author.
