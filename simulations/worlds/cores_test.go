@@ -49,6 +49,9 @@ func TestLiars(t *testing.T) {
 		if got := value(t, r, "blames of honest peers"); got != 0 {
 			t.Errorf("%s: %v blames of honest peers", kind, got)
 		}
+		if got := value(t, r, "runs that liars served"); (got == 0) != (kind == "withhold") {
+			t.Errorf("%s: liars served %v runs", kind, got)
+		}
 		if got := value(t, r, "blames of liars"); (got > 0) != (kind == "garbage") {
 			t.Errorf("%s: %v blames of liars", kind, got)
 		}

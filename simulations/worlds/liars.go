@@ -155,10 +155,11 @@ func reportLiars(r *report.Result, w *cores.World, s *scenario.Scenario, after s
 	within := reachable(w, s)
 	all := union(w, func(x *cores.Peer) bool { return within[x.Number] })
 	nhonest, nwithin, equal, lying, came, last := 0, 0, 0, 0, 0, engine.Time(0)
-	most, had := 0, 0
+	most, had, served := 0, 0, 0
 	for x := range w.All {
 		if lies(s, x.Number) {
 			lying++
+			served += x.Core.Stats().RunsSent
 			continue
 		}
 		nhonest++
@@ -185,6 +186,7 @@ func reportLiars(r *report.Result, w *cores.World, s *scenario.Scenario, after s
 		fact("bytes since they came", after.bytes/1e6, "MB", lack/1e6, "the runs that those lacked, once"),
 		report.Fact{Name: "newcomers that others know", Value: float64(came)},
 		report.Fact{Name: "bytes wasted a newcomer", Value: max(0, after.bytes-lack) / 1e3 / max(1, float64(came)), Unit: "kB"},
+		report.Fact{Name: "runs that liars served", Value: float64(served)},
 		report.Fact{Name: "blames of liars", Value: float64(by.liars)},
 		fact("blames of honest peers", float64(by.honest), "", 0, "nobody honest is blamed"),
 		report.Fact{Name: "frames refused", Value: float64(w.Total(cores.Refused))})
