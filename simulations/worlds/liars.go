@@ -152,10 +152,10 @@ func liars(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 
 func reportLiars(r *report.Result, w *cores.World, s *scenario.Scenario, after spent, before []int, by blame) {
 	l := s.Liars
-	within := reachable(w, s)
+	within, everything := reachable(w, s), union(w, everybody)
 	all := union(w, func(x *cores.Peer) bool { return within[x.Number] })
 	nhonest, nwithin, equal, lying, came, last := 0, 0, 0, 0, 0, engine.Time(0)
-	most, had, served := 0, 0, 0
+	most, had, served, wrong := 0, 0, 0, 0
 	for x := range w.All {
 		if lies(s, x.Number) {
 			lying++
@@ -163,6 +163,9 @@ func reportLiars(r *report.Result, w *cores.World, s *scenario.Scenario, after s
 			continue
 		}
 		nhonest++
+		if believes(x, everything) {
+			wrong++
+		}
 		if !within[x.Number] {
 			continue
 		}
@@ -187,12 +190,21 @@ func reportLiars(r *report.Result, w *cores.World, s *scenario.Scenario, after s
 		report.Fact{Name: "newcomers that others know", Value: float64(came)},
 		report.Fact{Name: "bytes wasted a newcomer", Value: max(0, after.bytes-lack) / 1e3 / max(1, float64(came)), Unit: "kB"},
 		report.Fact{Name: "runs that liars served", Value: float64(served)},
+		report.Fact{Name: "honest peers that believe a claim", Value: float64(wrong)},
 		report.Fact{Name: "blames of liars", Value: float64(by.liars)},
 		fact("blames of honest peers", float64(by.honest), "", 0, "nobody honest is blamed"),
 		report.Fact{Name: "frames refused", Value: float64(w.Total(cores.Refused))})
 	r.Facts = append(r.Facts, sessions(w)...)
 	r.Charts = append(r.Charts, catchingUp(w, ticks(l.Join), func(x *cores.Peer) bool { return comes(s, x.Number) }))
 	finishCores(r, w)
+}
+
+// believes tells whether a core takes a peer to have memos that nobody has.
+func believes(x *cores.Peer, all memo.Vector) (wrong bool) {
+	x.Core.Members(x.Shelf.Space(), func(_ gossip.Peer, _ bool, has memo.Vector) {
+		wrong = wrong || !all.CoversAll(has)
+	})
+	return wrong
 }
 
 // reachable are the peers of the largest part that links among honest ones make.
