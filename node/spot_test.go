@@ -325,8 +325,9 @@ func TestSpotsKeepTheBudget(t *testing.T) {
 func TestLots(t *testing.T) {
 	const offered, trials = 10, 3000
 	drawn := map[string]int{}
+	lots := newLots(rand.New(rand.NewPCG(1, 2)))
 	for range trials {
-		l := lot{most: spotRows}
+		l := lot{chance: lots.rows.chance, most: spotRows}
 		for i := range offered {
 			l.offer(pick{key: fmt.Sprint(i)})
 		}
@@ -343,13 +344,13 @@ func TestLots(t *testing.T) {
 		t.Errorf("%d of %d were drawn at all", len(drawn), offered)
 	}
 	one, two := merge.Stamp{Time: 1, ID: memo.ID{1}}, merge.Stamp{Time: 2, ID: memo.ID{2}}
-	if s, ok := oneOf([]merge.Stamp{one, two}, []merge.Stamp{one}); !ok || s != two {
+	if s, ok := lots.rows.oneOf([]merge.Stamp{one, two}, []merge.Stamp{one}); !ok || s != two {
 		t.Errorf("%v was drawn, %v is new", s, two)
 	}
-	if s, ok := oneOf([]merge.Stamp{one}, []merge.Stamp{one}); !ok || s != one {
+	if s, ok := lots.rows.oneOf([]merge.Stamp{one}, []merge.Stamp{one}); !ok || s != one {
 		t.Errorf("of none that is new %v was drawn", s)
 	}
-	st := foreignState{heads: []store.SealedMark{{Mark: memo.Mark{Head: memo.Head{Author: PeerID{1}, Seq: 9}}}, {Mark: memo.Mark{Head: memo.Head{Author: PeerID{2}, Seq: 4}}}}}
+	st := foreignState{lots: lots, heads: []store.SealedMark{{Mark: memo.Mark{Head: memo.Head{Author: PeerID{1}, Seq: 9}}}, {Mark: memo.Mark{Head: memo.Head{Author: PeerID{2}, Seq: 4}}}}}
 	var before memo.Vector
 	before.Set(memo.Mark{Head: memo.Head{Author: PeerID{1}, Seq: 8}})
 	before.Set(memo.Mark{Head: memo.Head{Author: PeerID{2}, Seq: 3}})

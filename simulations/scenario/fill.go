@@ -28,6 +28,11 @@ var tables = []table{
 	{"flood", "messages through the mesh, heard by everybody", func(s *Scenario) (params, bool) { return ensure(&s.Flood) }},
 	{"beacons", "how often all beacons together ping", func(s *Scenario) (params, bool) { return ensure(&s.Beacons) }},
 	{"hot", "a topic on which more is offered than any peer can take in", func(s *Scenario) (params, bool) { return ensure(&s.Hot) }},
+	{"partition", "two halves that write apart and then meet: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Split) }},
+	{"consolidation", "some of many readers fold the same edits (Fig. 11): whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Consolidation) }},
+	{"late", "one peer comes late: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Late) }},
+	{"liars", "newcomers among peers that lie: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Liars) }},
+	{"context", "how a query context grows and folds", func(s *Scenario) (params, bool) { return ensure(&s.Growth) }},
 }
 
 // ensure returns the table at p, an empty one if there was none.

@@ -36,6 +36,12 @@ type Scenario struct {
 	Flood   *Flood   `toml:"flood,omitempty"`
 	Beacons *Beacons `toml:"beacons,omitempty"`
 	Hot     *Hot     `toml:"hot,omitempty"`
+	Split   *Split   `toml:"partition,omitempty"`
+	Late    *Late    `toml:"late,omitempty"`
+	Liars   *Liars   `toml:"liars,omitempty"`
+	Growth  *Growth  `toml:"context,omitempty"`
+
+	Consolidation *Consolidation `toml:"consolidation,omitempty"`
 
 	Sweep map[string][]any `toml:"sweep,omitempty"`
 }

@@ -31,6 +31,13 @@ var worlds = map[string]world{
 	"flood":   flood,
 	"beacons": beacons,
 	"hot":     hot,
+
+	"partition": partition,
+	"late":      late,
+	"liars":     liars,
+	"context":   growth,
+
+	"consolidation": consolidation,
 }
 
 // Run runs a scenario.

@@ -1,0 +1,94 @@
+package worlds
+
+import "testing"
+
+// TestConsolidation: five make one root of a round, whose blocks are stored once, and
+// do not all announce it.
+func TestConsolidation(t *testing.T) {
+	r := runText(t, "world = 'consolidation'\npeers = 24\nuntil = '20s'\n[consolidation]\nrounds = 2\napart = '8s'\n")
+	if got := value(t, r, "different roots a round"); got != 1 {
+		t.Errorf("%v roots a round", got)
+	}
+	if made, stored := value(t, r, "blocks made a round"), value(t, r, "blocks stored a round"); made != 5*stored || stored < 20 {
+		t.Errorf("of 20 rows a round five made %v blocks, %v are stored", made, stored)
+	}
+	if got := value(t, r, "announcements a round"); got == 0 || got > 3 {
+		t.Errorf("%v announcements of a root", got)
+	}
+	if got := value(t, r, "suppressed a round"); got == 0 {
+		t.Error("nobody kept silent")
+	}
+}
+
+// TestLate: a newcomer gets all by recon, and where it asks for the state it has the
+// row that it wants from there.
+func TestLate(t *testing.T) {
+	for _, by := range []string{"memos", "state"} {
+		r := runText(t, "world = 'late'\npeers = 8\nuntil = '15s'\n[network]\nuplink = 400_000.0\n[late]\njoin = '5s'\nmemos = 1000\nby = '"+by+"'\n")
+		if got := value(t, r, "equal at the end"); got != 100 {
+			t.Errorf("by %s: %v %% of the peers are equal", by, got)
+		}
+		first, all := value(t, r, "time to the first answer"), value(t, r, "time to equality")
+		if first <= 0 || first > all {
+			t.Errorf("by %s: the first answer after %v s, equality after %v s", by, first, all)
+		}
+		if value(t, r, "time to what it asked for") > 9.9 {
+			t.Errorf("by %s: what it asked for never came", by)
+		}
+	}
+}
+
+// TestLiars: whatever they do, newcomers with an honest link get everything, and nobody
+// honest is blamed.
+func TestLiars(t *testing.T) {
+	for _, kind := range []string{"withhold", "garbage", "claim"} {
+		r := runText(t, "world = 'liars'\npeers = 24\nuntil = '60s'\n[liars]\njoin = '5s'\nmemos = 50\nshare = 0.4\nkind = '"+kind+"'\n")
+		if got := value(t, r, "of the others equal at the end"); got != 100 {
+			t.Errorf("%s: %v %% of the peers are equal", kind, got)
+		}
+		if got := value(t, r, "blames of honest peers"); got != 0 {
+			t.Errorf("%s: %v blames of honest peers", kind, got)
+		}
+		if got := value(t, r, "runs that liars served"); (got == 0) != (kind == "withhold") {
+			t.Errorf("%s: liars served %v runs", kind, got)
+		}
+		if got := value(t, r, "honest peers that believe a claim"); (got > 0) != (kind == "claim") {
+			t.Errorf("%s: %v peers believe in memos that there are not", kind, got)
+		}
+		if got := value(t, r, "blames of liars"); (got > 0) != (kind == "garbage") {
+			t.Errorf("%s: %v blames of liars", kind, got)
+		}
+	}
+}
+
+// TestContextGrowth: each policy keeps a context within its bound, and who never folds
+// has one head an author.
+func TestContextGrowth(t *testing.T) {
+	for _, policy := range []string{"never", "threshold", "idle", "partial"} {
+		r := runText(t, "world = 'context'\npeers = 40\n[context]\nmemos = 600\nloose = 16\nrest = 30\npart = 6\nsee = 0.5\npolicy = '"+policy+"'\n")
+		most, folds := value(t, r, "loose heads, most"), value(t, r, "folds")
+		switch {
+		case policy == "never" && (most != 40 || folds != 0):
+			t.Errorf("never: %v heads, %v folds", most, folds)
+		case policy != "never" && folds == 0:
+			t.Errorf("%s: no fold", policy)
+		case (policy == "threshold" || policy == "partial") && most > 16:
+			t.Errorf("%s: %v heads", policy, most)
+		case policy == "idle" && most > 30:
+			t.Errorf("idle: %v heads", most)
+		}
+	}
+}
+
+// TestWorkersDoNotShow: a world of cores is the same for any number of workers, and
+// another for another seed.
+func TestWorkersDoNotShow(t *testing.T) {
+	const text = "world = 'consolidation'\npeers = 260\nuntil = '8s'\n[consolidation]\nrounds = 1\n"
+	one, two := runText(t, text), runText(t, text)
+	if one.Hash != two.Hash {
+		t.Error("the same scenario gave two hashes")
+	}
+	if other := runText(t, "seed = 2\n"+text); other.Hash == one.Hash {
+		t.Error("another seed gave the same hash")
+	}
+}
