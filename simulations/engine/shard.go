@@ -19,10 +19,10 @@ type Shard struct {
 	wheel       *wheel
 	protocol    Protocol
 	port        Port
-	out         [][]Event // to each shard, in the window under way
-	draws       []uint32  // how many numbers each peer drew
-	down        []bool    // nil: there is no churn
-	upUntil     []Time    // when each peer's uplink is free; nil: no limit
+	out         [][]Event       // to each shard, in the window under way
+	draws       []uint32        // how many numbers each peer drew
+	down        []bool          // nil: there is no churn
+	upUntil     []time.Duration // when each peer's uplink is free, finer than ticks; nil: no limit
 	counters    [MaxCounters]uint64
 	measures    [MaxMeasures]Histogram
 	hash        uint64
@@ -91,8 +91,8 @@ func (p *Port) Send(to Peer, kind Kind, arg uint32, aux uint16, bytes int) {
 	leave := p.now
 	if s.upUntil != nil {
 		until := &s.upUntil[p.self-s.First]
-		*until = max(*until, p.now).plus(Seconds(float64(bytes) / l.Uplink))
-		leave = *until
+		*until = max(*until, p.now.Duration()) + time.Duration(float64(bytes)/l.Uplink*float64(time.Second))
+		leave = Ticks(*until)
 	}
 	if l.Loss > 0 && p.Float64() < l.Loss {
 		s.counters[Lost]++

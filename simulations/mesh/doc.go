@@ -9,7 +9,7 @@
 // came by, to the first copy of it alone. Ids of the messages of the last LazyBeats
 // heartbeats are told to Lazy others, drawn anew each time (IHAVE), which ask for what
 // they have not seen (IWANT). Links to peers that are gone are dropped at the next
-// heartbeat.
+// heartbeat; a peer that comes back asks those it knew for its links again.
 //
 // # What is not
 //

@@ -81,6 +81,7 @@ type Mesh struct {
 	width  int // links a peer has room for
 	links  []engine.Peer
 	degree []uint8
+	came   []uint8 // how often each peer came up: a beat of an earlier time is none
 	words  int
 	seen   []uint64 // bit sets of messages, of words each
 	recent recent
@@ -93,7 +94,7 @@ func New(s *engine.Shard, seed uint64, peers int, p Params, messages int, size f
 	n := int(s.Last - s.First)
 	m := &Mesh{
 		params: p, first: s.First, peers: peers, width: p.High + slack, size: size,
-		words: (messages + 63) / 64, degree: make([]uint8, n),
+		words: (messages + 63) / 64, degree: make([]uint8, n), came: make([]uint8, n),
 	}
 	m.links = make([]engine.Peer, n*m.width)
 	m.seen = make([]uint64, n*m.words)
@@ -120,9 +121,19 @@ func (m *Mesh) draw(seed uint64, p engine.Peer, i int) {
 	}
 }
 
-// Start begins a peer's heartbeats at a moment of its own.
+// Start begins a peer's heartbeats at a moment of its own; whoever is down begins when
+// it comes.
 func (m *Mesh) Start(p *engine.Port) {
 	p.After(engine.Time(p.IntN(int(engine.Ticks(m.params.Heartbeat))))+1, beat, 0)
+}
+
+// rejoin has a peer that came back ask those it knew for their links again, and beat.
+func (m *Mesh) rejoin(p *engine.Port, i int) {
+	for _, to := range m.of(i) {
+		p.Send(to, graft, 0, 0, controlBytes)
+	}
+	m.came[i]++
+	p.After(engine.Ticks(m.params.Heartbeat), beat, uint32(m.came[i]))
 }
 
 // Publish has a peer send a message of its own.
@@ -154,9 +165,14 @@ func (m *Mesh) Step(p *engine.Port, ev engine.Event) (msg uint32, hops uint16, f
 		m.relay(p, ev.From, ev.Arg, ev.Aux+1)
 		return ev.Arg, ev.Aux, true
 	case beat:
+		if uint8(ev.Arg) != m.came[i] {
+			break
+		}
 		m.mend(p, i)
 		m.tell(p, i)
-		p.After(engine.Ticks(m.params.Heartbeat), beat, 0)
+		p.After(engine.Ticks(m.params.Heartbeat), beat, ev.Arg)
+	case engine.Up:
+		m.rejoin(p, i)
 	case graft:
 		p.Count(Grafts, 1)
 		if !m.link(i, p.Self(), ev.From) {

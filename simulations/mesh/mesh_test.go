@@ -103,3 +103,42 @@ func TestMeshMends(t *testing.T) {
 		t.Errorf("%v of the peers got a message while half of them were there", got)
 	}
 }
+
+// TestComebacksBeat: a peer that comes back beats once a heartbeat, as one that stayed.
+func TestComebacksBeat(t *testing.T) {
+	params := Production
+	params.Lazy = 0
+	for _, down := range []time.Duration{20 * time.Millisecond, 2 * time.Second} { // shorter than a heartbeat, and longer
+		beats, ups := 0.0, 0.0
+		net := engine.Network{Churn: engine.Churn{Up: 2 * time.Second, Down: down}}
+		cfg := engine.Config{Peers: 500, Seed: 4, Until: engine.Seconds(40), Network: net, Workers: 1, SampleEvery: engine.Seconds(1)}
+		cfg.Sample = func(e *engine.Engine, _ engine.Time) { ups += float64(e.Present()) }
+		e, err := engine.New(cfg, func(s *engine.Shard) engine.Protocol {
+			return &counting{publish{Mesh: New(s, 4, 500, params, 1, func(uint32) int { return 400 })}, &beats}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// A peer that is up for 2 s at the mean begins to beat a heartbeat after it came.
+		want := ups / params.Heartbeat.Seconds()
+		if got := beats / want; got < 0.8 || got > 1.02 {
+			t.Errorf("down for %v: %.2f of the beats that peers which are up have", down, got)
+		}
+	}
+}
+
+// counting counts the beats of all peers that are not of an earlier time.
+type counting struct {
+	publish
+	beats *float64
+}
+
+func (c *counting) Step(p *engine.Port, ev engine.Event) {
+	if ev.Kind == beat && uint8(ev.Arg) == c.came[p.Local()] {
+		*c.beats++
+	}
+	c.publish.Step(p, ev)
+}
