@@ -3,6 +3,8 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -36,8 +38,9 @@ func undecoded(data []byte, err error) *reason {
 	return &reason{text: text}
 }
 
-// impossible is what a value cannot be. Its text is "key = …", or "[table]: key = …";
-// of what begins otherwise the line of the table is told.
+// impossible is what a value cannot be. Its text is "key = …", or "[table]: key = …"; of
+// what begins otherwise the line is that of a key of the table which is named, or of
+// the table.
 func impossible(data []byte, err error) *reason {
 	text := err.Error()
 	table, rest := "", text
@@ -48,6 +51,15 @@ func impossible(data []byte, err error) *reason {
 	}
 	key, _, _ := strings.Cut(rest, " ")
 	at, _ := lines(data)
+	said, _, _ := strings.Cut(rest, ";")
+	if _, there := at[table+"."+key]; !there {
+		for _, name := range slices.Sorted(maps.Keys(at)) {
+			if last, ok := strings.CutPrefix(name, table+"."); ok && strings.Contains(said, strings.TrimSuffix(last, "s")) {
+				key = last
+				break
+			}
+		}
+	}
 	for _, name := range []string{strings.TrimPrefix(table+"."+key, "."), table} {
 		if line := at[name]; line > 0 && name != "" {
 			return &reason{fmt.Sprintf("line %d: ", line), text}
