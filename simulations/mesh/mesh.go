@@ -247,7 +247,7 @@ func (m *Mesh) mend(p *engine.Port, i int) {
 			}
 		}
 	}
-	if len(m.of(i)) > m.params.High {
+	if len(m.of(i)) >= m.params.High {
 		for len(m.of(i)) > m.params.D {
 			to := m.of(i)[p.IntN(len(m.of(i)))]
 			m.unlink(i, to)
