@@ -29,6 +29,7 @@ const (
 
 // Outcome is what one side measured.
 type Outcome struct {
+	Runs       int // of the case
 	Delivered  int // first copies at others than the writer
 	Duplicates int // further copies, also those that the writer gets
 	Latency    []time.Duration
@@ -36,12 +37,28 @@ type Outcome struct {
 	Told       int         // ids told by IHAVE
 	Asked      int         // ids asked for by IWANT
 	Unwanted   int         // ids told by IDONTWANT
+	Grafts     int         // links made since the first message, counted at both ends
 	Degrees    map[int]int // how many peers had so many links, when the first message came
 }
 
+// add adds the runs of another.
+func (o *Outcome) add(x *Outcome) {
+	o.Runs += x.Runs
+	o.Delivered += x.Delivered
+	o.Duplicates += x.Duplicates
+	o.Latency, o.Hops = append(o.Latency, x.Latency...), append(o.Hops, x.Hops...)
+	o.Told, o.Asked, o.Unwanted, o.Grafts = o.Told+x.Told, o.Asked+x.Asked, o.Unwanted+x.Unwanted, o.Grafts+x.Grafts
+	for d, n := range x.Degrees {
+		o.Degrees[d] += n
+	}
+}
+
+// PerMessage is how often something happened for each message.
+func (o *Outcome) PerMessage(c Case, n int) float64 { return float64(n) / float64(o.Runs*c.Messages) }
+
 // Delivery is the share of first copies that arrived.
 func (o *Outcome) Delivery(c Case) float64 {
-	return float64(o.Delivered) / float64(c.Messages*(c.Peers-1))
+	return float64(o.Delivered) / float64(o.Runs*c.Messages*(c.Peers-1))
 }
 
 // Copies is how many copies of a message a peer got on average.
@@ -74,6 +91,13 @@ func (o *Outcome) MeanDegree() float64 {
 		sum, n = sum+d*k, n+k
 	}
 	return float64(sum) / float64(max(1, n))
+}
+
+// resend is how long QUIC waits for an acknowledgement (RFC 9002, 6.2.1): a round trip,
+// four times its deviation and the longest that the other end may put one off.
+func (c Case) resend() time.Duration {
+	const maxAckDelay = 25 * time.Millisecond
+	return 2*(c.Latency+c.Tail) + 4*c.Tail + maxAckDelay
 }
 
 // at returns when a message is published, from the end of settle on.

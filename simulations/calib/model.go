@@ -45,12 +45,31 @@ func (m *modelled) Step(p *engine.Port, ev engine.Event) {
 // Digest is how many links a peer has.
 func (m *modelled) Digest(id engine.Peer) uint64 { return uint64(m.Degree(int(id - m.shard.First))) }
 
+// meshes is how many of them the model runs: which mesh comes about is chance, and the
+// model's are cheap.
+const meshes = 20
+
+// models runs a case on the engine for many seeds, one after the other, as one of so
+// many times the messages.
+func models(ctx context.Context, c Case) (Outcome, error) {
+	all := Outcome{Degrees: map[int]int{}}
+	for range meshes {
+		o, err := model(ctx, c)
+		if err != nil {
+			return all, err
+		}
+		all.add(&o)
+		c.Seed++
+	}
+	return all, nil
+}
+
 // model runs a case on the engine.
 func model(ctx context.Context, c Case) (Outcome, error) {
-	out := Outcome{Degrees: map[int]int{}}
+	out := Outcome{Runs: 1, Degrees: map[int]int{}}
 	cfg := engine.Config{
 		Peers: c.Peers, Seed: c.Seed, Until: engine.Ticks(settle + c.at(c.Messages) + drain),
-		Network:     engine.Network{Latency: [][]time.Duration{{c.Latency}}, Jitter: c.Tail, Loss: c.Loss},
+		Network:     engine.Network{Latency: [][]time.Duration{{c.Latency}}, Jitter: c.Tail, Loss: c.Loss, Resend: c.resend()},
 		SampleEvery: engine.Ticks(settle),
 	}
 	cfg.Sample = func(e *engine.Engine, now engine.Time) {
@@ -66,7 +85,7 @@ func model(ctx context.Context, c Case) (Outcome, error) {
 	}
 	e, err := engine.New(cfg, func(s *engine.Shard) engine.Protocol {
 		return &modelled{
-			Mesh: mesh.New(s, c.Seed, c.Peers, mesh.Production, c.Messages, func(uint32) int { return c.Size }),
+			Mesh: mesh.New(s, c.Peers, mesh.Production, c.Messages, func(uint32) int { return c.Size }),
 			c:    c, shard: s,
 		}
 	})
@@ -82,5 +101,6 @@ func model(ctx context.Context, c Case) (Outcome, error) {
 	}
 	out.Delivered, out.Duplicates = len(out.Latency), int(e.Total(mesh.Duplicates))
 	out.Told, out.Asked = int(e.Total(mesh.Told)), int(e.Total(mesh.Asked))
+	out.Unwanted = int(e.Total(mesh.Unwanted))
 	return out, nil
 }

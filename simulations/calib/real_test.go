@@ -34,19 +34,19 @@ type swarm struct {
 	topics []*pubsub.Topic
 	closed []func() error
 
-	mu     sync.Mutex
-	began  time.Time
-	at     []time.Time // when each message was published
-	hops   []map[peer.ID]int
-	degree []int
-	out    Outcome
+	mu    sync.Mutex
+	began time.Time
+	at    []time.Time // when each message was published
+	hops  []map[peer.ID]int
+	links []map[peer.ID]bool
+	out   Outcome
 }
 
 // real runs a case on real hosts.
 func real(t *testing.T, c Case) (out Outcome) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &swarm{T: t, Case: c, degree: make([]int, c.Peers), at: make([]time.Time, c.Messages), hops: make([]map[peer.ID]int, c.Messages)}
+		w := &swarm{T: t, Case: c, links: make([]map[peer.ID]bool, c.Peers), at: make([]time.Time, c.Messages), hops: make([]map[peer.ID]int, c.Messages)}
 		w.net = vnet.New(vnet.Link{Latency: c.Latency, Tail: c.Tail}, c.Seed)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer w.close(cancel)
@@ -58,6 +58,7 @@ func real(t *testing.T, c Case) (out Outcome) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		out = w.out
+		out.Runs = 1
 	})
 	return out
 }
@@ -65,6 +66,7 @@ func real(t *testing.T, c Case) (out Outcome) {
 // open starts the hosts, and gossipsub as p2p starts it.
 func (w *swarm) open(ctx context.Context) {
 	for i := range w.Peers {
+		w.links[i] = map[peer.ID]bool{}
 		h, closed, err := w.net.Host(i)
 		if err != nil {
 			w.Fatal(err)
@@ -123,8 +125,8 @@ func (w *swarm) publish(ctx context.Context) {
 	w.mu.Lock()
 	w.began = time.Now()
 	w.out.Degrees = map[int]int{}
-	for _, d := range w.degree {
-		w.out.Degrees[d]++
+	for _, l := range w.links {
+		w.out.Degrees[len(l)]++
 	}
 	w.mu.Unlock()
 	for m := range w.Messages {
@@ -163,13 +165,19 @@ type tracer struct {
 
 var _ pubsub.RawTracer = (*tracer)(nil)
 
-func (t *tracer) Graft(peer.ID, string) { t.link(1) }
-func (t *tracer) Prune(peer.ID, string) { t.link(-1) }
-
-func (t *tracer) link(n int) {
+func (t *tracer) Graft(id peer.ID, _ string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.degree[t.host] += n
+	t.links[t.host][id] = true
+	if !t.began.IsZero() {
+		t.out.Grafts++
+	}
+}
+
+func (t *tracer) Prune(id peer.ID, _ string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.links[t.host], id)
 }
 
 func (t *tracer) DeliverMessage(m *pubsub.Message) {
