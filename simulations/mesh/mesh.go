@@ -270,7 +270,7 @@ func (m *Mesh) mend(p *engine.Port, i int) {
 	}
 	if len(m.of(i)) < m.params.Low {
 		for range m.params.D - len(m.of(i)) {
-			if to, ok := m.other(p); ok && m.link(i, p.Self(), to) {
+			if to, ok := m.Other(p); ok && m.link(i, p.Self(), to) {
 				p.Send(to, graft, 0, 0, controlBytes)
 			}
 		}
@@ -290,8 +290,8 @@ func (m *Mesh) accepts(p *engine.Port, i int) bool {
 	return len(m.of(i)) < m.params.High || p.Uint64()&1 == 0
 }
 
-// other draws a peer that can be reached and is no link.
-func (m *Mesh) other(p *engine.Port) (engine.Peer, bool) {
+// Other draws a peer that can be reached and is no link.
+func (m *Mesh) Other(p *engine.Port) (engine.Peer, bool) {
 	for range tries {
 		to := engine.Peer(p.IntN(m.peers))
 		if to != p.Self() && !slices.Contains(m.of(p.Local()), to) && p.Reachable(to) {
@@ -307,7 +307,7 @@ func (m *Mesh) tell(p *engine.Port, i int) {
 	ids := m.recent.of(i)
 	if len(ids) > 0 {
 		for range m.params.Lazy {
-			to, ok := m.other(p)
+			to, ok := m.Other(p)
 			if !ok {
 				break
 			}

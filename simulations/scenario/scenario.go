@@ -33,8 +33,9 @@ type Scenario struct {
 	Mesh    Mesh    `toml:"mesh"`
 
 	// One table a world; only that of World may be there.
-	Flood   *Flood   `toml:"flood,omitempty"`
-	Beacons *Beacons `toml:"beacons,omitempty"`
+	Flood   *Flood      `toml:"flood,omitempty"`
+	Beacons *Beacons    `toml:"beacons,omitempty"`
+	Churn   *ChurnWorld `toml:"churn,omitempty"`
 
 	Sweep map[string][]any `toml:"sweep,omitempty"`
 }

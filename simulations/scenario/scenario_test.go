@@ -11,8 +11,8 @@ import (
 // TestBadFiles: what is wrong with a file is said with its line.
 func TestBadFiles(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
-		{"", `world = ""; give one of flood, beacons`},
-		{"world = \"flod\"\n", `world = "flod"; give one of flood, beacons`},
+		{"", `world = ""; give one of flood`},
+		{"world = \"flod\"\n", `world = "flod"; give one of flood`},
 		{"world = \"flood\"\npers = 3\n", `line 2: there is no "pers"`},
 		{"world = \"flood\"\n[flood]\nmessage = 3\n", `line 3: there is no "flood.message"`},
 		{"world = \"flood\"\npeers = \"many\"\n", "line 2"},
