@@ -28,6 +28,9 @@ type Network struct {
 	Jitter time.Duration
 	// Loss is the probability that a message is lost.
 	Loss float64
+	// Resend is how long a sender waits until it sends again what was lost, twice as
+	// long each further time, as QUIC does; 0: what is lost is lost.
+	Resend time.Duration
 	// Uplink is the bandwidth of a peer's link to the others in bytes per second; 0:
 	// no limit. What a peer sends waits for what it sent before. Downlinks have no
 	// limit: homes and phones receive faster than they send.
@@ -73,6 +76,8 @@ func (n Network) Validate() error {
 		return fmt.Errorf("a latency matrix of %d rows for %d regions; give one row and column a region", len(n.Latency), rows)
 	case n.Loss < 0 || n.Loss > 1 || math.IsNaN(n.Loss):
 		return fmt.Errorf("a loss of %v; it is a probability from 0 to 1", n.Loss)
+	case n.Resend < 0 || n.Resend > 0 && n.Loss == 1:
+		return fmt.Errorf("what is lost with probability %v is sent again after %v; it would never arrive", n.Loss, n.Resend)
 	case n.Uplink != 0 && !(n.Uplink >= 1):
 		return fmt.Errorf("an uplink of %v bytes per second; give 1 or more, or 0 for no limit", n.Uplink)
 	case n.Jitter < 0 || n.Jitter > End.Duration():

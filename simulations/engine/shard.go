@@ -94,9 +94,12 @@ func (p *Port) Send(to Peer, kind Kind, arg uint32, aux uint16, bytes int) {
 		*until = max(*until, p.now.Duration()) + time.Duration(float64(bytes)/l.Uplink*float64(time.Second))
 		leave = Ticks(*until)
 	}
-	if l.Loss > 0 && p.Float64() < l.Loss {
+	for wait := Ticks(l.Resend); l.Loss > 0 && p.Float64() < l.Loss; wait = wait.plus(wait) {
 		s.counters[Lost]++
-		return
+		if l.Resend == 0 {
+			return
+		}
+		leave = leave.plus(wait)
 	}
 	if len(l.Partitions) > 0 && l.cut(p.now, p.self, to) {
 		s.counters[Cut]++

@@ -32,8 +32,9 @@ type Scenario struct {
 	Mesh    Mesh    `toml:"mesh"`
 
 	// One table a world; only that of World may be there.
-	Flood   *Flood   `toml:"flood,omitempty"`
-	Beacons *Beacons `toml:"beacons,omitempty"`
+	Flood   *Flood      `toml:"flood,omitempty"`
+	Beacons *Beacons    `toml:"beacons,omitempty"`
+	Churn   *ChurnWorld `toml:"churn,omitempty"`
 
 	Sweep map[string][]any `toml:"sweep,omitempty"`
 }
@@ -63,6 +64,7 @@ type Network struct {
 	Latency    [][]Duration `toml:"latency,omitempty"`
 	Jitter     Duration     `toml:"jitter"`
 	Loss       float64      `toml:"loss"`
+	Resend     Duration     `toml:"resend"` // after so long what was lost is sent again
 	Uplink     float64      `toml:"uplink"` // bytes per second
 	Drift      float64      `toml:"drift"`
 	Partitions []Partition  `toml:"partition,omitempty"`
@@ -87,7 +89,7 @@ type Churn struct {
 // Engine returns the network for the engine.
 func (n Network) Engine() engine.Network {
 	out := engine.Network{
-		Regions: n.Regions, Jitter: time.Duration(n.Jitter), Loss: n.Loss, Uplink: n.Uplink, Drift: n.Drift,
+		Regions: n.Regions, Jitter: time.Duration(n.Jitter), Loss: n.Loss, Resend: time.Duration(n.Resend), Uplink: n.Uplink, Drift: n.Drift,
 	}
 	for _, row := range n.Latency {
 		var line []time.Duration

@@ -12,8 +12,8 @@ import (
 func TestBadFiles(t *testing.T) {
 	long := func(s string) string { return "# a scenario\n\nworld = \"flood\"\nseed = 3\n" + s }
 	for _, c := range []struct{ file, want string }{
-		{"", `scenario: world = ""; give one of flood, beacons`},
-		{"world = \"flod\"\n", `line 1: world = "flod"; give one of flood, beacons`},
+		{"", `scenario: world = ""; give one of flood`},
+		{"world = \"flod\"\n", `line 1: world = "flod"; give one of flood`},
 		{long("until = \"100h\"\nevery = \"1s\"\nuntil = \"2h\"\n"), "line 7: key until is already defined"},
 		{long("until = \"300h\"\n"), "line 5: until = 300h0m0s; say how long"},
 		{long("until = \"1us\"\n"), "line 5: until = 1µs; say how long"},

@@ -48,7 +48,7 @@ func flood(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 	}
 	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol {
 		return &flooder{
-			Mesh: mesh.New(sh, s.Seed, s.Peers, s.Mesh.Params(), f.Messages, func(uint32) int { return f.Size }),
+			Mesh: mesh.New(sh, s.Peers, s.Mesh.Params(), f.Messages, func(uint32) int { return f.Size }),
 			s:    s, first: sh.First, got: make([]uint32, sh.Last-sh.First),
 		}
 	})
