@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -103,11 +104,21 @@ func over(runs []*Result, i int, of Fact) Chart {
 	for k := range c.Curves {
 		c.Curves[k].sort()
 	}
-	if len(c.Curves) > 0 {
-		x := c.Curves[0].X
-		c.X.Log = x[0] > 0 && x[len(x)-1]/x[0] >= 100
-	}
+	c.X.Log = c.wide(func(k Curve) []float64 { return k.X })
+	c.Y.Log = c.wide(func(k Curve) []float64 { return k.Y })
 	return c
+}
+
+// wide reports whether values of the curves differ so much that only a logarithmic axis
+// shows the small ones.
+func (c *Chart) wide(values func(k Curve) []float64) bool {
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, k := range c.Curves {
+		for _, v := range values(k) {
+			lo, hi = min(lo, v), max(hi, v)
+		}
+	}
+	return lo > 0 && hi/lo >= 50
 }
 
 // point adds a point to the curve of that name.

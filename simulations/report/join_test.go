@@ -38,7 +38,7 @@ func TestJoin(t *testing.T) {
 	r := Join("all", "s", swept())
 	want := []Chart{
 		{
-			Name: "lag-by-peers", Title: "lag by peers", X: Axis{Label: "peers", Log: true}, Y: Axis{Label: "lag", Unit: "s"}, Note: "half",
+			Name: "lag-by-peers", Title: "lag by peers", X: Axis{Label: "peers", Log: true}, Y: Axis{Label: "lag", Unit: "s", Log: true}, Note: "half",
 			Curves: []Curve{
 				{Name: "way=mesh", X: []float64{10, 1000}, Y: []float64{10, 1000}},
 				{Name: "way=push", X: []float64{10, 1000}, Y: []float64{11, 1001}},
