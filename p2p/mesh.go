@@ -51,13 +51,14 @@ const (
 	lazyShare = 0
 )
 
-// withMesh gives gossipsub the degrees of the mesh.
-func withMesh() pubsub.Option {
+// MeshParams returns the parameters that gossipsub is given, for who compares a model
+// of the mesh with it: simulations/calib.
+func MeshParams() pubsub.GossipSubParams {
 	p := pubsub.DefaultGossipSubParams()
 	p.D, p.Dlo, p.Dhi, p.Dscore, p.Dout = meshDegree, meshLow, meshHigh, meshBest, meshOut
 	p.Dlazy, p.HistoryGossip, p.GossipFactor = lazyPeers, lazyBeats, lazyShare
 	p.HeartbeatInterval = heartbeat
-	return pubsub.WithGossipSubParams(p)
+	return p
 }
 
 // meshTracer sees the links of one space's mesh come, those of the topic of memos:

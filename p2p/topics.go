@@ -144,7 +144,7 @@ func (s *Server) join(space memo.SpaceID) (*topic, error) {
 		pubsub.WithMaxMessageSize(maxRPC),
 		pubsub.WithPeerOutboundQueueSize(peerQueue),
 		pubsub.WithFloodPublish(false), // the writer would send a copy to everybody, besides those of the mesh
-		withMesh(),
+		pubsub.WithGossipSubParams(MeshParams()),
 		s.blame.withScores(memos, roots),
 		pubsub.WithRawTracer(meshTracer{&s.traffic.topics, links, memos, func(id peer.ID) {
 			v.brokeOut(id)

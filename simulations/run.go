@@ -4,7 +4,6 @@ import (
 	"context"
 	"runtime"
 	"runtime/metrics"
-	"syscall"
 	"time"
 
 	"lightcone/simulations/report"
@@ -31,10 +30,10 @@ func Run(ctx context.Context, s *scenario.Scenario, version string, o worlds.Opt
 	if o.Workers == 0 {
 		r.Cost.Workers = runtime.GOMAXPROCS(0)
 	}
-	r.Cost.BytesPerPeer = float64(*heap) / float64(s.Peers)
 	if err != nil {
 		return nil, err
 	}
+	r.Cost.BytesPerPeer = float64(*heap) / float64(s.Peers)
 	return r, nil
 }
 
@@ -44,15 +43,20 @@ func watchHeap() (most *uint64, stop func()) {
 	most = new(uint64)
 	runtime.GC()
 	before := heapBytes()
+	grown := func() {
+		now := heapBytes()
+		*most = max(*most, now-min(before, now))
+	}
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			*most = max(*most, heapBytes()-min(before, heapBytes()))
+			grown()
 			select {
 			case <-done:
+				grown() // a run may be shorter than a tick
 				return
 			case <-tick.C:
 			}
@@ -65,13 +69,4 @@ func heapBytes() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
-}
-
-// cpuTime is the processor time of this process.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

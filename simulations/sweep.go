@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -49,7 +50,7 @@ func Sweep(ctx context.Context, s *scenario.Scenario, version string, at Shard, 
 		if i%at.Of != at.Index {
 			continue
 		}
-		out := filepath.Join(dir, fmt.Sprintf("run-%05d", i))
+		out := runDir(dir, i)
 		if done(out, run, version) {
 			continue
 		}
@@ -79,7 +80,7 @@ func done(dir string, run scenario.Run, version string) bool {
 func settings(run scenario.Run) (out []report.Setting) {
 	for _, x := range run.Settings {
 		set := report.Setting{Key: x.Key, Value: fmt.Sprint(x.Value)}
-		if v, err := strconv.ParseFloat(set.Value, 64); err == nil {
+		if v, err := strconv.ParseFloat(set.Value, 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
 			set.Number = &v
 		}
 		out = append(out, set)
@@ -91,44 +92,62 @@ func settings(run scenario.Run) (out []report.Setting) {
 var ErrParts = errors.New("parts of a sweep")
 
 // Gather reads the reports of a sweep's runs from the directories of its shards, and
-// returns them by their number. Every run of s has to be there, once or with one hash.
+// returns them by their number. Every run of s has to be there, once or with one hash,
+// and all of one version of the program.
 func Gather(s *scenario.Scenario, dirs []string) ([]*report.Result, error) {
 	runs, err := s.Runs()
 	if err != nil {
 		return nil, err
 	}
+	if len(s.Sweep) == 0 {
+		return nil, fmt.Errorf("%w: %s is the report of a single run, with nothing to merge", ErrParts, dirs[0])
+	}
 	out := make([]*report.Result, len(runs))
-	missing := 0
+	var missing []int
 	for i, run := range runs {
-		text, err := run.Encode()
-		if err != nil {
+		if out[i], err = find(i, run, dirs); err != nil {
 			return nil, err
 		}
-		for _, dir := range dirs {
-			at := filepath.Join(dir, fmt.Sprintf("run-%05d", i))
-			r, err := report.Read(at)
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				continue
-			case err != nil:
-				return nil, err
-			case r.Scenario != string(text):
-				return nil, fmt.Errorf("%w: %s is of another scenario", ErrParts, at)
-			case out[i] != nil && out[i].Hash != r.Hash:
-				return nil, fmt.Errorf("%w: run %d has two results: versions %s and %s", ErrParts, i, out[i].Version, r.Version)
-			}
-			out[i] = r
-		}
 		if out[i] == nil {
-			missing++
+			missing = append(missing, i)
+		} else if was := out[0]; was != nil && was.Version != out[i].Version {
+			return nil, fmt.Errorf("%w: run 0 is of version %s, run %d of %s; run one of them again", ErrParts, was.Version, i, out[i].Version)
 		}
 	}
-	if missing > 0 {
-		return nil, fmt.Errorf("%w: %d of %d runs are missing in %s; name the directories of all shards, or run those that are missing",
-			ErrParts, missing, len(runs), strings.Join(dirs, ", "))
+	if len(missing) > 0 {
+		first := runs[missing[0]]
+		return nil, fmt.Errorf("%w: %d of %d runs are missing in %s, the first is run %d, %v; name the directories of all shards, or run those that are missing",
+			ErrParts, len(missing), len(runs), strings.Join(dirs, ", "), missing[0], first.Settings)
 	}
 	return out, nil
 }
+
+// find reads the report of the i-th run, nil if it is nowhere.
+func find(i int, run scenario.Run, dirs []string) (found *report.Result, err error) {
+	text, err := run.Encode()
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range dirs {
+		at := runDir(dir, i)
+		r, err := report.Read(at)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, err
+		case r.Scenario != string(text):
+			return nil, fmt.Errorf("%w: %s is of another scenario", ErrParts, at)
+		case found != nil && found.Hash != r.Hash:
+			return nil, fmt.Errorf("%w: run %d has two results: hash %s of version %s, and %s of %s", ErrParts, i, found.Hash, found.Version, r.Hash, r.Version)
+		}
+		found = r
+	}
+	return found, nil
+}
+
+// runDir is where the report of the i-th run of a sweep is.
+func runDir(dir string, i int) string { return filepath.Join(dir, fmt.Sprintf("run-%05d", i)) }
 
 // scenarioFile is where a sweep's directory has its scenario.
 func scenarioFile(dir string) string { return filepath.Join(dir, report.ScenarioFile) }
@@ -137,7 +156,7 @@ func scenarioFile(dir string) string { return filepath.Join(dir, report.Scenario
 func Load(dir string) (*scenario.Scenario, error) {
 	data, err := os.ReadFile(scenarioFile(dir))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %s has no scenario; name a directory that `lightcone sim run` wrote: %w", ErrParts, dir, err)
 	}
 	s, err := scenario.Parse(data)
 	if err != nil {

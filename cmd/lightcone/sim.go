@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"lightcone/simulations"
@@ -115,16 +114,12 @@ func (a *app) simRun(ctx context.Context, s *scenario.Scenario, o simOptions) er
 	if o.out == "" {
 		o.out = freeName(fileName(s.Name))
 	}
-	bar := a.simBar(s)
-	r, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: o.workers, Progress: func(p worlds.Progress) {
-		if bar != nil {
-			bar.Describe(fmt.Sprintf("%s of %s, %s events", p.Now.Duration(), p.Until.Duration(), report.Short(float64(p.Events))))
-			_ = bar.Set64(int64(p.Now)) // a bar that cannot be drawn changes nothing
-		}
-	}})
-	if bar != nil {
-		_ = bar.Clear()
+	if err := os.MkdirAll(o.out, 0o755); err != nil { // better now than after a long run
+		return err
 	}
+	bar := a.newSimBar()
+	r, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: o.workers, Progress: bar.tell})
+	bar.clear()
 	if err != nil {
 		return err
 	}
@@ -144,21 +139,12 @@ func showResult(w io.Writer, r *report.Result, page string) error {
 		}
 		t.add(f.Name, text)
 	}
-	t.add("events", fmt.Sprintf("%s, %s a processor second", report.Short(float64(r.Cost.Events)), report.Short(float64(r.Cost.Events)/r.Cost.CPU.Seconds())))
+	t.add("events", fmt.Sprintf("%s, %s a processor second", report.Short(float64(r.Cost.Events)), report.Short(r.Cost.Rate())))
 	t.add("took", fmt.Sprintf("%s s, %s s of processors", report.Short(r.Cost.Wall.Seconds()), report.Short(r.Cost.CPU.Seconds())))
 	t.add("memory a peer", report.Short(r.Cost.BytesPerPeer)+" B")
 	t.add("result hash", r.Hash)
 	t.add("report", page)
 	return t.write(w)
-}
-
-// simBar is a bar of virtual time, on a terminal only.
-func (a *app) simBar(s *scenario.Scenario) *progressbar.ProgressBar {
-	if !isTerminal(a.stderr) {
-		return nil
-	}
-	return progressbar.NewOptions64(int64(time.Duration(s.Until)/100_000), progressbar.OptionSetWriter(a.stderr),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true))
 }
 
 // fileName makes a directory's name of a scenario's.

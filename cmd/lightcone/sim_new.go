@@ -96,8 +96,10 @@ func (a *app) simNew(name, file string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stderr, "wrote %s; run it with: lightcone sim run %s\n", file, file)
-	return nil
+	return a.print(map[string]string{"file": file}, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "wrote %s; run it with: lightcone sim run %s\n", file, file)
+		return err
+	})
 }
 
 // freeName returns name, or name-2 and so on: one that is not there.

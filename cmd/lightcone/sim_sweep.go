@@ -3,10 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,14 +55,18 @@ func (a *app) simSweep(ctx context.Context, s *scenario.Scenario, o simOptions) 
 	if err := simulations.Save(o.out, s); err != nil {
 		return err
 	}
-	err = simulations.Sweep(ctx, s, version(), at, o.out, worlds.Options{Workers: o.workers}, func(i, total int, r scenario.Run) {
-		fmt.Fprintf(a.stderr, "run %d of %d: %v\n", i+1, total, r.Settings)
+	bar := a.newSimBar()
+	options := worlds.Options{Workers: o.workers, Progress: bar.tell}
+	err = simulations.Sweep(ctx, s, version(), at, o.out, options, func(i, total int, r scenario.Run) {
+		bar.clear()
+		a.say("run %d of %d: %v", i+1, total, r.Settings)
 	})
+	bar.clear()
 	if err != nil {
 		return err
 	}
 	if at.Of > 1 {
-		fmt.Fprintf(a.stderr, "shard %d of %d is in %s; when all are done: lightcone sim merge DIR…\n", at.Index, at.Of, o.out)
+		a.say("shard %d of %d is in %s; when all are done: lightcone sim merge DIR…", at.Index, at.Of, o.out)
 		return nil
 	}
 	return a.simMerge([]string{o.out}, o.out)
@@ -120,7 +127,7 @@ func (a *app) newSimCompareCommand() *cobra.Command {
 func (a *app) simCompare(dirs []string, out string) error {
 	var all []*report.Result
 	for _, dir := range dirs {
-		r, err := report.Read(dir)
+		r, err := readReport(dir)
 		if err != nil {
 			return err
 		}
@@ -134,6 +141,9 @@ func (a *app) simCompare(dirs []string, out string) error {
 	}
 	return a.print(c, func(w io.Writer) error {
 		var t table
+		for _, h := range c.Heads {
+			t.add(h.Name, strings.Join(h.Values, "   "))
+		}
 		for _, line := range c.Lines {
 			t.add(line.Name, line.String())
 		}
@@ -155,8 +165,17 @@ func (a *app) newSimReplayCommand() *cobra.Command {
 	return cmd
 }
 
+// readReport reads a report, and says where there is none what would be one.
+func readReport(dir string) (*report.Result, error) {
+	r, err := report.Read(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no report; name a directory that `lightcone sim run` wrote: %w", dir, err)
+	}
+	return r, err
+}
+
 func (a *app) simReplay(ctx context.Context, dir string, workers int) error {
-	was, err := report.Read(dir)
+	was, err := readReport(dir)
 	if err != nil {
 		return err
 	}
@@ -167,7 +186,9 @@ func (a *app) simReplay(ctx context.Context, dir string, workers int) error {
 	if len(s.Sweep) > 0 {
 		return fmt.Errorf("%s is the report of a sweep; replay one of its runs, such as %s", dir, filepath.Join(dir, "run-00000"))
 	}
-	is, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: workers})
+	bar := a.newSimBar()
+	is, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: workers, Progress: bar.tell})
+	bar.clear()
 	if err != nil {
 		return err
 	}

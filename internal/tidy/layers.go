@@ -50,8 +50,8 @@ var layers = map[string][]string{
 	"simulations/replicas": {"memo", "context", "walfs", "walfs/walfstest", "p2p/gossip", "node"},
 	"simulations":          {"simulations/report", "simulations/scenario", "simulations/worlds"},
 	// simulations/calib compares the model of the network with real hosts, which
-	// internal/vnet runs in virtual time.
-	"simulations/calib": {"memo", "merge", "context", "p2p/gossip", "p2p", "node", "internal/vnet"},
+	// internal/vnet runs in virtual time, with the parameters of p2p.
+	"simulations/calib": {"p2p", "internal/vnet", "simulations/engine", "simulations/mesh", "simulations/report"},
 
 	// Helpers that tests import.
 	"memo/memotest":   {"memo"},

@@ -1,6 +1,7 @@
 package vnet
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -9,9 +10,11 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/host"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/marcopolo/simnet"
-	"github.com/quic-go/quic-go"
+	quicgo "github.com/quic-go/quic-go"
 )
 
 const (
@@ -25,6 +28,7 @@ const (
 type Link struct {
 	Latency   time.Duration // one way, between any two hosts
 	Jitter    time.Duration // added to it: up to so much, drawn for each packet, so packets overtake each other
+	Tail      time.Duration // added to it too: exponential, this is its mean
 	Bandwidth int           // of each host, each way, in bits per second; 0 is 100 Mbit/s
 	Loss      float64       // share of the packets that are lost, each way
 }
@@ -72,12 +76,13 @@ func (n *Network) SetLoss(share float64) {
 }
 
 func (n *Network) latency(*simnet.Packet) time.Duration {
-	if n.link.Jitter == 0 {
-		return n.link.Latency
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.link.Latency + time.Duration(n.random.Int64N(int64(n.link.Jitter)))
+	d := n.link.Latency + time.Duration(n.random.ExpFloat64()*float64(n.link.Tail))
+	if n.link.Jitter > 0 {
+		d += time.Duration(n.random.Int64N(int64(n.link.Jitter)))
+	}
+	return d
 }
 
 // loses decides about one packet.
@@ -108,6 +113,17 @@ func (e endpoint) WriteTo(p []byte, to net.Addr) (int, error) {
 	return e.SimConn.WriteTo(p, to)
 }
 
+// Host starts a bare libp2p host on the network; options come on top. Once the host is
+// closed, closed must be called.
+func (n *Network) Host(i int, options ...libp2p.Option) (h host.Host, closed func() error, err error) {
+	own, listen, closed := n.host(i)
+	own = append(own, libp2p.ListenAddrStrings(listen), libp2p.Transport(quic.NewTransport), libp2p.DisableMetrics())
+	if h, err = libp2p.New(append(own, options...)...); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("host %d: %w", i, err), closed())
+	}
+	return h, closed, nil
+}
+
 // host returns the libp2p options that put a host on the network, where it listens,
 // and what must be called once the host is closed.
 func (n *Network) host(i int) (options []libp2p.Option, listen string, closed func() error) {
@@ -120,7 +136,7 @@ func (n *Network) host(i int) (options []libp2p.Option, listen string, closed fu
 		return endpoint{n.sim.NewEndpoint(at, simnet.NodeBiDiLinkSettings{Uplink: way, Downlink: way}), n, i}, nil
 	}
 	var manager *quicreuse.ConnManager // libp2p closes it only if it made it
-	reuse := func(reset quic.StatelessResetKey, token quic.TokenGeneratorKey) (*quicreuse.ConnManager, error) {
+	reuse := func(reset quicgo.StatelessResetKey, token quicgo.TokenGeneratorKey) (*quicreuse.ConnManager, error) {
 		var err error
 		manager, err = quicreuse.NewConnManager(reset, token,
 			quicreuse.OverrideSourceIPSelector(func() (quicreuse.SourceIPSelector, error) { return source(addr.IP), nil }),

@@ -2,14 +2,14 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
-
-	"crypto/sha256"
+	"time"
 )
 
 // Limits of a simulation.
@@ -76,7 +76,7 @@ func New(cfg Config, protocol func(*Shard) Protocol) (*Engine, error) {
 		size := int(s.Last - s.First)
 		s.draws = make([]uint32, size)
 		if cfg.Network.Uplink > 0 {
-			s.upUntil = make([]Time, size)
+			s.upUntil = make([]time.Duration, size)
 		}
 		if cfg.Network.Churn.Up > 0 {
 			s.down = make([]bool, size)
@@ -133,7 +133,7 @@ func (s *Shard) change(p *Port, n uint32, up bool) {
 }
 
 // Run lets time pass until the end. It stops early, with the error of ctx, when that
-// is done; Run may then be called again.
+// is done; Run may then be called again, and the result is as if it never stopped.
 func (e *Engine) Run(ctx context.Context) error {
 	sample := e.cfg.Until
 	if e.cfg.Sample != nil {
@@ -147,6 +147,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		for _, s := range e.shards {
 			next = min(next, s.wheel.next())
 		}
+		next = max(next, e.now) // a wheel may name a moment that has passed, of a slot that has not
 		stop := min(e.cfg.Until, sample)
 		if next >= stop {
 			e.now = stop
@@ -163,9 +164,6 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	return nil
 }
-
-// times is t × n, at most End.
-func (t Time) times(n Time) Time { return Time(min(uint64(End), uint64(t)*uint64(n))) }
 
 // each calls f for every shard, some at the same time.
 func (e *Engine) each(f func(*Shard)) {

@@ -11,7 +11,7 @@ const (
 	Events    Counter = iota // handled by the Protocol
 	Sent                     // messages
 	SentBytes                // of them
-	Lost                     // messages that never arrived: loss
+	Lost                     // messages that the network lost, each time
 	Cut                      // because of a partition
 	Absent                   // because the receiver was down
 	// FirstCounter is the first that a Protocol may use.

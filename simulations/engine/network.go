@@ -11,6 +11,9 @@ import (
 const (
 	MaxRegions    = 64
 	MaxPartitions = 256
+	// MinSession bounds the means of churn: shorter ones are nothing but comings and
+	// goings.
+	MinSession = 10 * time.Millisecond
 )
 
 // Network is a model of the links between peers. The zero Network has one region and
@@ -25,6 +28,9 @@ type Network struct {
 	Jitter time.Duration
 	// Loss is the probability that a message is lost.
 	Loss float64
+	// Resend is how long a sender waits until it sends again what was lost, twice as
+	// long each further time, as QUIC does; 0: what is lost is lost.
+	Resend time.Duration
 	// Uplink is the bandwidth of a peer's link to the others in bytes per second; 0:
 	// no limit. What a peer sends waits for what it sent before. Downlinks have no
 	// limit: homes and phones receive faster than they send.
@@ -70,29 +76,57 @@ func (n Network) Validate() error {
 		return fmt.Errorf("a latency matrix of %d rows for %d regions; give one row and column a region", len(n.Latency), rows)
 	case n.Loss < 0 || n.Loss > 1 || math.IsNaN(n.Loss):
 		return fmt.Errorf("a loss of %v; it is a probability from 0 to 1", n.Loss)
-	case n.Uplink < 0:
-		return errors.New("a negative bandwidth; leave it 0 for no limit")
-	case n.Drift < 0 || n.Drift >= 1:
+	case n.Resend < 0 || n.Resend > 0 && n.Loss == 1:
+		return fmt.Errorf("what is lost with probability %v is sent again after %v; it would never arrive", n.Loss, n.Resend)
+	case n.Uplink != 0 && !(n.Uplink >= 1):
+		return fmt.Errorf("an uplink of %v bytes per second; give 1 or more, or 0 for no limit", n.Uplink)
+	case n.Jitter < 0 || n.Jitter > End.Duration():
+		return fmt.Errorf("a jitter of %v; give from 0 to %v", n.Jitter, End.Duration())
+	case !(n.Drift >= 0 && n.Drift < 1):
 		return fmt.Errorf("a drift of %v seconds per second; give less than 1, such as 0.0001", n.Drift)
 	case (n.Churn.Up > 0) != (n.Churn.Down > 0):
 		return errors.New("churn needs both means, of the time up and of the time down")
+	case n.Churn.Up < 0 || n.Churn.Up > 0 && min(n.Churn.Up, n.Churn.Down) < MinSession:
+		return fmt.Errorf("churn with means of %v up and %v down; at least %v each", n.Churn.Up, n.Churn.Down, MinSession)
+	case n.Churn.Keep < 0:
+		return fmt.Errorf("churn that keeps %d peers; give 0 or more", n.Churn.Keep)
 	}
+	return errors.Join(n.validLatency(rows), n.validRegions(), n.validPartitions(rows))
+}
+
+func (n Network) validLatency(rows int) error {
 	for i, row := range n.Latency {
 		if len(row) != rows {
 			return fmt.Errorf("row %d of the latency matrix has %d entries for %d regions", i, len(row), rows)
 		}
 		for j, d := range row {
-			if d < Resolution {
-				return fmt.Errorf("a latency of %v from region %d to %d; at least %v", d, i, j, Resolution)
+			if d < Resolution || d > End.Duration() {
+				return fmt.Errorf("a latency of %v from region %d to %d; give from %v to %v", d, i, j, Resolution, End.Duration())
 			}
 		}
 	}
+	return nil
+}
+
+func (n Network) validRegions() error {
+	sum := 0.0
 	for _, r := range n.Regions {
-		if !(r >= 0) {
-			return fmt.Errorf("a region with a share of %v", r)
+		if !(r >= 0) || math.IsInf(r, 1) {
+			return fmt.Errorf("a region with a share of %v; give 0 or more", r)
 		}
+		sum += r
 	}
+	if len(n.Regions) > 0 && !(sum > 0) || math.IsInf(sum, 1) {
+		return fmt.Errorf("regions whose shares sum to %v; somebody has to live somewhere", sum)
+	}
+	return nil
+}
+
+func (n Network) validPartitions(rows int) error {
 	for _, p := range n.Partitions {
+		if len(p.Regions) == 0 && !(p.Share > 0 && p.Share < 1) {
+			return fmt.Errorf("a partition with a share of %v on one side; give between 0 and 1, or regions", p.Share)
+		}
 		for _, r := range p.Regions {
 			if r < 0 || r >= rows {
 				return fmt.Errorf("a partition of region %d; there are %d", r, rows)

@@ -19,10 +19,10 @@ type Shard struct {
 	wheel       *wheel
 	protocol    Protocol
 	port        Port
-	out         [][]Event // to each shard, in the window under way
-	draws       []uint32  // how many numbers each peer drew
-	down        []bool    // nil: there is no churn
-	upUntil     []Time    // when each peer's uplink is free; nil: no limit
+	out         [][]Event       // to each shard, in the window under way
+	draws       []uint32        // how many numbers each peer drew
+	down        []bool          // nil: there is no churn
+	upUntil     []time.Duration // when each peer's uplink is free, finer than ticks; nil: no limit
 	counters    [MaxCounters]uint64
 	measures    [MaxMeasures]Histogram
 	hash        uint64
@@ -88,15 +88,13 @@ func (p *Port) Send(to Peer, kind Kind, arg uint32, aux uint16, bytes int) {
 	s, l := p.s, p.s.engine.links
 	s.counters[Sent]++
 	s.counters[SentBytes] += uint64(bytes)
-	leave := p.now
-	if s.upUntil != nil {
-		until := &s.upUntil[p.self-s.First]
-		*until = max(*until, p.now).plus(Seconds(float64(bytes) / l.Uplink))
-		leave = *until
-	}
-	if l.Loss > 0 && p.Float64() < l.Loss {
+	leave := p.uplink(bytes)
+	for wait := Ticks(l.Resend); l.Loss > 0 && p.Float64() < l.Loss; wait = wait.plus(wait) {
 		s.counters[Lost]++
-		return
+		if l.Resend == 0 {
+			return
+		}
+		leave = leave.plus(wait)
 	}
 	if len(l.Partitions) > 0 && l.cut(p.now, p.self, to) {
 		s.counters[Cut]++
@@ -116,6 +114,18 @@ func (p *Port) Send(to Peer, kind Kind, arg uint32, aux uint16, bytes int) {
 	}
 	o := s.engine.shardOf(to)
 	s.out[o] = append(s.out[o], ev)
+}
+
+// uplink puts so many bytes into the queue before the peer's link and returns when they
+// have left.
+func (p *Port) uplink(bytes int) Time {
+	s := p.s
+	if s.upUntil == nil {
+		return p.now
+	}
+	until := &s.upUntil[p.self-s.First]
+	*until = max(*until, p.now.Duration()) + time.Duration(float64(bytes)/s.engine.links.Uplink*float64(time.Second))
+	return Ticks(*until)
 }
 
 // run handles the events before end.

@@ -16,12 +16,7 @@ func (p *Port) Stream(to Peer, kind Kind, arg uint32, bytes int, after Time) (Ti
 	}
 	s.counters[Sent]++
 	s.counters[SentBytes] += uint64(bytes)
-	leave := p.now
-	if s.upUntil != nil {
-		until := &s.upUntil[p.self-s.First]
-		*until = max(*until, p.now).plus(Seconds(float64(bytes) / l.Uplink))
-		leave = *until
-	}
+	leave := p.uplink(bytes)
 	way := l.base[l.of(p.self)][l.of(to)]
 	for i := 0; l.Loss > 0 && i < maxRepeats && p.Float64() < l.Loss; i++ {
 		s.counters[Lost]++

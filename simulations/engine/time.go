@@ -17,18 +17,29 @@ const End = Time(math.MaxUint32)
 
 // Ticks returns a span rounded to ticks, at most End.
 func Ticks(d time.Duration) Time {
-	n := (d + Resolution/2) / Resolution
+	n := d / Resolution
+	if d%Resolution >= Resolution/2 {
+		n++
+	}
 	return Time(min(max(0, n), time.Duration(End)))
 }
 
-// Seconds returns a span of so many seconds.
-func Seconds(s float64) Time { return Ticks(time.Duration(s * float64(time.Second))) }
+// Seconds returns a span of so many seconds, rounded to ticks, at most End.
+func Seconds(s float64) Time {
+	if s >= End.Seconds() { // more than that a time.Duration may not hold
+		return End
+	}
+	return Ticks(time.Duration(s * float64(time.Second)))
+}
 
 // Duration returns the span as a duration.
 func (t Time) Duration() time.Duration { return time.Duration(t) * Resolution }
 
 // Seconds returns the span in seconds.
 func (t Time) Seconds() float64 { return t.Duration().Seconds() }
+
+// times is t × n, at most End.
+func (t Time) times(n Time) Time { return Time(min(uint64(End), uint64(t)*uint64(n))) }
 
 // plus is t + d, at most End.
 func (t Time) plus(d Time) Time {

@@ -5,18 +5,20 @@
 // # What is in it
 //
 // The mesh of one topic: about D links a peer, mended at each heartbeat when there are
-// fewer than Low or more than High; a message goes to all links but the one that it
-// came by, to the first copy of it alone. Ids of the messages of the last LazyBeats
-// heartbeats are told to Lazy others, drawn anew each time (IHAVE), which ask for what
-// they have not seen (IWANT). Links to peers that are gone are dropped at the next
-// heartbeat.
+// fewer than Low or as many as High; a message goes to all links but the one that it
+// came by, to the first copy of it alone. A peer with High links takes further ones
+// only of peers that it dialed, which is every other one. Ids of the messages of the
+// last LazyBeats heartbeats are told to Lazy others, drawn anew each time (IHAVE), which
+// ask for what they have not seen (IWANT). Messages of 1 KiB and more are refused
+// elsewhere as soon as one copy is there (IDONTWANT). Links to peers that are gone are
+// dropped at the next heartbeat.
+//
+// All peers begin without links and make D at their first heartbeat: the mesh has its
+// degrees some four heartbeats later.
 //
 // # What is not
 //
 // Scores, backoff after a prune, peer exchange, opportunistic grafting, outbound
-// quotas, IDONTWANT (the product uses it above 1 KiB alone), and the handshakes of
-// connections: peers know who is there, and GRAFT costs one message.
-//
-// The mesh begins as a union of random cycles, and of a matching where D is odd: each
-// peer has D links, drawn from the seed.
+// quotas, and the handshakes of connections: peers know who is there, each knows
+// everybody, and GRAFT costs one message.
 package mesh

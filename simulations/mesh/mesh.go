@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"lightcone/simulations/engine"
@@ -25,6 +26,9 @@ var (
 const (
 	// MaxDegree bounds High, MaxBeats LazyBeats, MaxLazy Lazy.
 	MaxDegree, MaxBeats, MaxLazy = 64, 8, 64
+	// joining is how long after they come peers make their first links, at most: it
+	// connects first.
+	joining = 100 * time.Millisecond
 	// slack is how many links beyond High a peer takes until its next heartbeat.
 	slack = 4
 	// tries is how many peers are drawn to find one that is reachable.
@@ -47,11 +51,13 @@ func (p Params) Validate() error {
 // The events of a mesh; a protocol's own kinds follow FirstKind.
 const (
 	carry = engine.FirstKind + iota // a message: Arg its number, Aux how many links it came by
-	beat                            // a timer
+	beat                            // a timer: Arg the life of the peer that set it
 	graft
 	prune
 	ihave // Arg the number of a message
 	iwant
+	unwant // Arg a message that the sender has
+	join   // a timer: a peer has come
 	FirstKind
 )
 
@@ -61,6 +67,7 @@ const (
 	Duplicates                              // of these, not the first
 	Told                                    // ids of messages that came by IHAVE
 	Asked                                   // messages asked for
+	Unwanted                                // ids of messages that came by IDONTWANT
 	Grafts
 	Prunes
 	FirstCounter
@@ -81,48 +88,41 @@ type Mesh struct {
 	width  int // links a peer has room for
 	links  []engine.Peer
 	degree []uint8
+	life   []uint8 // how often each peer came
 	words  int
 	seen   []uint64 // bit sets of messages, of words each
 	recent recent
+	refuse unwanted
 	size   func(msg uint32) int
 }
 
 // New returns the mesh for a shard of a simulation of so many peers and messages;
 // size tells how many bytes a message takes on the wire.
-func New(s *engine.Shard, seed uint64, peers int, p Params, messages int, size func(msg uint32) int) *Mesh {
+func New(s *engine.Shard, peers int, p Params, messages int, size func(msg uint32) int) *Mesh {
 	n := int(s.Last - s.First)
 	m := &Mesh{
 		params: p, first: s.First, peers: peers, width: p.High + slack, size: size,
-		words: (messages + 63) / 64, degree: make([]uint8, n),
+		words: (messages + 63) / 64, degree: make([]uint8, n), life: make([]uint8, n), refuse: make(unwanted, n),
 	}
 	m.links = make([]engine.Peer, n*m.width)
 	m.seen = make([]uint64, n*m.words)
 	m.recent = newRecent(n, p)
-	for i := range n {
-		m.draw(seed, s.First+engine.Peer(i), i)
-	}
 	return m
 }
 
-// draw gives a peer the links it starts with.
-func (m *Mesh) draw(seed uint64, p engine.Peer, i int) {
-	for k := range m.params.D / 2 {
-		c := permutation{n: uint32(m.peers), key: seed ^ uint64(k+1)<<32}
-		at := c.place(p)
-		m.link(i, p, c.at((at+1)%c.n))
-		m.link(i, p, c.at((at+c.n-1)%c.n))
-	}
-	if m.params.D%2 == 1 {
-		c := permutation{n: uint32(m.peers), key: seed ^ 0xd15c0}
-		if mate := c.place(p) ^ 1; mate < c.n {
-			m.link(i, p, c.at(mate))
-		}
-	}
+// Start has a peer come, and begins its heartbeats at a moment of its own.
+func (m *Mesh) Start(p *engine.Port) {
+	i := p.Local()
+	m.life[i]++
+	p.After(engine.Time(p.IntN(int(engine.Ticks(joining))))+1, join, uint32(m.life[i]))
+	p.After(engine.Time(p.IntN(int(engine.Ticks(m.params.Heartbeat))))+1, beat, uint32(m.life[i]))
 }
 
-// Start begins a peer's heartbeats at a moment of its own.
-func (m *Mesh) Start(p *engine.Port) {
-	p.After(engine.Time(p.IntN(int(engine.Ticks(m.params.Heartbeat))))+1, beat, 0)
+// leave forgets the links of a peer that is gone: they were connections. What it has
+// seen it still has.
+func (m *Mesh) leave(i int) {
+	m.degree[i] = 0
+	m.refuse[i] = nil
 }
 
 // Publish has a peer send a message of its own.
@@ -151,15 +151,28 @@ func (m *Mesh) Step(p *engine.Port, ev engine.Event) (msg uint32, hops uint16, f
 			p.Count(Duplicates, 1)
 			return 0, 0, false
 		}
+		m.spare(p, ev.From, ev.Arg)
 		m.relay(p, ev.From, ev.Arg, ev.Aux+1)
 		return ev.Arg, ev.Aux, true
+	case engine.Up:
+		m.Start(p)
+	case engine.Down:
+		m.leave(i)
+	case join:
+		if ev.Arg == uint32(m.life[i]) {
+			m.mend(p, i)
+		}
 	case beat:
+		if ev.Arg != uint32(m.life[i]) {
+			break // it was gone in between
+		}
 		m.mend(p, i)
 		m.tell(p, i)
-		p.After(engine.Ticks(m.params.Heartbeat), beat, 0)
+		m.refuse.pass(i)
+		p.After(engine.Ticks(m.params.Heartbeat), beat, ev.Arg)
 	case graft:
 		p.Count(Grafts, 1)
-		if !m.link(i, p.Self(), ev.From) {
+		if !m.accepts(p, i) || !m.link(i, p.Self(), ev.From) {
 			p.Send(ev.From, prune, 0, 0, controlBytes)
 		}
 	case prune:
@@ -172,9 +185,12 @@ func (m *Mesh) Step(p *engine.Port, ev engine.Event) (msg uint32, hops uint16, f
 			p.Send(ev.From, iwant, ev.Arg, ev.Aux, controlBytes+idBytes)
 		}
 	case iwant:
-		if m.Seen(i, ev.Arg) {
+		if m.Seen(i, ev.Arg) && !m.refuse.has(i, ev.From, ev.Arg) {
 			p.Send(ev.From, carry, ev.Arg, ev.Aux+1, m.size(ev.Arg))
 		}
+	case unwant:
+		p.Count(Unwanted, 1)
+		m.refuse.add(i, ev.From, ev.Arg)
 	}
 	return 0, 0, false
 }
@@ -196,7 +212,7 @@ func (m *Mesh) See(i int, msg uint32, hops uint16) bool {
 func (m *Mesh) relay(p *engine.Port, from engine.Peer, msg uint32, hops uint16) {
 	size, i := m.size(msg), p.Local()
 	for _, to := range m.of(i) {
-		if to != from {
+		if to != from && !m.refuse.has(i, to, msg) {
 			p.Send(to, carry, msg, hops, size)
 		}
 	}
@@ -205,6 +221,18 @@ func (m *Mesh) relay(p *engine.Port, from engine.Peer, msg uint32, hops uint16) 
 // Links returns the links of a peer, for what a protocol sends over them itself. It is
 // valid until the next Step.
 func (m *Mesh) Links(local int) []engine.Peer { return m.of(local) }
+
+// spare tells the links but one that this peer needs no copy of a large message.
+func (m *Mesh) spare(p *engine.Port, from engine.Peer, msg uint32) {
+	if m.size(msg) < unwantedFrom {
+		return
+	}
+	for _, to := range m.of(p.Local()) {
+		if to != from {
+			p.Send(to, unwant, msg, 0, controlBytes+idBytes)
+		}
+	}
+}
 
 // of returns the links of a peer.
 func (m *Mesh) of(i int) []engine.Peer { return m.links[i*m.width : i*m.width+int(m.degree[i])] }
@@ -246,12 +274,12 @@ func (m *Mesh) mend(p *engine.Port, i int) {
 	}
 	if len(m.of(i)) < m.params.Low {
 		for range m.params.D - len(m.of(i)) {
-			if to, ok := m.other(p); ok && m.link(i, p.Self(), to) {
+			if to, ok := m.Other(p); ok && m.link(i, p.Self(), to) {
 				p.Send(to, graft, 0, 0, controlBytes)
 			}
 		}
 	}
-	if len(m.of(i)) > m.params.High {
+	if len(m.of(i)) >= m.params.High {
 		for len(m.of(i)) > m.params.D {
 			to := m.of(i)[p.IntN(len(m.of(i)))]
 			m.unlink(i, to)
@@ -260,10 +288,17 @@ func (m *Mesh) mend(p *engine.Port, i int) {
 	}
 }
 
-// other draws a peer that can be reached.
-func (m *Mesh) other(p *engine.Port) (engine.Peer, bool) {
+// accepts tells whether a peer takes another link. One with High takes only those of
+// peers that it dialed itself: every other one.
+func (m *Mesh) accepts(p *engine.Port, i int) bool {
+	return len(m.of(i)) < m.params.High || p.Uint64()&1 == 0
+}
+
+// Other draws a peer that can be reached and is no link.
+func (m *Mesh) Other(p *engine.Port) (engine.Peer, bool) {
 	for range tries {
-		if to := engine.Peer(p.IntN(m.peers)); to != p.Self() && p.Reachable(to) {
+		to := engine.Peer(p.IntN(m.peers))
+		if to != p.Self() && !slices.Contains(m.of(p.Local()), to) && p.Reachable(to) {
 			return to, true
 		}
 	}
@@ -276,7 +311,7 @@ func (m *Mesh) tell(p *engine.Port, i int) {
 	ids := m.recent.of(i)
 	if len(ids) > 0 {
 		for range m.params.Lazy {
-			to, ok := m.other(p)
+			to, ok := m.Other(p)
 			if !ok {
 				break
 			}

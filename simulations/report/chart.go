@@ -50,7 +50,7 @@ func (c *Chart) svg() ([]byte, error) {
 	p.Add(grid)
 	solid := 0
 	for _, k := range c.Curves {
-		pts := c.points(k)
+		pts := thin(c.points(k))
 		if len(pts) == 0 {
 			continue
 		}
@@ -87,7 +87,35 @@ func (c *Chart) points(k Curve) (pts plotter.XYs) {
 	return pts
 }
 
-func bad(v float64, log bool) bool { return math.IsNaN(v) || math.IsInf(v, 0) || log && v <= 0 }
+func bad(v float64, log bool) bool { return !finite(v) || log && v <= 0 }
+
+// maxPoints bounds the points of a curve on a page: more than a printer can show. CSV
+// files have all of them.
+const maxPoints = 2000
+
+// thin leaves of many points the lowest and the highest of each stretch, in their
+// order: what stands out is still there.
+func thin(pts plotter.XYs) plotter.XYs {
+	if len(pts) <= maxPoints {
+		return pts
+	}
+	out := make(plotter.XYs, 0, maxPoints)
+	const stretches = maxPoints / 2
+	for i := range stretches {
+		part := pts[i*len(pts)/stretches : (i+1)*len(pts)/stretches]
+		lo, hi := 0, 0
+		for k, p := range part {
+			if p.Y < part[lo].Y {
+				lo = k
+			}
+			if p.Y >= part[hi].Y {
+				hi = k
+			}
+		}
+		out = append(out, part[min(lo, hi)], part[max(lo, hi)])
+	}
+	return out
+}
 
 // add draws a curve, with its name where there are others: a theory dashed, lone
 // points as dots.
@@ -162,13 +190,17 @@ func (c *Chart) legendAt() (top, left bool) {
 
 // scale sets the range and the ticks of an axis.
 func (c *Chart) scale(a *plot.Axis, of Axis) {
-	if a.Min == a.Max {
-		a.Min, a.Max = a.Min-0.5, a.Max+0.5
+	if a.Min > a.Max { // there are no points
+		a.Min, a.Max = 1, 10
 	}
 	if of.Log {
-		a.Min, a.Max = math.Pow(10, math.Floor(math.Log10(a.Min))), math.Pow(10, math.Ceil(math.Log10(a.Max)))
+		lo, hi := math.Floor(math.Log10(a.Min)), math.Ceil(math.Log10(a.Max))
+		a.Min, a.Max = math.Pow(10, lo), math.Pow(10, max(hi, lo+1))
 		a.Scale, a.Tick.Marker = plot.LogScale{}, ticker{plot.LogTicks{Prec: -1}}
 		return
+	}
+	if a.Min == a.Max {
+		a.Min, a.Max = a.Min-0.5-math.Abs(a.Min)/1e3, a.Max+0.5+math.Abs(a.Max)/1e3
 	}
 	if a.Min > 0 && a.Min < a.Max/2 {
 		a.Min = 0
@@ -191,8 +223,11 @@ func (even) Ticks(min, max float64) (out []plot.Tick) {
 			step *= f
 		}
 	}
-	for i := math.Ceil(min / step); i*step <= max; i++ {
-		out = append(out, plot.Tick{Value: i * step, Label: "-"})
+	first := math.Ceil(min / step)
+	for i := range 2 * wanted { // bounded: where floats lie far apart, adding a step may change nothing
+		if at := (first + float64(i)) * step; at <= max {
+			out = append(out, plot.Tick{Value: at, Label: "-"})
+		}
 	}
 	return out
 }
@@ -211,8 +246,12 @@ func (t ticker) Ticks(min, max float64) []plot.Tick {
 	return out
 }
 
-// Short writes a number with at most four digits and k, M or G where it is great.
+// Short writes a number with at most four digits and k, M or G where it is great; what
+// is no number is a dash.
 func Short(v float64) string {
+	if !finite(v) {
+		return "–"
+	}
 	for _, u := range []struct {
 		at   float64
 		name string

@@ -9,30 +9,56 @@ import (
 // Comparison is several reports side by side.
 type Comparison struct {
 	Names []string // of the reports
+	Heads []Head   // what they were asked, where that is not the same
 	Lines []Line
 	Equal bool // all have one result hash
 	all   []*Result
+}
+
+// Head is something that reports were asked: their world, peers, seed and so on.
+type Head struct {
+	Name   string
+	Values []string // of each report
 }
 
 // Line is a figure of all reports.
 type Line struct {
 	Name   string
 	Unit   string
-	Values []*float64 // nil: that report has none
+	Values []*float64 // nil: that report has none, or it is no number
 }
 
 // Compare puts reports side by side.
 func Compare(names []string, all []*Result) *Comparison {
 	c := &Comparison{Names: names, Equal: true, all: all}
+	for _, h := range []struct {
+		name string
+		of   func(r *Result) string
+	}{
+		{"world", func(r *Result) string { return r.World }},
+		{"scenario", func(r *Result) string { return r.Name }},
+		{"peers", func(r *Result) string { return fmt.Sprint(r.Peers) }},
+		{"seed", func(r *Result) string { return fmt.Sprint(r.Seed) }},
+		{"virtual time", func(r *Result) string { return r.Until.String() }},
+		{"version", func(r *Result) string { return r.Version }},
+	} {
+		head := Head{Name: h.name}
+		for _, r := range all {
+			head.Values = append(head.Values, h.of(r))
+		}
+		if len(slices.Compact(slices.Clone(head.Values))) > 1 {
+			c.Heads = append(c.Heads, head)
+		}
+	}
 	for k, r := range all {
 		c.Equal = c.Equal && r.Hash == all[0].Hash
 		for _, f := range r.Facts {
-			i := slices.IndexFunc(c.Lines, func(l Line) bool { return l.Name == f.Name })
+			i := slices.IndexFunc(c.Lines, func(l Line) bool { return l.Name == f.Name && l.Unit == f.Unit })
 			if i < 0 {
 				i = len(c.Lines)
 				c.Lines = append(c.Lines, Line{Name: f.Name, Unit: f.Unit, Values: make([]*float64, len(all))})
 			}
-			c.Lines[i].Values[k] = &f.Value
+			c.Lines[i].Values[k] = pointer(&f.Value)
 		}
 	}
 	return c
@@ -62,13 +88,30 @@ func (c *Comparison) Verdict() string {
 	return "different"
 }
 
-// Result is a page with the charts that several reports have, in common axes.
+// Result is a page with the figures of several reports, and their charts: those of one
+// name in common axes, if these mean the same.
 func (c *Comparison) Result() *Result {
-	out := &Result{Name: "Comparison of " + strings.Join(c.Names, ", "), World: c.all[0].World, Until: c.all[0].Until}
+	first := c.all[0]
+	out := &Result{Name: "Comparison of " + strings.Join(c.Names, ", "), World: first.World, Version: first.Version, Seed: first.Seed, Until: first.Until}
+	for _, h := range c.Heads {
+		if h.Name == "world" {
+			out.World = strings.Join(h.Values, ", ")
+		}
+		out.About += fmt.Sprintf("%s: %s. ", h.Name, strings.Join(h.Values, ", "))
+	}
+	for _, l := range c.Lines {
+		for k, v := range l.Values {
+			if v != nil {
+				out.Facts = append(out.Facts, Fact{Name: l.Name + ", " + c.Names[k], Value: *v, Unit: l.Unit})
+			}
+		}
+	}
 	for k, r := range c.all {
 		out.Peers = max(out.Peers, r.Peers)
 		for _, chart := range r.Charts {
-			i := slices.IndexFunc(out.Charts, func(o Chart) bool { return o.Name == chart.Name })
+			i := slices.IndexFunc(out.Charts, func(o Chart) bool {
+				return o.Name == chart.Name && o.X.column() == chart.X.column() && o.Y.column() == chart.Y.column()
+			})
 			if i < 0 {
 				i = len(out.Charts)
 				curves := chart.Curves

@@ -5,7 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
-	"os"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,7 +30,10 @@ func Join(name, scenario string, runs []*Result) *Result {
 		out.Cost.CPU += r.Cost.CPU
 		out.Cost.Events += r.Cost.Events
 		out.Cost.Workers = max(out.Cost.Workers, r.Cost.Workers)
-		out.Cost.BytesPerPeer = max(out.Cost.BytesPerPeer, r.Cost.BytesPerPeer)
+		if r.Peers == out.Peers { // of few peers the heap is mostly what a simulation needs at all
+			out.Cost.BytesPerPeer = r.Cost.BytesPerPeer
+		}
+		out.addSteps(r.Steps)
 		hashes = append(hashes, r.Hash)
 	}
 	out.Hash = digest(hashes)
@@ -38,13 +41,41 @@ func Join(name, scenario string, runs []*Result) *Result {
 		if x.Number == nil || !varies(runs, i) {
 			continue
 		}
-		for _, f := range first.Facts {
-			out.Charts = append(out.Charts, over(runs, i, f))
+		for _, f := range facts(runs) {
+			if c := over(runs, i, f); len(c.Curves) > 0 {
+				out.Charts = append(out.Charts, c)
+			}
 		}
 	}
-	out.Steps = first.Steps
 	return out
 }
+
+// addSteps counts the events of another run, by whose code handled them.
+func (r *Result) addSteps(more []Steps) {
+	for _, x := range more {
+		i := slices.IndexFunc(r.Steps, func(s Steps) bool { return s.Package == x.Package && s.What == x.What && s.Model == x.Model })
+		if i < 0 {
+			r.Steps = append(r.Steps, x)
+		} else {
+			r.Steps[i].Events += x.Events
+		}
+	}
+}
+
+// facts are those that any of the runs has, each as the first has it.
+func facts(runs []*Result) (out []Fact) {
+	for _, r := range runs {
+		for _, f := range r.Facts {
+			if !slices.ContainsFunc(out, f.same) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// same reports whether another fact is of the same thing.
+func (f Fact) same(o Fact) bool { return f.Name == o.Name && f.Unit == o.Unit }
 
 // varies reports whether the i-th setting of the runs takes several values.
 func varies(runs []*Result, i int) bool {
@@ -59,7 +90,7 @@ func over(runs []*Result, i int, of Fact) Chart {
 		X: Axis{Label: key}, Y: Axis{Label: of.Name, Unit: of.Unit},
 	}
 	for _, r := range runs {
-		at := slices.IndexFunc(r.Facts, func(f Fact) bool { return f.Name == of.Name })
+		at := slices.IndexFunc(r.Facts, of.same)
 		if at < 0 || r.Settings[i].Number == nil {
 			continue
 		}
@@ -73,9 +104,21 @@ func over(runs []*Result, i int, of Fact) Chart {
 	for k := range c.Curves {
 		c.Curves[k].sort()
 	}
-	lo, hi := c.Curves[0].X[0], c.Curves[0].X[len(c.Curves[0].X)-1]
-	c.X.Log = lo > 0 && hi/lo >= 100
+	c.X.Log = c.wide(func(k Curve) []float64 { return k.X })
+	c.Y.Log = c.wide(func(k Curve) []float64 { return k.Y })
 	return c
+}
+
+// wide reports whether values of the curves differ so much that only a logarithmic axis
+// shows the small ones.
+func (c *Chart) wide(values func(k Curve) []float64) bool {
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, k := range c.Curves {
+		for _, v := range values(k) {
+			lo, hi = min(lo, v), max(hi, v)
+		}
+	}
+	return lo > 0 && hi/lo >= 50
 }
 
 // point adds a point to the curve of that name.
@@ -126,16 +169,18 @@ func slug(s string) string {
 	}, s)
 }
 
-// WriteTable writes the facts of all runs, one line a run.
+// WriteTable writes the facts of all runs, one line a run; what a run does not have is
+// empty.
 func WriteTable(dir string, runs []*Result) error {
 	return writeFile(filepath.Join(dir, TableFile), func(to io.Writer) error {
 		w := csv.NewWriter(to)
 		var head []string
+		columns := facts(runs)
 		if len(runs) > 0 {
 			for _, x := range runs[0].Settings {
 				head = append(head, x.Key)
 			}
-			for _, f := range runs[0].Facts {
+			for _, f := range columns {
 				head = append(head, Axis{Label: f.Name, Unit: f.Unit}.column())
 			}
 		}
@@ -145,18 +190,16 @@ func WriteTable(dir string, runs []*Result) error {
 			for _, x := range r.Settings {
 				line = append(line, x.Value)
 			}
-			for _, f := range r.Facts {
-				line = append(line, number(f.Value))
+			for _, f := range columns {
+				cell := ""
+				if i := slices.IndexFunc(r.Facts, f.same); i >= 0 {
+					cell = number(r.Facts[i].Value)
+				}
+				line = append(line, cell)
 			}
 			errs = append(errs, w.Write(append(line, r.Hash)))
 		}
 		w.Flush()
 		return errors.Join(append(errs, w.Error())...)
 	})
-}
-
-// Exists reports whether a directory has a report.
-func Exists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, SummaryFile))
-	return err == nil
 }

@@ -16,13 +16,10 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"seconds": func(d time.Duration) string { return Short(d.Seconds()) + " s" },
 	"bytes":   func(b float64) string { return Short(b) + " B" },
 	"rate": func(c Cost) string {
-		if c.CPU <= 0 {
-			return "unknown"
-		}
-		return fmt.Sprintf("%.2f M", float64(c.Events)/c.CPU.Seconds()/1e6)
+		return Short(c.Rate())
 	},
 	"off": func(f Fact) string {
-		if *f.Theory == 0 {
+		if *f.Theory == 0 || !finite(f.Value) || !finite(*f.Theory) {
 			return ""
 		}
 		return fmt.Sprintf("%+.2f %%", 100*(f.Value-*f.Theory)/(*f.Theory))

@@ -1,6 +1,9 @@
 package report
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Result is what a run of a scenario showed.
 type Result struct {
@@ -41,7 +44,7 @@ type Fact struct {
 
 // Chart is a picture: curves over common axes.
 type Chart struct {
-	Name   string // of its CSV file: letters and hyphens
+	Name   string // of its CSV file: small letters, digits and hyphens; others become hyphens
 	Title  string
 	X, Y   Axis
 	Curves []Curve
@@ -84,7 +87,7 @@ type Cost struct {
 	Wall, CPU    time.Duration
 	Events       uint64
 	Workers      int
-	BytesPerPeer float64 // of the heap, at its greatest
+	BytesPerPeer float64 // of the heap, at its greatest; of a sweep, in the run of the most peers
 }
 
 // Peersf and Theoryf are for the page, whose numbers are floats.
@@ -92,3 +95,11 @@ func (r *Result) Peersf() float64 { return float64(r.Peers) }
 
 // Theoryf returns what theory says; there is one.
 func (f Fact) Theoryf() float64 { return *f.Theory }
+
+// Rate is the events per processor second, NaN where nothing ran.
+func (c Cost) Rate() float64 {
+	if c.CPU <= 0 {
+		return math.NaN()
+	}
+	return float64(c.Events) / c.CPU.Seconds()
+}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -24,7 +25,7 @@ const (
 )
 
 // Write writes all files of a report into a directory, which it makes. What is there
-// of an earlier report is replaced.
+// of an earlier report is replaced. The summary comes last: where it is, all is.
 func Write(dir string, r *Result) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -33,24 +34,38 @@ func Write(dir string, r *Result) error {
 		return writeFile(filepath.Join(dir, name), write)
 	}
 	errs := []error{
-		put(SummaryFile, func(w io.Writer) error {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			return e.Encode(r)
-		}),
 		put(PageFile, r.page),
 		put(ScenarioFile, func(w io.Writer) error {
 			_, err := io.WriteString(w, r.Scenario)
 			return err
 		}),
 	}
+	taken := map[string]bool{}
 	for i := range r.Charts {
-		errs = append(errs, put(r.Charts[i].Name+".csv", r.Charts[i].csv))
+		errs = append(errs, put(freeName(r.Charts[i].Name, taken)+".csv", r.Charts[i].csv))
 	}
 	if r.Sample != nil {
 		errs = append(errs, put(SampleFile, r.Sample.parquet))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return put(SummaryFile, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	})
+}
+
+// freeName makes a file's name of a chart's that no other has, and takes it.
+func freeName(chart string, taken map[string]bool) string {
+	base := cmp.Or(slug(chart), "chart")
+	name := base
+	for i := 2; taken[name]; i++ {
+		name = fmt.Sprintf("%s-%d", base, i)
+	}
+	taken[name] = true
+	return name
 }
 
 // Read reads the summary of a report.
@@ -66,17 +81,18 @@ func Read(dir string) (*Result, error) {
 	return r, nil
 }
 
-func writeFile(name string, write func(w io.Writer) error) (err error) {
-	f, err := os.Create(name)
+// writeFile writes a file that is there whole or not at all.
+func writeFile(name string, write func(w io.Writer) error) error {
+	f, err := os.Create(name + ".part")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
 	w := bufio.NewWriter(f)
-	if err := write(w); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+	err = write(w)
+	if err = errors.Join(err, w.Flush(), f.Close()); err == nil {
+		return os.Rename(f.Name(), name)
 	}
-	return w.Flush()
+	return fmt.Errorf("write %s: %w", name, errors.Join(err, os.Remove(f.Name())))
 }
 
 // csv writes the points of a chart, one a line: curve, x, y.

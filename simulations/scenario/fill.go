@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"lightcone/simulations/engine"
 )
@@ -33,6 +34,7 @@ var tables = []table{
 	{"late", "one peer comes late: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Late) }},
 	{"liars", "newcomers among peers that lie: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Liars) }},
 	{"context", "how a query context grows and folds", func(s *Scenario) (params, bool) { return ensure(&s.Growth) }},
+	{"churn", "messages while peers come and go", func(s *Scenario) (params, bool) { return ensure(&s.Churn) }},
 }
 
 // ensure returns the table at p, an empty one if there was none.
@@ -68,7 +70,7 @@ func (s *Scenario) fill() error {
 		}
 		probe := *s
 		if _, there := t.of(&probe); there {
-			return fmt.Errorf("a table [%s] in a scenario whose world is %q", t.world, s.World)
+			return fmt.Errorf("[%s]: a table in a scenario whose world is %q", t.world, s.World)
 		}
 	}
 	if !found {
@@ -77,17 +79,17 @@ func (s *Scenario) fill() error {
 	if s.Name == "" {
 		s.Name = s.World
 	}
-	if s.Until == 0 {
-		return fmt.Errorf("until = 0; say how long to simulate, such as \"10s\"")
+	if err := s.checkTimes(); err != nil {
+		return err
 	}
-	if s.Every == 0 {
-		return fmt.Errorf("every = 0: samples at no distance from each other")
+	if s.Peers < 1 || s.Peers > engine.MaxPeers {
+		return fmt.Errorf("peers = %d; give from 1 to %d", s.Peers, engine.MaxPeers)
 	}
 	if err := s.Mesh.Params().Validate(); err != nil {
 		return fmt.Errorf("[mesh]: %w", err)
 	}
-	if err := (engine.Config{Peers: s.Peers, Until: engine.Seconds(1), Network: s.Network.Engine()}).Validate(); err != nil {
-		return err
+	if err := s.Network.Engine().Validate(); err != nil {
+		return fmt.Errorf("[network]: %w", err)
 	}
 	for _, t := range tables {
 		if t.world == s.World {
@@ -96,6 +98,23 @@ func (s *Scenario) fill() error {
 				return fmt.Errorf("[%s]: %w", t.world, err)
 			}
 		}
+	}
+	return nil
+}
+
+// MaxSamples bounds the samples of a run: each is a point of its charts.
+const MaxSamples = 1_000_000
+
+// checkTimes checks how long a run is, and how often it is looked at.
+func (s *Scenario) checkTimes() error {
+	until, every := time.Duration(s.Until), time.Duration(s.Every)
+	switch {
+	case until < engine.Resolution || until >= engine.End.Duration():
+		return fmt.Errorf("until = %v; say how long to simulate, such as \"10s\": from %v to %v", until, engine.Resolution, engine.End.Duration())
+	case every < engine.Resolution || every >= engine.End.Duration():
+		return fmt.Errorf("every = %v; the distance of samples is from %v to %v", every, engine.Resolution, engine.End.Duration())
+	case until/every > MaxSamples:
+		return fmt.Errorf("every = %v; more than %d samples until %v", every, MaxSamples, until)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -33,13 +32,14 @@ type Scenario struct {
 	Mesh    Mesh    `toml:"mesh"`
 
 	// One table a world; only that of World may be there.
-	Flood   *Flood   `toml:"flood,omitempty"`
-	Beacons *Beacons `toml:"beacons,omitempty"`
-	Hot     *Hot     `toml:"hot,omitempty"`
-	Split   *Split   `toml:"partition,omitempty"`
-	Late    *Late    `toml:"late,omitempty"`
-	Liars   *Liars   `toml:"liars,omitempty"`
-	Growth  *Growth  `toml:"context,omitempty"`
+	Flood   *Flood      `toml:"flood,omitempty"`
+	Beacons *Beacons    `toml:"beacons,omitempty"`
+	Churn   *ChurnWorld `toml:"churn,omitempty"`
+	Hot     *Hot        `toml:"hot,omitempty"`
+	Split   *Split      `toml:"partition,omitempty"`
+	Late    *Late       `toml:"late,omitempty"`
+	Liars   *Liars      `toml:"liars,omitempty"`
+	Growth  *Growth     `toml:"context,omitempty"`
 
 	Consolidation *Consolidation `toml:"consolidation,omitempty"`
 
@@ -71,6 +71,7 @@ type Network struct {
 	Latency    [][]Duration `toml:"latency,omitempty"`
 	Jitter     Duration     `toml:"jitter"`
 	Loss       float64      `toml:"loss"`
+	Resend     Duration     `toml:"resend"` // after so long what was lost is sent again
 	Uplink     float64      `toml:"uplink"` // bytes per second
 	Drift      float64      `toml:"drift"`
 	Partitions []Partition  `toml:"partition,omitempty"`
@@ -95,7 +96,7 @@ type Churn struct {
 // Engine returns the network for the engine.
 func (n Network) Engine() engine.Network {
 	out := engine.Network{
-		Regions: n.Regions, Jitter: time.Duration(n.Jitter), Loss: n.Loss, Uplink: n.Uplink, Drift: n.Drift,
+		Regions: n.Regions, Jitter: time.Duration(n.Jitter), Loss: n.Loss, Resend: time.Duration(n.Resend), Uplink: n.Uplink, Drift: n.Drift,
 	}
 	for _, row := range n.Latency {
 		var line []time.Duration
@@ -142,36 +143,28 @@ func defaults() Scenario {
 	}
 }
 
-// Parse reads a scenario, strictly.
+// Parse reads a scenario, strictly. What is wrong is said with its line.
 func Parse(data []byte) (*Scenario, error) {
 	if len(data) > MaxFile {
 		return nil, fmt.Errorf("%w: a file of %d bytes; at most %d", ErrScenario, len(data), MaxFile)
 	}
+	s, reason := parse(data)
+	if reason != nil {
+		return nil, fmt.Errorf("%w: %s%s", ErrScenario, reason.where, reason.text)
+	}
+	return s, nil
+}
+
+func parse(data []byte) (*Scenario, *reason) {
 	s := defaults()
 	d := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrScenario, explain(err))
+		return nil, undecoded(data, err)
 	}
 	if err := s.fill(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrScenario, err)
+		return nil, impossible(data, err)
 	}
 	return &s, nil
-}
-
-// explain says where in a file a decoder stopped, and at what.
-func explain(err error) string {
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) && len(strict.Errors) > 0 {
-		e := strict.Errors[0]
-		line, _ := e.Position()
-		return fmt.Sprintf("line %d: there is no %q; see `lightcone sim new --list` for what there is", line, strings.Join(e.Key(), "."))
-	}
-	var bad *toml.DecodeError
-	if errors.As(err, &bad) {
-		line, column := bad.Position()
-		return fmt.Sprintf("line %d, column %d: %s", line, column, bad.Error())
-	}
-	return err.Error()
 }
 
 // Encode returns the scenario as a file, defaults filled in.

@@ -33,7 +33,8 @@ func ParseSetting(text string) (Setting, error) {
 
 func (x Setting) String() string { return fmt.Sprintf("%s=%v", x.Key, x.Value) }
 
-// With returns the scenario with one parameter set, checked as if it stood in the file.
+// With returns the scenario with some parameters set, checked as if they stood in the
+// file. A sweep of such a parameter is over: it has this value.
 func (s *Scenario) With(set ...Setting) (*Scenario, error) {
 	data, err := s.Encode()
 	if err != nil {
@@ -54,13 +55,16 @@ func (s *Scenario) With(set ...Setting) (*Scenario, error) {
 			at = next
 		}
 		at[path[len(path)-1]] = x.Value
+		if swept, ok := tree["sweep"].(map[string]any); ok {
+			delete(swept, x.Key)
+		}
 	}
 	if data, err = toml.Marshal(tree); err != nil {
 		return nil, err
 	}
-	out, err := Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("with %v: %w", set, err)
+	out, reason := parse(data)
+	if reason != nil { // its line is not one of a file that anybody sees
+		return nil, fmt.Errorf("%w: with %v: %s", ErrScenario, set, reason.text)
 	}
 	return out, nil
 }

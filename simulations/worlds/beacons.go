@@ -58,6 +58,7 @@ type beaconer struct {
 	first    engine.Peer
 	emitters []beacon.Emitter
 	seen     []uint32 // of air.total, at the last tick
+	came     []uint8  // how often each peer came up: a tick of an earlier time is none
 	pinged   []engine.Peer
 }
 
@@ -80,7 +81,7 @@ func beacons(ctx context.Context, s *scenario.Scenario, o Options, r *report.Res
 	}
 	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol {
 		n := sh.Last - sh.First
-		b := &beaconer{s: s, air: a, first: sh.First, emitters: make([]beacon.Emitter, n), seen: make([]uint32, n)}
+		b := &beaconer{s: s, air: a, first: sh.First, emitters: make([]beacon.Emitter, n), seen: make([]uint32, n), came: make([]uint8, n)}
 		for i := range b.emitters {
 			b.emitters[i] = *beacon.NewEmitter(s.Beacons.Target)
 		}
@@ -127,10 +128,15 @@ func (b *beaconer) Start(p *engine.Port) {
 
 // Step is the protocol's.
 func (b *beaconer) Step(p *engine.Port, ev engine.Event) {
-	if ev.Kind != beaconTick {
+	i := p.Local()
+	switch {
+	case ev.Kind == engine.Up:
+		b.came[i]++
+		p.After(engine.Ticks(beacon.Tick), beaconTick, uint32(b.came[i]))
+		return
+	case ev.Kind != beaconTick || uint8(ev.Arg) != b.came[i]:
 		return
 	}
-	i := p.Local()
 	news := b.air.total - b.seen[i]
 	b.seen[i] = b.air.total
 	var ping bool
@@ -145,12 +151,12 @@ func (b *beaconer) Step(p *engine.Port, ev engine.Event) {
 		p.Count(pings, 1)
 		b.pinged = append(b.pinged, p.Self())
 	}
-	p.After(engine.Ticks(beacon.Tick), beaconTick, 0)
+	p.After(engine.Ticks(beacon.Tick), beaconTick, ev.Arg)
 }
 
 // Digest is the protocol's.
 func (b *beaconer) Digest(id engine.Peer) uint64 {
-	return math.Float64bits(b.emitters[id-b.first].Chance()) ^ math.Float64bits(b.emitters[id-b.first].Rate())<<1
+	return uint64(b.air.last[id]) ^ math.Float64bits(b.emitters[id-b.first].Chance()) ^ math.Float64bits(b.emitters[id-b.first].Rate())<<1
 }
 
 // inverseRate is the rate at which the inverse rule comes to rest: p is ρ by how many

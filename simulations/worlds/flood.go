@@ -61,7 +61,7 @@ func flood(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 	}
 	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol {
 		return &flooder{
-			Mesh: mesh.New(sh, s.Seed, s.Peers, s.Mesh.Params(), f.Messages, func(uint32) int { return f.Size }),
+			Mesh: mesh.New(sh, s.Peers, s.Mesh.Params(), f.Messages, func(uint32) int { return f.Size }),
 			s:    s, first: sh.First, ears: make([]gossip.Ear, sh.Last-sh.First), wrote: wrote,
 		}
 	})
@@ -83,7 +83,7 @@ func flood(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 		Name: "coverage", Title: "Who has it", X: report.Axis{Label: "time", Unit: "s"}, Y: report.Axis{Label: "share of the peers"},
 		Curves: []report.Curve{{Name: "has the message", X: times, Y: covered}},
 	}, histogram("hops", "Links a first copy came by", "links", 1, e.Measured(hops)),
-		histogram("latency", "From publication to the first copy", "ms", engine.Resolution.Seconds()*1e3, e.Measured(latency)))
+		cumulative("latency", "From publication to the first copy", "ms", engine.Resolution.Seconds()*1e3, e.Measured(latency)))
 	r.Steps = append(r.Steps,
 		report.Steps{Package: "p2p/gossip", What: "Ear.Hear, Ear.Tick: a message that comes first is heard", Events: e.Total(floodSteps)},
 		report.Steps{Package: "simulations/mesh", What: "Mesh.Step: relaying, a model of gossipsub", Events: e.Total(engine.Events), Model: true})
@@ -208,6 +208,21 @@ func histogram(name, title, unit string, scale float64, h *engine.Histogram) rep
 		c.Y = append(c.Y, float64(n)/float64(h.Count()))
 	}
 	return report.Chart{Name: name, Title: title, X: report.Axis{Label: name, Unit: unit}, Y: report.Axis{Label: "share"}, Curves: []report.Curve{c}}
+}
+
+// cumulative draws the share of a distribution below each value, times scale: of values
+// so far apart that buckets differ in width.
+func cumulative(name, title, unit string, scale float64, h *engine.Histogram) report.Chart {
+	c := histogram(name, title, unit, scale, h)
+	c.Y.Label = "share that took less"
+	y, sum := c.Curves[0].Y, 0.0
+	for i := range y {
+		y[i], sum = sum, sum+y[i]
+	}
+	if len(y) > 0 {
+		c.Curves[0].X, c.Curves[0].Y = append(c.Curves[0].X, float64(h.Max())*scale), append(y, 1)
+	}
+	return c
 }
 
 // finish fills in what every world has.

@@ -119,7 +119,7 @@ func authorOf(seed uint64, p engine.Peer) (a memo.Author) {
 func newHotter(sh *engine.Shard, t *hotTopic) *hotter {
 	s, n, w := t.s, int(sh.Last-sh.First), len(t.authors)
 	h := &hotter{
-		Mesh:     mesh.New(sh, s.Seed, s.Peers, s.Mesh.Params(), s.Hot.Memos(), func(uint32) int { return s.Hot.Size }),
+		Mesh:     mesh.New(sh, s.Peers, s.Mesh.Params(), s.Hot.Memos(), func(uint32) int { return s.Hot.Size }),
 		hotTopic: t, first: sh.First, peer: make([]hearer, n), have: make([]uint16, n*w), want: make([]uint16, n*w),
 		told: make([]uint16, n*w), best: make([]uint16, n*w),
 	}

@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestShards: every peer is in one shard, which is found, whatever their number.
+func TestShards(t *testing.T) {
+	for _, peers := range []int{1, 2, 3, 255, 256, 257, 511, 512, 513, 1000, 16383, 16384, 16385, 65537, 100_003} {
+		e, err := New(Config{Peers: peers, Until: 1, Workers: 1}, (&acts{}).each)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := Peer(0)
+		for i, s := range e.shards {
+			if s.First != next || s.Last <= s.First {
+				t.Fatalf("%d peers: shard %d from %d to %d, want from %d", peers, i, s.First, s.Last, next)
+			}
+			for ; next < s.Last; next++ {
+				if got := e.shardOf(next); got != i {
+					t.Fatalf("%d peers: peer %d is in shard %d, found in %d", peers, next, i, got)
+				}
+			}
+		}
+		if int(next) != peers || len(e.shards) > MaxShards {
+			t.Errorf("%d peers in %d shards: %d of them", peers, len(e.shards), next)
+		}
+	}
+}
+
+// TestSampleTimes: samples are taken at every multiple of their distance and at the
+// end, once each, also where the run is stopped and goes on after each of them, and
+// events far off keep the wheels busy.
+func TestSampleTimes(t *testing.T) {
+	a := &acts{start: func(p *Port) { p.After(15_000+Time(p.Self()), note, 0) }}
+	for _, until := range []Time{16_000, 15_950, 90, 100} {
+		var want, got, now []Time
+		for at := Time(100); at < until; at += 100 {
+			want = append(want, at)
+		}
+		want = append(want, until)
+		ctx, cancel := context.WithCancel(t.Context())
+		cfg := Config{Peers: 700, Until: until, Workers: 1, SampleEvery: 100}
+		cfg.Network.Latency = [][]time.Duration{{Resolution}}
+		cfg.Sample = func(_ *Engine, at Time) { got = append(got, at); cancel() }
+		e, err := New(cfg, a.each)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			err := e.Run(ctx)
+			now = append(now, e.Now())
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			ctx, cancel = context.WithCancel(t.Context())
+		}
+		cancel()
+		if !slices.Equal(got, want) {
+			t.Errorf("until %d: samples at %v", until, got)
+		}
+		if !slices.IsSorted(now) {
+			t.Errorf("until %d: time went back: %v", until, now)
+		}
+	}
+}
+
+// TestResume: a run that is stopped and goes on ends as one that was not.
+func TestResume(t *testing.T) {
+	cfg := Config{Peers: 3000, Seed: 7, Until: Seconds(1), Network: rough, Workers: 2, SampleEvery: Seconds(0.1), Sample: func(*Engine, Time) {}}
+	want := run(t, cfg, newFlood).Hash()
+	ctx, cancel := context.WithCancel(t.Context())
+	cfg.Sample = func(*Engine, Time) { cancel() }
+	e, err := New(cfg, newFlood)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stops := 0
+	for ; e.Run(ctx) != nil; stops++ {
+		ctx, cancel = context.WithCancel(t.Context())
+	}
+	cancel()
+	if stops < 9 || e.Now() != cfg.Until || e.Hash() != want {
+		t.Errorf("after %d stops at %v the result is another", stops, e.Now())
+	}
+}
+
+// TestExchangeOrder: messages of one moment come in the order of their senders'
+// shards, with any number of workers.
+func TestExchangeOrder(t *testing.T) {
+	const peers = 20_000
+	for _, workers := range []int{1, 4} {
+		var came []Peer
+		a := &acts{start: func(p *Port) {
+			if p.Self() > 0 {
+				p.Send(0, note, 0, 0, 1)
+			}
+		}, step: func(_ *Port, ev Event) { came = append(came, ev.From) }}
+		e := run(t, Config{Peers: peers, Until: Seconds(1), Workers: workers}, a.each)
+		if len(came) != peers-1 {
+			t.Fatalf("%d messages came", len(came))
+		}
+		if !slices.IsSortedFunc(came, func(a, b Peer) int { return e.shardOf(a) - e.shardOf(b) }) {
+			t.Error("messages came in another order than that of the shards")
+		}
+	}
+}
+
+// TestHashCovers: another state of one peer, another count, or an event that differs
+// in anything is another hash.
+func TestHashCovers(t *testing.T) {
+	hash := func(change func(a *acts)) [32]byte {
+		a := &acts{
+			start:  func(p *Port) { p.After(5, note, 1) },
+			step:   func(p *Port, ev Event) {},
+			digest: func(id Peer) uint64 { return uint64(id) },
+		}
+		change(a)
+		return run(t, Config{Peers: 600, Until: Seconds(1), Workers: 1}, a.each).Hash()
+	}
+	start := func(act func(p *Port)) func(a *acts) {
+		return func(a *acts) {
+			a.start = func(p *Port) {
+				if p.Self() == 500 {
+					act(p)
+				} else {
+					p.After(5, note, 1)
+				}
+			}
+		}
+	}
+	seen := map[[32]byte]string{hash(func(*acts) {}): "nothing"}
+	for name, change := range map[string]func(a *acts){
+		"state": func(a *acts) { a.digest = func(id Peer) uint64 { return uint64(id) + uint64(id/599) } },
+		"a counter": func(a *acts) {
+			a.step = func(p *Port, _ Event) {
+				if p.Self() == 0 {
+					p.Count(MaxCounters-1, 1)
+				}
+			}
+		},
+		"time":        start(func(p *Port) { p.After(6, note, 1) }),
+		"kind":        start(func(p *Port) { p.After(5, note+1, 1) }),
+		"arg":         start(func(p *Port) { p.After(5, note, 2) }),
+		"no event":    start(func(*Port) {}),
+		"from itself": start(func(p *Port) { p.Send(500, note, 1, 0, 1) }),
+		"from other":  start(func(p *Port) { p.Send(501, note, 1, 0, 1) }),
+		"aux":         start(func(p *Port) { p.Send(500, note, 1, 1, 1) }),
+	} {
+		h := hash(change)
+		if other, there := seen[h]; there {
+			t.Errorf("a change of %s has the hash of a change of %s", name, other)
+		}
+		seen[h] = name
+	}
+}
+
+// TestSpans: no span is longer than End, however it is given.
+func TestSpans(t *testing.T) {
+	for _, got := range []Time{Seconds(1e300), Seconds(1e10), Seconds(End.Seconds()), Ticks(1<<63 - 1), Ticks(End.Duration())} {
+		if got != End {
+			t.Errorf("a span of %d ticks; want End", got)
+		}
+	}
+	if Seconds(-1) != 0 || Seconds(1) != 10_000 || Ticks(149*time.Microsecond) != 1 || Ticks(150*time.Microsecond) != 2 {
+		t.Error("spans are not rounded to ticks")
+	}
+	if got := exponential(1<<63-1, 0.9999); got != End {
+		t.Errorf("a session of ages lasts %d ticks", got)
+	}
+}

@@ -1,0 +1,120 @@
+package report
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// swept are the runs of a sweep over peers and a way of spreading, of which only one
+// has a theory and a figure of its own.
+func swept() (runs []*Result) {
+	for i, way := range []string{"mesh", "push"} {
+		for _, n := range []float64{1000, 10} {
+			theory := n / 2
+			r := &Result{
+				World: "flood", Peers: int(n), Hash: way, Settings: []Setting{{Key: "way", Value: way}, {Key: "peers", Value: Short(n), Number: &n}},
+				Facts: []Fact{{Name: "lag", Unit: "s", Value: n + float64(i)}},
+				Steps: []Steps{{Package: "simulations/mesh", Events: 5, Model: true}},
+				Cost:  Cost{Wall: time.Second, Events: 5, Workers: 1, BytesPerPeer: 1e6 / n},
+			}
+			if way == "push" {
+				r.Facts = append([]Fact{{Name: "rounds", Value: 7}}, r.Facts...)
+				r.Facts[1].Theory, r.Facts[1].Source = &theory, "half"
+			}
+			runs = append(runs, r)
+		}
+	}
+	return runs
+}
+
+// TestJoin: a sweep has a chart of each figure over each number, a curve for each
+// choice of the rest, and the costs of all.
+func TestJoin(t *testing.T) {
+	r := Join("all", "s", swept())
+	want := []Chart{
+		{
+			Name: "lag-by-peers", Title: "lag by peers", X: Axis{Label: "peers", Log: true}, Y: Axis{Label: "lag", Unit: "s", Log: true}, Note: "half",
+			Curves: []Curve{
+				{Name: "way=mesh", X: []float64{10, 1000}, Y: []float64{10, 1000}},
+				{Name: "way=push", X: []float64{10, 1000}, Y: []float64{11, 1001}},
+				{Name: "way=push theory", X: []float64{10, 1000}, Y: []float64{5, 500}, Theory: true},
+			},
+		},
+		{
+			Name: "rounds-by-peers", Title: "rounds by peers", X: Axis{Label: "peers", Log: true}, Y: Axis{Label: "rounds"},
+			Curves: []Curve{{Name: "way=push", X: []float64{10, 1000}, Y: []float64{7, 7}}},
+		},
+	}
+	if diff := cmp.Diff(want, r.Charts); diff != "" {
+		t.Errorf("other charts:\n%s", diff)
+	}
+	if diff := cmp.Diff(Cost{Wall: 4 * time.Second, Events: 20, Workers: 1, BytesPerPeer: 1000}, r.Cost); diff != "" {
+		t.Errorf("another cost:\n%s", diff)
+	}
+	if len(r.Steps) != 1 || r.Steps[0].Events != 20 {
+		t.Errorf("steps %+v", r.Steps)
+	}
+	other := swept()
+	other[3].Hash = "x"
+	if Join("all", "s", other).Hash == r.Hash {
+		t.Error("another run has the same hash")
+	}
+}
+
+// TestTable: each value stands under its name.
+func TestTable(t *testing.T) {
+	dir := t.TempDir()
+	if err := WriteTable(dir, swept()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, TableFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "way,peers,lag (s),rounds,hash\nmesh,1000,1000,,mesh\nmesh,10,10,,mesh\npush,1000,1001,7,push\npush,10,11,7,push\n"; string(got) != want {
+		t.Errorf("the table is\n%s", got)
+	}
+}
+
+// TestCompare: reports of other worlds are told apart, and nothing is compared that
+// does not mean the same.
+func TestCompare(t *testing.T) {
+	a, b := sample(), sample()
+	b.World, b.Hash = "beacons", "cd"
+	b.Facts[1] = Fact{Name: "copies", Value: 3, Unit: "B"}
+	b.Facts[0].Value = 0.78
+	b.Charts[0].Y.Label = "rate"
+	c := Compare([]string{"x", "y"}, []*Result{a, b})
+	if diff := cmp.Diff([]Head{{"world", []string{"flood", "beacons"}}}, c.Heads); diff != "" {
+		t.Errorf("other heads:\n%s", diff)
+	}
+	var lines []string
+	for _, l := range c.Lines {
+		lines = append(lines, l.Name+": "+l.String())
+	}
+	want := "delivery ratio: 0.52   0.78 (+50.0 %)|copies: 12.5 M   –|copies: –   3 B"
+	if got := strings.Join(lines, "|"); got != want {
+		t.Errorf("lines %s\nwant  %s", got, want)
+	}
+	if c.Verdict() != "different" || Compare([]string{"x", "x"}, []*Result{a, a}).Verdict() != "the same" {
+		t.Errorf("the verdict is %s", c.Verdict())
+	}
+	var names []string
+	for _, chart := range c.Result().Charts {
+		names = append(names, chart.Name)
+		for _, k := range chart.Curves {
+			names = append(names, k.Name)
+		}
+	}
+	if got, want := strings.Join(names, "|"), "coverage|x: measured|x: theory & more|rate|x: points|y: points|empty|x: none|y: none|coverage|y: measured|y: theory & more"; got != want {
+		t.Errorf("charts %s\nwant   %s", got, want)
+	}
+	if len(a.Charts[0].Curves) != 2 || a.Charts[0].Curves[0].Name != "measured" {
+		t.Error("the reports themselves were changed")
+	}
+}
