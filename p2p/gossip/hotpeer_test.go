@@ -71,14 +71,6 @@ func (p *hotPeer) spend(n int, what *int) {
 	*what += n
 }
 
-// second returns the units spent within the last second.
-func (p *hotPeer) second() (n int) {
-	for i := range budgetSlots {
-		n += p.perTick[int(p.w.now/TickEvery)-i]
-	}
-	return n
-}
-
 func (p *hotPeer) Vector(memo.SpaceID) memo.Vector { return p.vec }
 
 func (p *hotPeer) VecRoot(memo.SpaceID) (memo.ID, error) {
