@@ -28,6 +28,7 @@ var tables = []table{
 	{"flood", "messages through the mesh, heard by everybody", func(s *Scenario) (params, bool) { return ensure(&s.Flood) }},
 	{"beacons", "how often all beacons together ping", func(s *Scenario) (params, bool) { return ensure(&s.Beacons) }},
 	{"churn", "messages while peers come and go", func(s *Scenario) (params, bool) { return ensure(&s.Churn) }},
+	{"editing", "how people edit rows over a day", func(s *Scenario) (params, bool) { return ensure(&s.Editing) }},
 }
 
 // ensure returns the table at p, an empty one if there was none.

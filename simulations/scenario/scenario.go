@@ -36,6 +36,7 @@ type Scenario struct {
 	Flood   *Flood      `toml:"flood,omitempty"`
 	Beacons *Beacons    `toml:"beacons,omitempty"`
 	Churn   *ChurnWorld `toml:"churn,omitempty"`
+	Editing *Editing    `toml:"editing,omitempty"`
 
 	Sweep map[string][]any `toml:"sweep,omitempty"`
 }
