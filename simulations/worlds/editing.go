@@ -104,7 +104,7 @@ func newDay(s *scenario.Scenario) (*day, error) {
 		var seed [ed25519.SeedSize]byte
 		binary.BigEndian.PutUint64(seed[:], engine.Draw(s.Seed^0xed175, engine.Peer(i), 0))
 		y.ids = append(y.ids, memo.Author(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)))
-		y.region = append(y.region, y.d.below(max(1, len(s.Network.Regions))))
+		y.region = append(y.region, y.place(s.Network.Regions))
 	}
 	m, err := memo.New(memo.Memo{Author: y.ids[0], Seq: 1, Time: 1, Body: &memo.Genesis{
 		Name: "simulation", RootKeys: []memo.Author{y.ids[0]}, W: 16, M: 128, D: 3, Rho: memo.DefaultRho,
@@ -118,6 +118,21 @@ func newDay(s *scenario.Scenario) (*day, error) {
 	return y, nil
 }
 
+// place draws a region by the shares of all.
+func (y *day) place(shares []float64) int {
+	sum := 0.0
+	for _, x := range shares {
+		sum += x
+	}
+	at := y.d.float() * sum
+	for i, x := range shares {
+		if at -= x; at < 0 {
+			return i
+		}
+	}
+	return max(0, len(shares)-1)
+}
+
 // delay draws how long an edit takes to another peer.
 func (y *day) delay(e edited, to int) time.Duration {
 	d := engine.DefaultLatency
@@ -126,6 +141,12 @@ func (y *day) delay(e edited, to int) time.Duration {
 	}
 	once := dice{seed: engine.Draw(y.s.Seed, engine.Peer(to), e.n)}
 	return min(slowest, d+time.Duration(2*once.float()*float64(y.s.Editing.Reach)))
+}
+
+// clock is what the clock of somebody shows.
+func (y *day) clock(a act) time.Duration {
+	once := dice{seed: engine.Draw(y.s.Seed^0xc10c, engine.Peer(a.who), 0)}
+	return a.at + time.Duration(float64(a.at)*y.s.Network.Drift*(2*once.float()-1))
 }
 
 // do writes one memo, upon what its author has heard of these rows.
@@ -188,7 +209,7 @@ func (y *day) make(a act, known map[memo.Author]memo.Mark) (*memo.Memo, error) {
 	slices.SortFunc(rows, func(a, b memo.RowEdit) int { return slices.Compare([]byte(a.Row), []byte(b.Row)) })
 	m, err := memo.New(memo.Memo{
 		Space: y.space, Author: y.ids[a.who], Seq: own.Seq + 1, Prev: own.ID, Deps: deps,
-		Time: memo.Next(uint64(a.at.Milliseconds())+1, after...),
+		Time: memo.Next(uint64(y.clock(a).Milliseconds())+1, after...),
 		Body: &memo.Edit{Topics: []memo.TopicEdit{{Topic: "t", Rows: rows}}},
 	})
 	if err == nil {

@@ -10,6 +10,10 @@ func TestEditing(t *testing.T) {
 	if got["indecision: concurrent"] > 1 || got["back to back: concurrent"] < 2 {
 		t.Errorf("%v %% of the edits of the undecided collided, %v %% of those back to back", got["indecision: concurrent"], got["back to back: concurrent"])
 	}
+	const o = "of these, overruled at once by the other one"
+	if got[o] != 0 || result(t, file+"[network]\ndrift = 0.0001\n")[o] == 0 {
+		t.Errorf("%v %% of the collisions went to the earlier edit with exact clocks, and as many with bad ones", got[o])
+	}
 	slow := result(t, file+"reach = \"2s\"\n")
 	const c = "concurrent with another edit of the row"
 	if slow[c] < 2*got[c] {
