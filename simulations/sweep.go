@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"lightcone/simulations/report"
 	"lightcone/simulations/scenario"
@@ -80,6 +81,9 @@ func settings(run scenario.Run) (out []report.Setting) {
 	for _, x := range run.Settings {
 		set := report.Setting{Key: x.Key, Value: fmt.Sprint(x.Value)}
 		if v, err := strconv.ParseFloat(set.Value, 64); err == nil {
+			set.Number = &v
+		} else if d, err := time.ParseDuration(set.Value); err == nil {
+			v := d.Seconds()
 			set.Number = &v
 		}
 		out = append(out, set)

@@ -123,6 +123,7 @@ func (m *Mesh) Start(p *engine.Port) {
 func (m *Mesh) leave(i int) {
 	m.degree[i] = 0
 	m.refuse[i] = nil
+	m.recent.forget(i)
 }
 
 // Publish has a peer send a message of its own.
