@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"lightcone/simulations/report"
 	"lightcone/simulations/scenario"
@@ -81,6 +82,9 @@ func settings(run scenario.Run) (out []report.Setting) {
 	for _, x := range run.Settings {
 		set := report.Setting{Key: x.Key, Value: fmt.Sprint(x.Value)}
 		if v, err := strconv.ParseFloat(set.Value, 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
+			set.Number = &v
+		} else if d, err := time.ParseDuration(set.Value); err == nil {
+			v := d.Seconds()
 			set.Number = &v
 		}
 		out = append(out, set)

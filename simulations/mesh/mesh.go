@@ -123,11 +123,12 @@ func (m *Mesh) Start(p *engine.Port) {
 func (m *Mesh) leave(i int) {
 	m.degree[i] = 0
 	m.refuse[i] = nil
+	m.recent.forget(i)
 }
 
 // Publish has a peer send a message of its own.
 func (m *Mesh) Publish(p *engine.Port, msg uint32) {
-	if m.See(p.Local(), msg, 0) {
+	if m.hear(p.Local(), msg, 0) {
 		m.relay(p, p.Self(), msg, 1)
 	}
 }
@@ -147,7 +148,7 @@ func (m *Mesh) Step(p *engine.Port, ev engine.Event) (msg uint32, hops uint16, f
 	switch ev.Kind {
 	case carry:
 		p.Count(Copies, 1)
-		if !m.See(i, ev.Arg, ev.Aux) {
+		if !m.hear(i, ev.Arg, ev.Aux) {
 			p.Count(Duplicates, 1)
 			return 0, 0, false
 		}
@@ -195,17 +196,25 @@ func (m *Mesh) Step(p *engine.Port, ev engine.Event) (msg uint32, hops uint16, f
 	return 0, 0, false
 }
 
-// See marks a message as seen that came by so many links, and reports whether it was
-// not.
-func (m *Mesh) See(i int, msg uint32, hops uint16) bool {
+// See marks a message as seen, and reports whether it was not. It is told to nobody: it
+// came otherwise than by the mesh.
+func (m *Mesh) See(i int, msg uint32) bool {
 	w := &m.seen[i*m.words+int(msg/64)]
 	bit := uint64(1) << (msg % 64)
 	if *w&bit != 0 {
 		return false
 	}
 	*w |= bit
-	m.recent.add(i, msg, hops)
 	return true
+}
+
+// hear is See of what came by so many links of the mesh: others will be told.
+func (m *Mesh) hear(i int, msg uint32, hops uint16) bool {
+	first := m.See(i, msg)
+	if first {
+		m.recent.add(i, msg, hops)
+	}
+	return first
 }
 
 // relay sends a message to all links but the one that it came by.

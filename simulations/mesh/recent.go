@@ -58,3 +58,10 @@ func (r *recent) pass(i int) {
 		r.ids[i] = nil
 	}
 }
+
+// forget drops what a peer remembers.
+func (r *recent) forget(i int) {
+	if r.beats > 0 {
+		r.ids[i], r.ends[i] = nil, [MaxBeats]uint8{}
+	}
+}

@@ -35,6 +35,7 @@ var tables = []table{
 	{"liars", "newcomers among peers that lie: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Liars) }},
 	{"context", "how a query context grows and folds", func(s *Scenario) (params, bool) { return ensure(&s.Growth) }},
 	{"churn", "messages while peers come and go", func(s *Scenario) (params, bool) { return ensure(&s.Churn) }},
+	{"editing", "how people edit rows over a day", func(s *Scenario) (params, bool) { return ensure(&s.Editing) }},
 }
 
 // ensure returns the table at p, an empty one if there was none.

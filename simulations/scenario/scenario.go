@@ -35,6 +35,7 @@ type Scenario struct {
 	Flood   *Flood      `toml:"flood,omitempty"`
 	Beacons *Beacons    `toml:"beacons,omitempty"`
 	Churn   *ChurnWorld `toml:"churn,omitempty"`
+	Editing *Editing    `toml:"editing,omitempty"`
 	Hot     *Hot        `toml:"hot,omitempty"`
 	Split   *Split      `toml:"partition,omitempty"`
 	Late    *Late       `toml:"late,omitempty"`

@@ -206,7 +206,7 @@ func (c *churner) Step(p *engine.Port, ev engine.Event) {
 			}
 		}
 	case lacked:
-		if c.See(i, ev.Arg, 0) {
+		if c.See(i, ev.Arg) {
 			p.Count(caught, 1)
 			if c.published(ev.Arg) < c.since[i] {
 				p.Observe(afterBack, uint64(p.Now()-c.since[i]))

@@ -119,12 +119,12 @@ func (f *flooder) Step(p *engine.Port, ev engine.Event) {
 		if f.s.Flood.Spread == "mesh" {
 			f.Publish(p, ev.Arg)
 		} else {
-			f.See(p.Local(), ev.Arg, 0)
+			f.See(p.Local(), ev.Arg)
 			f.push(p, ev)
 		}
 	case push:
 		p.Count(mesh.Copies, 1)
-		if !f.See(p.Local(), ev.Arg, ev.Aux) {
+		if !f.See(p.Local(), ev.Arg) {
 			p.Count(mesh.Duplicates, 1)
 			return
 		}

@@ -31,6 +31,7 @@ var worlds = map[string]world{
 	"flood":   flood,
 	"beacons": beacons,
 	"churn":   churn,
+	"editing": editing,
 	"hot":     hot,
 
 	"partition": partition,

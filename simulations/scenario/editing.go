@@ -1,0 +1,63 @@
+package scenario
+
+import (
+	"fmt"
+	"time"
+)
+
+// Limits of editing: every memo is made and folded.
+const (
+	maxEditors, maxBouts = 100_000, 1000
+	maxBoutsInAll        = 200_000
+)
+
+// Editing has people edit rows over the day of where they are.
+type Editing struct {
+	Bouts int      `toml:"bouts"` // sittings a peer and day, on average
+	Rows  int      `toml:"rows"`
+	Reach Duration `toml:"reach"` // mean time until another peer has an edit, on top of the latency
+	// What share of the bouts is of which behaviour; they need not sum to 1. What is
+	// left of none are single edits.
+	Indecision float64 `toml:"indecision"`
+	Swoop      float64 `toml:"swoop"`
+	BackToBack float64 `toml:"back_to_back"`
+	Single     float64 `toml:"single"`
+	// Rhythm is how much people keep to the hours of the day, from 0, not at all, to 1.
+	Rhythm *float64 `toml:"rhythm"`
+}
+
+func (e *Editing) check(s *Scenario) error {
+	if e.Bouts == 0 {
+		e.Bouts = 4
+	}
+	if e.Rows == 0 {
+		e.Rows = 2000
+	}
+	if e.Reach == 0 {
+		e.Reach = Duration(200 * time.Millisecond)
+	}
+	if e.Indecision+e.Swoop+e.BackToBack+e.Single == 0 {
+		e.Indecision, e.Swoop, e.BackToBack, e.Single = 0.25, 0.25, 0.25, 0.25
+	}
+	if e.Rhythm == nil {
+		all := 1.0
+		e.Rhythm = &all
+	}
+	days := time.Duration(s.Until).Hours() / 24
+	switch {
+	case s.Peers > maxEditors || s.Peers < 2:
+		return fmt.Errorf("%d peers; this world makes every memo: give from 2 to %d", s.Peers, maxEditors)
+	case e.Bouts < 0 || e.Bouts > maxBouts || float64(e.Bouts*s.Peers)*days > maxBoutsInAll:
+		return fmt.Errorf("bouts = %d a day of %d peers; at most %d each and %d in all", e.Bouts, s.Peers, maxBouts, maxBoutsInAll)
+	case e.Rows < swoopRows:
+		return fmt.Errorf("rows = %d; at least %d", e.Rows, swoopRows)
+	case !(e.Indecision >= 0 && e.Swoop >= 0 && e.BackToBack >= 0 && e.Single >= 0):
+		return fmt.Errorf("a behaviour with a negative share")
+	case !(*e.Rhythm >= 0 && *e.Rhythm <= 1):
+		return fmt.Errorf("rhythm = %v; give from 0 to 1", *e.Rhythm)
+	}
+	return nil
+}
+
+// swoopRows are the rows that one swoop touches, at most.
+const swoopRows = 8
