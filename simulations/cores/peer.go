@@ -141,7 +141,7 @@ func (p *Peer) step(in gossip.Input) {
 	for _, a := range e.Admit {
 		if l := p.linkTo(p.w.byID[a.Peer]); l != nil && !l.admitted {
 			l.admitted = true
-			p.step(gossip.Linked{Space: a.Space, Peer: a.Peer})
+			p.step(gossip.Linked(a))
 		}
 	}
 	for _, b := range e.Blame {

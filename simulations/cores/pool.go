@@ -2,7 +2,6 @@ package cores
 
 import (
 	"fmt"
-	"strconv"
 
 	"lightcone/memo"
 	"lightcone/merge"
@@ -193,6 +192,3 @@ func (x *publication) from(p gossip.Peer) gossip.Input {
 	in.Peer = p
 	return &in
 }
-
-// rowOf names the n-th row of the space.
-func rowOf(n int) string { return "row-" + strconv.Itoa(n) }

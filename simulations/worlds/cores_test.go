@@ -74,6 +74,8 @@ func TestContextGrowth(t *testing.T) {
 			t.Errorf("%s: no fold", policy)
 		case (policy == "threshold" || policy == "partial") && most > 16:
 			t.Errorf("%s: %v heads", policy, most)
+		case policy == "partial" && value(t, r, "memos of a fold") > 6:
+			t.Error("partial: a fold took more than its part")
 		case policy == "idle" && most > 30:
 			t.Errorf("idle: %v heads", most)
 		}

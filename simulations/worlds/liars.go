@@ -3,7 +3,6 @@ package worlds
 import (
 	"bytes"
 	"context"
-	"errors"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
@@ -21,9 +20,6 @@ type liar struct {
 	*cores.Shelf
 	kind string
 }
-
-// errWithheld is why a liar serves nothing.
-var errWithheld = errors.New("withheld")
 
 // claimed is by how much the chains are longer that a liar claims.
 const claimed = 1000
