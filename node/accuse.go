@@ -31,6 +31,10 @@ const (
 // ErrNoProof reports a proof that is not kept here.
 var ErrNoProof = errors.New("no such proof is kept here")
 
+// ErrBadEvidence reports evidence that is damaged, is about another space, or proves no
+// lie.
+var ErrBadEvidence = errors.New("the evidence proves nothing here")
+
 // Proof says of a peer that it signed a root with a row that the memos of its cut do not
 // make. Anyone can check it: Node.Evidence returns its bytes, for gossip.DecodeEvidence.
 // What was adopted of the peer stays joined; to mend a row, write it anew (a later write
@@ -145,18 +149,18 @@ func (n *Node) Evidence(id memo.ID) ([]byte, error) {
 }
 
 // Accuse keeps evidence that came from elsewhere, as if it had been found here. It is
-// checked; gossip.ErrEvidence or gossip.ErrWire: it proves nothing.
+// checked; ErrBadEvidence where it proves nothing.
 func (s *Space) Accuse(ctx context.Context, evidence []byte) (Proof, error) {
 	e, err := gossip.DecodeEvidence(evidence)
-	if err != nil {
-		return Proof{}, err
+	var lie *gossip.Lie
+	if err == nil {
+		lie, err = e.Verify()
 	}
-	lie, err := e.Verify()
-	if err != nil {
-		return Proof{}, err
+	if err == nil && lie.Space != s.id {
+		err = fmt.Errorf("%w: it is about space %s", gossip.ErrEvidence, lie.Space)
 	}
-	if lie.Space != s.id {
-		return Proof{}, fmt.Errorf("%w in this space: it is about space %s", gossip.ErrEvidence, lie.Space)
+	if err != nil {
+		return Proof{}, fmt.Errorf("%w: %w", ErrBadEvidence, err)
 	}
 	c := accuse{s, evidence, lie, make(chan Proof, 1)}
 	return await(ctx, s.node, c, c.reply)

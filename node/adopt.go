@@ -123,11 +123,13 @@ func (o *owner) tickAdopt(now time.Time) {
 		case !any:
 			a.behind = time.Time{}
 		case now.Sub(a.behind) >= adoptPatience && now.Sub(a.asked) >= adoptAgain && o.ready() == nil:
+			if !o.tell(ask) {
+				continue // in a later tick
+			}
 			a.asked, a.origin = now, PeerID{}
 			if ask.Root.IsZero() {
 				a.origin = ask.Origin
 			}
-			o.todo = append(o.todo, ask)
 		}
 	}
 }

@@ -26,7 +26,7 @@ import (
 // of its own, and a node that holds the first so many of those memos.
 func adopters(t *testing.T, o Options, held int) (maker, late *Space) {
 	t.Helper()
-	maker, err := openNode(t, t.TempDir(), Options{}).CreateSpace("default", Policy{Trust: memo.Adopt})
+	maker, err := openNode(t, t.TempDir(), Options{Durability: o.Durability}).CreateSpace("default", Policy{Trust: memo.Adopt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +71,9 @@ func adoptAll(t testing.TB, maker, late *Space) {
 // The state of a member is joined, whatever came before and comes after it in whatever
 // order: digests are equal, also when all that is derived from the log is made anew.
 func TestAdoptedStates(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range Seeds(5) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 3))
 			maker, late := adopters(t, Options{}, 0)
 			dir := late.node.dir
@@ -426,6 +427,13 @@ func TestWhoVouches(t *testing.T) {
 	}
 	if bring(); covers(late, maker) {
 		t.Fatal("adopted on nobody's word")
+	}
+	late.node.onOwner(t, func(o *owner) {
+		_, a := o.adoptingOf(late.id)
+		a.origin = maker.node.id // whose newest was asked for, and who signs nothing
+	})
+	if bring(); covers(late, maker) {
+		t.Fatal("adopted on a word that nobody signed")
 	}
 	w.announce(t, late)
 	bring()

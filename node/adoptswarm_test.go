@@ -14,6 +14,7 @@ import (
 // deletes their bodies; a second joins by its state alone, and a third by that of the
 // second, while the first is away. All of them write on, and end up equal.
 func TestAdoptSwarm(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	ctx := context.Background()
 	a := startReplicaWith(t, t.TempDir(), node.Options{Durability: node.None, SegmentSize: 256 << 10}, p2p.Options{})
 	var err error

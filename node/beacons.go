@@ -86,7 +86,7 @@ func (o *owner) attachedMemo(b *beacons, m *memo.Memo, before *view, now time.Ti
 	switch body := m.Body.(type) {
 	case *memo.Ping:
 		b.heard++
-		b.claims.claimed(m, body, before.store, b.space.id)
+		b.claims.claimed(m, body, before.store, b.space.id, now)
 		return
 	case *memo.ForkProof:
 		b.pings.Fork(body.Author)

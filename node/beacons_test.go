@@ -78,6 +78,7 @@ func (c *shifted) until(t *testing.T, rs []*replica, what string, ok func() bool
 // Pings flow between real nodes, each learns what the others claim, and the stability
 // cut follows what all of them have.
 func TestPingsFlowAndTheCutAdvances(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	rs, clock := beaconSwarm(t, 3)
 	for _, row := range []string{"1", "2"} {
 		rec := put(t, rs[0], row, map[string]string{"name": "Cat"})
@@ -124,6 +125,7 @@ func covers(rec node.Receipt, author node.PeerID, seq uint64) bool {
 // Two nodes at rest stay at rest: in ten minutes each pings ten times at most, nothing
 // is folded, no root announced, and nobody who waits for rows is woken.
 func TestIdleSpaceStaysAtRest(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	rs, clock := beaconSwarm(t, 2)
 	put(t, rs[0], "1", map[string]string{"name": "Cat"})
 	pinged := func() bool { return len(beaconsOf(t, rs[0]).Beacons) == 2 && len(beaconsOf(t, rs[1]).Beacons) == 2 }
@@ -263,6 +265,7 @@ func TestLateMemosAreReported(t *testing.T) {
 // Who comes later was not there when the others claimed: it learns what they claimed as
 // the history attaches, or fetches it.
 func TestLateJoinerLearnsClaims(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	rs, clock := beaconSwarm(t, 2)
 	put(t, rs[0], "1", map[string]string{"name": "Cat"})
 	clock.until(t, rs, "both pinged about the write", func() bool { return len(beaconsOf(t, rs[0]).Beacons) == 2 })

@@ -17,20 +17,24 @@ const (
 	claimEvery = 5 * time.Second
 	// stableEvery is how often the stability cut is computed at most.
 	stableEvery = 5 * time.Second
+	// maxClaims bounds the beacons of a space whose claims are known, and those that were
+	// asked for one. A beacon that has left the roster makes room; where none has, the
+	// claim of another one more is not known, and nothing is stable or late.
+	maxClaims = 4096
 	// claimRetention is how long what the own pings claim can be fetched.
 	claimRetention = 10 * time.Minute
 )
 
 // claims are the cuts that the beacons of a space claim to have attached.
 type claims struct {
-	known map[memo.Author]claim // of each beacon the latest whose cut is known here
-	own   claim                 // of this node's last ping
-	asked gossip.Fetch          // under way; its Root is zero when there is none
-	by    beacon.Ping           // that made the claim which is asked for
-	tried map[memo.Author]memo.Head
-	next  time.Time // when another may be fetched
-	dirty bool      // since stable was computed
-	at    time.Time // when it was
+	known map[memo.Author]claim     // of each beacon the latest whose cut is known here; at most maxClaims
+	own   claim                     // of this node's last ping
+	asked gossip.Fetch              // under way; its Root is zero when there is none
+	by    beacon.Ping               // that made the claim which is asked for
+	tried map[memo.Author]memo.Head // pings whose claims were asked for; at most maxClaims
+	next  time.Time                 // when another may be fetched
+	dirty bool                      // since stable was computed
+	at    time.Time                 // when it was
 	// stable is what follows from them. Its parts are not to be changed.
 	stable stability
 }
@@ -53,7 +57,7 @@ func newClaims() claims {
 
 // claimed takes in a ping that attached behind what before shows. Its claim is known
 // at once where it was seen here too: as the own cut, or as another's claim.
-func (c *claims) claimed(m *memo.Memo, p *memo.Ping, before *store.View, space memo.SpaceID) {
+func (c *claims) claimed(m *memo.Memo, p *memo.Ping, before *store.View, space memo.SpaceID, now time.Time) {
 	c.dirty = true
 	if p.VecRoot.IsZero() {
 		return
@@ -63,7 +67,7 @@ func (c *claims) claimed(m *memo.Memo, p *memo.Ping, before *store.View, space m
 		cut, ok = before.Vector(space), true
 	}
 	if ok {
-		c.learn(m.Head(), m.Time, p.VecRoot, cut)
+		c.learn(beacon.Claim{Ping: m.Head(), Time: m.Time, Cut: cut}, p.VecRoot, now)
 	}
 }
 
@@ -80,11 +84,37 @@ func (c *claims) seen(root memo.ID) (memo.Vector, bool) {
 	return memo.Vector{}, false
 }
 
-func (c *claims) learn(ping memo.Head, t memo.Time, root memo.ID, cut memo.Vector) {
-	if had, ok := c.known[ping.Author]; !ok || had.Ping.Seq < ping.Seq {
-		c.known[ping.Author] = claim{beacon.Claim{Ping: ping, Time: t, Cut: cut}, root}
-		c.dirty = true
+func (c *claims) learn(in beacon.Claim, root memo.ID, now time.Time) {
+	had, ok := c.known[in.Ping.Author]
+	if ok && had.Ping.Seq >= in.Ping.Seq || !ok && len(c.known) >= maxClaims && !c.makeRoom(now) {
+		return
 	}
+	c.known[in.Ping.Author] = claim{in, root}
+	c.dirty = true
+}
+
+// makeRoom forgets the oldest claim, if its beacon is not counted on any more.
+func (c *claims) makeRoom(now time.Time) bool {
+	var oldest *claim
+	for _, k := range c.known { // of equal times the lesser author: the order does not show
+		if oldest == nil || k.Time < oldest.Time || k.Time == oldest.Time && k.Ping.Author.Compare(oldest.Ping.Author) < 0 {
+			oldest = &k
+		}
+	}
+	if oldest == nil || counts(oldest.Time, now) {
+		return false
+	}
+	delete(c.known, oldest.Ping.Author)
+	return true
+}
+
+// try notes that the claim of a ping is asked for. Where that was forgotten it is asked
+// for again.
+func (c *claims) try(ping memo.Head) {
+	if len(c.tried) >= maxClaims {
+		clear(c.tried)
+	}
+	c.tried[ping.Author] = ping
 }
 
 // claim makes what is attached now fit to be claimed: its vector can be fetched, as
@@ -136,9 +166,11 @@ func (o *owner) tickClaims(b *beacons, now time.Time) {
 			if err != nil {
 				return
 			}
-			c.by, c.next, c.tried[p.Author] = p, now.Add(claimEvery), p.Head
-			c.asked = gossip.Fetch{Space: b.space.id, Root: memo.Sum(data), Origin: p.Author, Parts: gossip.VectorPart}
-			o.todo = append(o.todo, c.asked)
+			ask := gossip.Fetch{Space: b.space.id, Root: memo.Sum(data), Origin: p.Author, Parts: gossip.VectorPart}
+			if o.tell(ask) { // else in a later tick
+				c.by, c.next, c.asked = p, now.Add(claimEvery), ask
+				c.try(p.Head)
+			}
 		}
 	}
 	if c.dirty && now.Sub(c.at) >= stableEvery {
@@ -162,9 +194,10 @@ func (o *owner) unknownClaim(b *beacons, now time.Time) (oldest beacon.Ping, ok 
 }
 
 // onRoster reports whether a beacon is counted on, by its latest ping.
-func onRoster(p beacon.Ping, now time.Time) bool {
-	return now.Sub(timeOf(p.Time)) < beacon.RosterWindow
-}
+func onRoster(p beacon.Ping, now time.Time) bool { return counts(p.Time, now) }
+
+// counts reports whether a beacon that pinged then is counted on.
+func counts(t memo.Time, now time.Time) bool { return now.Sub(timeOf(t)) < beacon.RosterWindow }
 
 // claimFetched takes in a claimed vector, if f is one: false when it is not.
 func (o *owner) claimFetched(f gossip.Fetched) bool {
@@ -178,7 +211,7 @@ func (o *owner) claimFetched(f gossip.Fetched) bool {
 		o.n.log.Debug("what a ping claims cannot be fetched; the claim before counts", "beacon", c.by.Author, "err", f.Err)
 		return true
 	}
-	c.learn(c.by.Head, c.by.Time, c.by.VecRoot, f.Vector)
+	c.learn(beacon.Claim{Ping: c.by.Head, Time: c.by.Time, Cut: f.Vector}, c.by.VecRoot, o.n.opts.Now())
 	return true
 }
 

@@ -75,10 +75,13 @@ func (o *owner) ahead(space memo.SpaceID, p PeerID, memos uint64) {
 		c.later(o.n.opts.Now())
 		return
 	}
+	if !o.tell(gossip.Fetch{Space: space, Origin: p, Parts: gossip.StatePart, Memos: memos}) {
+		c.later(o.n.opts.Now())
+		return
+	}
 	c.again, c.lacks = time.Time{}, memo.Head{}
 	c.space.put(newLayer(p, o.n.opts.Now(), memos))
 	o.n.log.Info("a peer is far ahead: its state is fetched beside the memos", "space", space, "peer", p, "memos", memos)
-	o.todo = append(o.todo, gossip.Fetch{Space: space, Origin: p, Parts: gossip.StatePart, Memos: memos})
 }
 
 func (c *cold) lied(p PeerID) bool {
@@ -229,7 +232,7 @@ func (o *owner) overtaken(c *cold) {
 	o.n.log.Info("the memos behind a peer's state are here", "space", c.space.id, "peer", l.peer)
 	o.n.folder.audit(c.space, l)
 	if !l.whole && !o.awaited(l) {
-		o.todo = append(o.todo, gossip.Drop{Space: c.space.id, Root: l.id, Err: errors.New("the memos came first")})
+		o.tell(gossip.Drop{Space: c.space.id, Root: l.id, Err: errors.New("the memos came first")})
 	}
 }
 
@@ -280,6 +283,6 @@ func (o *owner) lied(c *cold, p PeerID, root memo.ID, err error) {
 		c.liars = c.liars[1:]
 	}
 	c.liars = append(c.liars, p)
-	o.todo = append(o.todo, gossip.Drop{Space: c.space.id, Root: root, Liar: p, Err: err})
+	o.tell(gossip.Drop{Space: c.space.id, Root: root, Liar: p, Err: err})
 	o.n.log.Error("a peer vouched for a state that is false", "space", c.space.id, "peer", p, "root", root, "err", err)
 }

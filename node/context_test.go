@@ -195,7 +195,8 @@ func TestFoldsAmidATransaction(t *testing.T) {
 // Whatever is folded and when, the causes of a session are those of one that
 // never folds, and so is what it has seen.
 func TestFoldsNeverShow(t *testing.T) {
-	for seed := range uint64(6) {
+	t.Parallel() // it waits for disks and links
+	for seed := range Seeds(6) {
 		rng, ctx, s := rand.New(rand.NewPCG(seed, 7)), context.Background(), newSpace(t)
 		x, y := s.Session(), s.Session()
 		var made []memo.Head

@@ -103,6 +103,9 @@
 // checkpoint; peers that lack them are given the state. What a row shows, its history,
 // its explanation and the feed name who vouched for it. Writes go on as before: vectors
 // cover what was adopted. Two states of one cut whose memos are all held are an Alarm.
+// Of each adopted state a few rows and memos, drawn by lot, are compared with each other
+// later; what is false is a Proof against who signed it, good for anyone (Node.Evidence,
+// Space.Accuse), and nothing more is adopted of that peer until Space.Pardon.
 //
 // # The network
 //

@@ -102,8 +102,9 @@ func edit(t testing.TB, rng *rand.Rand, s *Space, n int) (last causal.Token) {
 // must be what BuildState makes of the snapshot, and show for good what the newest
 // state showed then; so must the token of the last write, which names heads alone.
 func TestExactReadsOfRandomHistories(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range Seeds(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 1))
 			dir, o := t.TempDir(), Options{Durability: []Durability{Group, None}[seed%2]}
 			n := openNode(t, dir, o)

@@ -16,6 +16,7 @@ import (
 // showed, also after a restart, and so does one who joins by their state alone: it
 // fetches the roots it lacks, for in such a space states stand for memos.
 func TestExactReadsWithoutTheBodies(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	ctx, rng := context.Background(), rand.New(rand.NewPCG(1, 6))
 	rs := make([]*replica, 3)
 	for i := range rs {

@@ -122,8 +122,9 @@ func makePartly(t *testing.T, rs []*replica, by int) made {
 // now and then, the third in part alone. A fourth is off while the tokens are made. Under each token all of them show the same bytes,
 // those that its maker showed when it was made, from blocks that are the same.
 func TestExactReadsAreTheSameEverywhere(t *testing.T) {
-	for seed := range uint64(2) {
+	for seed := range node.Seeds(2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 5))
 			rs := swarm(t, 4, p2p.Options{})
 			for _, r := range rs {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"testing"
 
 	"lightcone/memo"
 	"lightcone/merge"
@@ -83,4 +84,13 @@ type behindNow struct {
 
 func (c behindNow) do(o *owner) {
 	c.tell(o.behind(c.space.id, o.n.view.Load().store.Vector(c.space.id)))
+}
+
+// Seeds is how many random histories a test takes: n, and one of them where -short
+// looks for races alone.
+func Seeds(n uint64) uint64 {
+	if testing.Short() {
+		return 1
+	}
+	return n
 }

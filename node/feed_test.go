@@ -161,6 +161,7 @@ func logged(t testing.TB, s *Space) (out []touched, memos []*memo.Memo) {
 
 // The feed is the log: filtered, and continued at any of its cursors.
 func TestFeedIsTheLog(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	dir := t.TempDir()
 	n := openNode(t, dir, Options{Durability: None})
 	s, err := n.CreateSpace("default", Policy{})
@@ -273,7 +274,10 @@ func mixed(t *testing.T, s *Space, k int) {
 // A hundred consumers, while own writes and deliveries come: one of them does
 // not move until all is written, one ends half-way and goes on by its cursor.
 func TestHundredConsumers(t *testing.T) {
-	const consumers, writes = 100, 150
+	consumers, writes := 100, 150
+	if testing.Short() {
+		consumers, writes = 20, 50
+	}
 	n := openNode(t, t.TempDir(), Options{Durability: None, SegmentSize: 1 << 20})
 	s, err := n.CreateSpace("default", Policy{})
 	if err != nil {

@@ -152,7 +152,7 @@ func (o *owner) unkept(space memo.SpaceID, err error) {
 		return c.space.id == space
 	})
 	o.layerFailed(space, err)
-	o.todo = append(o.todo, gossip.Drop{Space: space, Err: err})
+	o.tell(gossip.Drop{Space: space, Err: err})
 }
 
 // fetched answers those who wait for what came.

@@ -51,6 +51,7 @@ func leaves(t *testing.T) (alice, bob, carol *replica) {
 // {A0, F1, F2, E1} becomes {C1} while she writes on its basis. Neither what she reads
 // nor what her memo stands on changes; and C1 is for others what the leaves were.
 func TestFig10AmidATransaction(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	ctx := context.Background()
 	alice, bob, carol := leaves(t)
 	x := alice.space.Session()

@@ -55,14 +55,9 @@ func TestFig11(t *testing.T) {
 		}
 	}
 
-	waitFor(t, "every maker has announced the root, or heard it and said nothing", func() bool {
-		for _, r := range rs[1 : 1+makers] {
-			if s := rootStats(t, r); s.Announced+s.Suppressed == 0 {
-				return false
-			}
-		}
-		return true
-	})
+	for _, r := range rs[1 : 1+makers] {
+		settles(t, r)
+	}
 	said := 0
 	for _, r := range rs {
 		said += rootStats(t, r).Announced
@@ -72,10 +67,31 @@ func TestFig11(t *testing.T) {
 		t.Errorf("%d makers of one root made %d announcements", makers, said)
 	}
 	for i, r := range rs {
-		if s := rootStats(t, r); s.Alarms > 0 {
-			t.Errorf("replica %d heard of the same cut with another state: %+v", i, s)
+		if s := rootStats(t, r); s.Alarms > 0 || s.Dropped > 0 || s.Announced+s.Heard == 0 {
+			t.Errorf("replica %d did not hear of the root, or of the same cut with another state: %+v", i, s)
 		}
 	}
+
+	again := rs[1]
+	again.stop(t)
+	again = startReplica(t, again.Dir(), p2p.Options{})
+	var err error
+	if again.space, err = again.OpenSpace("default"); err != nil {
+		t.Fatal(err)
+	}
+	if tok, err := again.space.Session().ExactToken(t.Context()); err != nil || tok.Root != roots[0] {
+		t.Fatalf("after the restart folded to %s, want %s (%v)", tok.Root, roots[0], err)
+	}
+	settles(t, again)
+}
+
+// settles waits until a maker announced its root, or heard it and said nothing.
+func settles(t *testing.T, r *replica) {
+	t.Helper()
+	waitFor(t, "the root was announced, or heard and not announced", func() bool {
+		s := rootStats(t, r)
+		return s.Announced+s.Suppressed > 0
+	})
 }
 
 func blocksOf(t *testing.T, r *replica, root memo.ID) map[memo.ID]string {

@@ -18,6 +18,7 @@ import (
 // the name of the forker, with a proof; they go on writing, also after a restart.
 // Either copy learns of it and writes no more.
 func TestForkOfACopiedDirectory(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	ctx, o := context.Background(), p2p.Options{Listen: []string{"/ip4/127.0.0.1/tcp/0"}}
 	honest := swarm(t, 3, o)
 	a, b, c := honest[0], honest[1], honest[2]

@@ -300,8 +300,9 @@ func TestHopMonotonicWrites(t *testing.T) {
 // Clients go where they like and do what they like; a node serves them if and only
 // if it covers their past, and their memos have that past behind them.
 func TestHopsAtRandom(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range Seeds(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 3))
 			first := newTour(t, 3)
 			clients := []*tour{first, {T: t, at: first.at, pasts: first.pasts}, {T: t, at: first.at, pasts: first.pasts}}

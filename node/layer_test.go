@@ -230,8 +230,9 @@ var (
 // labelled where it says more than the memos that are here. Until then nothing but
 // the reads that may show it do, and none of it gets into roots.
 func TestLayersOfRandomHistories(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range Seeds(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 7))
 			first := newSpace(t)
 			all := []*Space{first}

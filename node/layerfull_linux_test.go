@@ -13,6 +13,7 @@ import (
 // A disk that runs full while a state is fetched ends the fetch with that reason and
 // loses nothing: reading goes on, and with room again state and memos come.
 func TestDiskFullDuringAFetch(t *testing.T) {
+	t.Parallel() // it waits for its link
 	disk := t.TempDir()
 	err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=128m")
 	if errors.Is(err, syscall.EPERM) {
@@ -27,7 +28,7 @@ func TestDiskFullDuringAFetch(t *testing.T) {
 		}
 	})
 	a, b := fullOf(t, lateRows, 600), startLinked(t, filepath.Join(disk, "b"), Options{SegmentSize: 1 << 20})
-	joinOver(t, a, b, 500_000)
+	link := joinOver(t, a, b, 500_000)
 	waitUntil(t, "some of the state is here", func() bool {
 		l := layerOf(t, b)
 		return l != nil && l.Ready && l.Blocks > 300
@@ -54,6 +55,7 @@ func TestDiskFullDuringAFetch(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
+	link.widen()
 	a.converge(t, b)
 	if st := spaceStatus(t, b.space); len(st.Liars) > 0 {
 		t.Errorf("liars: %v", st.Liars)

@@ -135,6 +135,7 @@ func drawHistory(t *rapid.T) *memotest.DAG {
 // had seen of those before it, and what not, is what the links say, whatever the
 // clocks do, in one piece or in pages.
 func TestHistoryIsWhatLinksSay(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
 		d := hold(t, drawHistory(t), dir)
@@ -228,6 +229,7 @@ func (d *drawn) state(t *rapid.T, topic, row string) (state merge.Row) {
 
 // What lost, to what, and how the two relate is what links and stamps say.
 func TestWhyIsWhatLinksAndStampsSay(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
 		d := hold(t, drawHistory(t), dir)

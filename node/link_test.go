@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,10 +66,12 @@ func (r *linked) converge(t testing.TB, o *linked) {
 	}
 }
 
-// slowLink passes TCP connections on, so many bytes a second each way.
+// slowLink passes TCP connections on, so many bytes a second each way. A test that
+// has seen what it wanted to see in between lets it pass the rest at once: so it is as
+// slow as a loaded machine needs, and takes no longer for it.
 type slowLink struct {
 	to   string
-	rate int
+	rate atomic.Int64
 	mu   sync.Mutex
 	open []net.Conn
 	net.Listener
@@ -80,7 +83,8 @@ func newSlowLink(t testing.TB, to string, rate int) *slowLink {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &slowLink{to: to, rate: rate, Listener: l}
+	s := &slowLink{to: to, Listener: l}
+	s.rate.Store(int64(rate))
 	t.Cleanup(s.cut)
 	go s.serve()
 	return s
@@ -119,7 +123,7 @@ func (s *slowLink) pass(from, to net.Conn) {
 			if now := time.Now(); free.Before(now) {
 				free = now
 			}
-			free = free.Add(time.Second * time.Duration(n) / time.Duration(s.rate))
+			free = free.Add(time.Second * time.Duration(n) / time.Duration(s.rate.Load()))
 			time.Sleep(time.Until(free))
 		}
 		if err != nil {
@@ -129,6 +133,9 @@ func (s *slowLink) pass(from, to net.Conn) {
 	from.Close()
 	to.Close()
 }
+
+// widen makes the link fast: nobody looks at what is under way any more.
+func (s *slowLink) widen() { s.rate.Store(1 << 30) }
 
 // cut ends the link and all that goes over it.
 func (s *slowLink) cut() {

@@ -84,7 +84,7 @@ func (o *owner) tickLoad(now time.Time) {
 		o.n.log.Info("what is heard and merged is bounded while more comes than can be taken in", "bounded", told.Capacity > 0, "units a second", told.Capacity)
 	}
 	if told.Capacity > 0 || was > 0 {
-		o.todo = append(o.todo, told)
+		o.tell(told)
 	}
 }
 

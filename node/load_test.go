@@ -47,6 +47,7 @@ func TestLoadIsToldUnderPressure(t *testing.T) {
 // The rows of a state are merged as the budget has room for them: while no time passes
 // it is one second's.
 func TestMergesWithinTheBudget(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	const rows, budget = 250, leastBudget
 	start := time.Now().Add(10 * time.Second)
 	var passed atomic.Int64

@@ -30,6 +30,7 @@ func openNode(t testing.TB, dir string, o Options) *Node {
 }
 
 func TestPutGetScanReopen(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	for _, d := range []Durability{Group, Each, None, Interval(time.Millisecond)} {
 		t.Run(d.String(), func(t *testing.T) {
 			ctx, dir := context.Background(), t.TempDir()

@@ -33,7 +33,7 @@ type owner struct {
 	counts  counters
 	waiting []*askFetch            // at most maxFetchWaiters
 	cold    map[memo.SpaceID]*cold // of spaces that had a layer
-	todo    []gossip.Input         // what the protocol is told once it did its step
+	todo    []gossip.Input         // what the protocol is told once it did its step, see tell
 	load    load
 	turn    chan struct{} // holds one while the protocol asks for a turn
 
@@ -71,7 +71,7 @@ func newOwner(n *Node, st *state) *owner {
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: n.chance.Uint64(),
 		Sign:        func(msg []byte) memo.Seal { return memo.Seal(ed25519.Sign(n.key, msg)) },
-		LocalSecret: localSecret(n.key), Cares: n.follows.care,
+		LocalSecret: localSecret(n.key), Cares: n.follows.care, Expelled: n.revoked,
 	})
 	return o
 }

@@ -233,7 +233,7 @@ func (o *owner) inside() {
 func (o *owner) askFold(id memo.SpaceID) {
 	s := o.coldOf(id).space
 	if s == nil || !o.n.folder.want(s) {
-		o.todo = append(o.todo, gossip.Folded{Space: id, Err: errors.New("too many spaces are being folded; ask again later")})
+		o.tell(gossip.Folded{Space: id, Err: errors.New("too many spaces are being folded; ask again later")})
 	}
 }
 

@@ -15,8 +15,9 @@ import (
 // what the memos of the cut make from nothing.
 func TestRootOfAnyCut(t *testing.T) {
 	ctx := context.Background()
-	for seed := range uint64(3) {
+	for seed := range Seeds(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel() // it waits for disks
 			rng := rand.New(rand.NewPCG(seed, 3))
 			s := newSpace(t)
 			authors := []*author{newAuthor(0), newAuthor(1), newAuthor(2), newAuthor(3)}

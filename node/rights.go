@@ -215,6 +215,16 @@ func (o *owner) expel(s *Space) {
 	}
 }
 
+// revoked reports whether a peer's key was revoked in a space.
+func (n *Node) revoked(id memo.SpaceID, p PeerID) bool {
+	r := n.view.Load().store.Rights(id)
+	if r == nil {
+		return false
+	}
+	m, _ := r.Of(p)
+	return m.Revoked
+}
+
 // dismiss forgets that a peer takes part in a space.
 func (n *Node) dismiss(id memo.SpaceID, p PeerID) {
 	n.mu.Lock()

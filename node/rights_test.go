@@ -72,6 +72,7 @@ var cat = map[string]string{"name": "cat"}
 // TestTicketScopes: who joins with a ticket to write writes at once; with one to read
 // it reads, and is told whom to ask; with one to grant it lets others in.
 func TestTicketScopes(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	rs := members(t, node.ScopeWrite, node.ScopeRead, node.ScopeGrant)
 	root, writer, reader, granter := rs[0], rs[1], rs[2], rs[3]
 	put(t, root, "of root", cat)

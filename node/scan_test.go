@@ -14,6 +14,7 @@ import (
 // Pages of a scan, each started from the text of the cursor of the one before,
 // are the scan, in either direction, while rows of earlier pages vanish.
 func TestScanPages(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	s := newSpace(t)
 	keys := []string{"", "a", "a\x00", "b", "ba", "\xff", "\xff\xff"}
 	rapid.Check(t, func(rt *rapid.T) {

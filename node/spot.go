@@ -120,11 +120,13 @@ func (st *foreignState) memos(before memo.Vector) (out []pick) {
 	for _, h := range st.heads {
 		total += lead(h.Mark)
 	}
-	for range spotMemos {
-		if total == 0 {
-			return nil
-		}
+	drawn := map[uint64]bool{}
+	for uint64(len(drawn)) < min(spotMemos, total) {
 		at := st.lots.rows.chance.Uint64N(total)
+		if drawn[at] {
+			continue
+		}
+		drawn[at] = true
 		for _, h := range st.heads {
 			if n := lead(h.Mark); at >= n {
 				at -= n
@@ -195,7 +197,7 @@ func (o *owner) goOn(now time.Time, sp *spot) bool {
 		return false
 	}
 	o.spot, sp.asked = sp, append(sp.asked, p)
-	o.todo = append(o.todo, gossip.Inquire{Space: sp.space.id, Peer: p, Head: sp.want})
+	o.tell(gossip.Inquire{Space: sp.space.id, Peer: p, Head: sp.want})
 	return true
 }
 
@@ -227,8 +229,13 @@ func (o *owner) inquired(q gossip.Inquired) {
 	if sp == nil || sp.want != q.Head || sp.space.id != q.Space {
 		return
 	}
-	if o.spot = nil; q.Run != nil {
+	switch o.spot = nil; {
+	case q.Run != nil:
 		sp.runs, sp.want = append(sp.runs, q.Run), memo.Head{}
+	case q.Err != nil: // it was no answer
+		o.n.log.Debug("cannot ask a peer for a memo", "peer", q.Peer, "err", q.Err)
+		sp.asked = slices.DeleteFunc(sp.asked, func(p PeerID) bool { return p == q.Peer })
+		sp.next = o.n.opts.Now().Add(spotAgain)
 	}
 	o.spots = slices.Insert(o.spots, 0, sp)
 	o.tickSpots(o.n.opts.Now())

@@ -80,6 +80,7 @@ func secretOf(t *testing.T, victim *replica) (s []byte) {
 // secret, gets no frame on any stream and no message on any topic, however often it
 // asks; nor a key by an invented ticket. With the secret the same node gets all of it.
 func TestStrangerGetsNothing(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	victim := members(t)[0]
 	put(t, victim, "secret", cat)
 	secret := secretOf(t, victim)

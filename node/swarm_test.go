@@ -160,6 +160,7 @@ func waitFor(t testing.TB, what string, cond func() bool) {
 func TestThreeReplicasConverge(t *testing.T) {
 	for _, noGossip := range []bool{false, true} {
 		t.Run(fmt.Sprintf("noGossip=%v", noGossip), func(t *testing.T) {
+			t.Parallel() // it waits for recon
 			rs := swarm(t, 3, p2p.Options{NoGossip: noGossip})
 			for i := range 30 {
 				put(t, rs[i%3], fmt.Sprintf("row%d", i%7), map[string]string{"by": fmt.Sprint(i), fmt.Sprint("f", i%3): "x"})
@@ -180,6 +181,7 @@ func TestManyReplicasConverge(t *testing.T) {
 }
 
 func TestPartitionStaleReadHeal(t *testing.T) {
+	t.Parallel() // it waits for disks and links
 	ctx := context.Background()
 	rs := swarm(t, 3, p2p.Options{})
 	b, c := rs[1], rs[2]

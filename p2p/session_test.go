@@ -148,6 +148,7 @@ func TestFrameAboveLimit(t *testing.T) {
 	n := startN(t, 2, Options{})
 	a, b := n[0], n[1]
 	connect(t, a, b)
+	admitEachOther(space, a, b) // what strangers may send is less
 	st, err := a.host.NewStream(network.WithNoDial(t.Context(), "test"), toID(b.id), reconProtocol)
 	if err != nil {
 		t.Fatal(err)

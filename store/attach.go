@@ -179,7 +179,7 @@ func (s *Store) hold(r *memo.Run, v verdict, miss memo.Head, res *Result) error 
 func (s *Store) file(w *waiter, v verdict, miss memo.Head) {
 	s.pending.file(w, causeOf(w.run, v, miss), s.spaces[w.run.Space].stranger(w.run))
 	if v == waiting {
-		s.lift(w.run)
+		s.lift(w.run, miss)
 	}
 }
 

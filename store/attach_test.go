@@ -94,9 +94,7 @@ func headsOf(runs []*memo.Run) (heads []memo.Head) {
 // A chain delivered back to front frees one run after the other: in a loop, at
 // any depth the pending set allows.
 func TestDeepOrphanChain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("one goroutine, left out by -short")
-	}
+	oneGoroutine(t)
 	const depth = 10_000
 	w := newWorld(t, 2)
 	for range depth {

@@ -177,9 +177,7 @@ func onDisk(disk *walfstest.Disk, dir string) Options {
 // compaction of several parts each, the power fails: what is there afterwards is all
 // of it or nothing, and all once it was acknowledged.
 func TestPowerCutAnywhere(t *testing.T) {
-	if testing.Short() {
-		t.Skip("one goroutine, left out by -short")
-	}
+	oneGoroutine(t)
 	dir := t.TempDir()
 	w := newAdoptWorld(t, 3)
 	rows := map[string]string{}

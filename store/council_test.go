@@ -111,8 +111,9 @@ func (w *world) opening(t *rapid.T, i int) []*memo.Memo {
 }
 
 // drawCouncil has everybody but the honest say things: grants, revocations, some of
-// them without a right, and edits, with or without knowing of each other.
-func (w *world) drawCouncil(t *rapid.T) {
+// them without a right, and edits, with or without knowing of each other. With forks
+// the writers only edit, and go on from any of their memos.
+func (w *world) drawCouncil(t *rapid.T, forks bool) {
 	for to := granterA; to <= writerC; to++ { // most of them are somebody
 		by := rapid.SampledFrom([]int{rootA, rootB, granterA, granterB}).Draw(t, "granted by")
 		if by != to {
@@ -126,7 +127,14 @@ func (w *world) drawCouncil(t *rapid.T) {
 			deps = append(deps, w.any(t, -1))
 		}
 		of := rapid.IntRange(granterA, writerC).Draw(t, "of")
-		switch rapid.IntRange(0, 6).Draw(t, "what") {
+		what := rapid.IntRange(0, 6).Draw(t, "what")
+		if forks && by >= writerA {
+			what = 6
+			if prev := w.any(t, by); prev != nil && rapid.Bool().Draw(t, "fork") {
+				w.heads[by] = prev
+			}
+		}
+		switch what {
 		case 0, 1:
 			w.grant(by, of, memo.Role(rapid.IntRange(0, 1).Draw(t, "role")), deps...)
 		case 2:
@@ -197,14 +205,14 @@ func (w *world) append(x *seat, m memo.Memo) *memo.Run {
 
 // TestAnyOrderOfRightsEndsTheSame: whatever is granted, revoked and written by whoever
 // likes, replicas of honest writers that get it all, in whatever order, attach the same
-// once each has written the joins that it owes. A replica opened from its log alone has
+// once each has written the joins that it owes. Writers may fork. A replica opened from its log alone has
 // the same cut and the same rights.
 func TestAnyOrderOfRightsEndsTheSame(t *testing.T) {
 	base := t.TempDir()
-	var joins, left, stops int
+	var joins, left, stops, forks int
 	rapid.Check(t, func(t *rapid.T) {
 		w := newCouncil(t)
-		w.drawCouncil(t)
+		w.drawCouncil(t, rapid.Bool().Draw(t, "forks"))
 		seats := make([]*seat, 3)
 		for i := range seats {
 			x := &seat{author: honestA + i, dir: tempDir(t, base), joined: map[memo.Head]bool{}}
@@ -223,6 +231,9 @@ func TestAnyOrderOfRightsEndsTheSame(t *testing.T) {
 			if diff := cmp.Diff(marks(want.Vector(w.space)), marks(got.Vector(w.space))); diff != "" {
 				t.Fatalf("replica %d attached another cut:\n%s", x.author, diff)
 			}
+			if diff := cmp.Diff(branches(want, w), branches(got, w)); diff != "" {
+				t.Fatalf("replica %d attached other branches:\n%s", x.author, diff)
+			}
 			if diff := cmp.Diff(membersOf(want, w.space), membersOf(got, w.space)); diff != "" {
 				t.Fatalf("replica %d knows other members:\n%s", x.author, diff)
 			}
@@ -233,9 +244,10 @@ func TestAnyOrderOfRightsEndsTheSame(t *testing.T) {
 			closeStore(t, x.Store)
 		}
 		stops += len(slices.Collect(want.Rights(w.space).Revoked()))
+		forks += len(want.Forks(w.space))
 	})
-	t.Logf("%d joins, %d runs left waiting, %d authors revoked", joins, left, stops)
-	if joins == 0 || left == 0 || stops == 0 {
+	t.Logf("%d joins, %d runs left waiting, %d authors revoked, %d forked", joins, left, stops, forks)
+	if joins == 0 || left == 0 || stops == 0 || forks == 0 {
 		t.Error("nothing of interest happened: the test shows nothing")
 	}
 }
@@ -261,6 +273,20 @@ func meet(t *rapid.T, w *world, all, active []*seat) {
 			busy = busy || len(x.queue) > 0
 		}
 	}
+}
+
+// branches tells which of w's memos v has, on whatever branch.
+func branches(v *View, w *world) (all []string) {
+	for _, r := range w.runs {
+		for _, m := range r.Memos {
+			if have, err := v.Holds(w.space, m.Head()); err != nil {
+				w.t.Fatal(err)
+			} else if have {
+				all = append(all, m.Head().String())
+			}
+		}
+	}
+	return all
 }
 
 func membersOf(v *View, space memo.SpaceID) []Member {

@@ -14,8 +14,8 @@
 // its changes into it as one batch together with the LSN they reach, so that
 // what a crash leaves is a prefix, and Open replays the rest. The index can
 // therefore be deleted, damaged or older than the log: Open rebuilds it, with
-// the same answers. keys.go lists what is in it. Only the pending set lives
-// nowhere else; lost, it is wanted from peers again.
+// the same answers. keys.go lists what is in it. Only the pending set and the
+// quarantine live nowhere else; lost, they are wanted from peers again.
 //
 // # How it is used
 //
@@ -39,6 +39,12 @@
 // under one missing cause, and is looked at again when that cause attaches. The
 // set is bounded in runs and bytes; the oldest runs make room. Runs of a kind
 // that a newer version writes are kept there too, without blame.
+//
+// HoldBack keeps runs from attaching that the replica finds late (quarantine.go). They
+// are of no cut; View.Had shows and serves them to peers beside what is attached, so
+// that nobody sends them again and nobody lacks them. Release attaches them, and so
+// does a run that depends on one and is not late, a fork of their author, an adopted
+// state that covers them, and a bound: nothing of what is held is dropped.
 //
 // Own memos appended without a seal belong to the own chain at once (View.All,
 // View.Memo, Replay) but to View.Vector only when sealed: nothing that could
@@ -71,6 +77,11 @@
 // lifts whoever wrote it. What attached before the revocation came stays: View.Beyond
 // names it, and a memo of the replica that depends on it makes everybody attach it.
 // The log is trusted for this: what is in it was attached.
+//
+// Places that are covered are open to all branches of an author, revoked or not: who
+// attached branches in time names the greatest head, and with it the places of all of
+// them. A branch that goes beyond that head attaches nowhere, for what a run that stands
+// names is a memo and not a place.
 //
 // So replicas that hold the same runs, and the joins that they owe, attach the same: of
 // the runs that only some of them attached take the first of an author nearest to a

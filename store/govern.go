@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -61,19 +62,13 @@ func (s *Store) revoke(sp *space, by standing, b *memo.Revoke) {
 		return
 	}
 	v := stop{of: b.Author, by: by.author, level: by.level, seq: b.Seq, id: b.ID}
-	if old, ok := r.stops.Get(v); ok && old.seq <= v.seq {
+	if old, ok := r.stops.Get(v); ok && cmp.Or(cmp.Compare(old.seq, v.seq), old.id.Compare(v.id)) <= 0 {
 		return
 	}
 	r.stops.Set(v)
 	s.set(stopKey(sp.id, v), v.encode())
 	sp.ruled = true
 	s.relift(sp) // runs that wait may not be entitled to lift others any more
-}
-
-// relift finds out anew what waits beneath a run that stands.
-func (s *Store) relift(sp *space) {
-	sp.lifted, sp.unlifted = map[memo.Author]uint64{}, 0
-	s.woken = append(s.woken, s.pending.wakeSpace(sp.id)...)
 }
 
 // admits decides whether m, whose causes are all attached, may begin a chain. That
@@ -117,72 +112,6 @@ func (s *Store) decide(r *memo.Run) (verdict, memo.Head, error) {
 		return parked, memo.Head{}, nil
 	}
 	return v, miss, err
-}
-
-// stopped reports whether r goes beyond a revocation of its author, with nothing
-// above it that stands. Of a first memo that is not known before all its causes are
-// here: each of them may be a grant that brings its author nearer to a root key.
-func (sp *space) stopped(r *memo.Run) bool {
-	if sp.rights == nil || sp.isLifted(r) {
-		return false
-	}
-	if _, missing := sp.missing(r.Memos[0]); missing && r.FirstSeq() == 1 {
-		return false
-	}
-	st, known := sp.rights.standingOf(r)
-	return known && sp.rights.beyond(r.Head(), st.level)
-}
-
-// stranger reports whether r, which waits, is by nobody who may write now, and beneath
-// nothing of somebody who may. For a first memo the grants count that are here: more of
-// them bring its author no farther from a root key, so who is none stays none until
-// another revocation comes.
-func (sp *space) stranger(r *memo.Run) bool {
-	if sp == nil || sp.rights == nil || sp.isLifted(r) {
-		return false
-	}
-	st, known := sp.rights.standingOf(r)
-	return !known || sp.rights.beyond(r.Head(), st.level)
-}
-
-// isLifted reports whether r is beneath a run that stands.
-func (sp *space) isLifted(r *memo.Run) bool { return r.FirstSeq() <= sp.lifted[r.Author()] }
-
-// lift lets the causes of r attach, which waits for them, though their authors were
-// revoked: r is the next of an author that was not, or is itself beneath one of those.
-// It is asked for all causes at once, so that it does not matter which of them r waits
-// for. An author of whom nothing is attached is lifted as well, for what its first memo
-// waits for may be beyond a revocation.
-func (s *Store) lift(r *memo.Run) {
-	sp := s.spaces[r.Space]
-	if sp == nil || sp.rights == nil || sp.rights.stops.Len() == 0 || sp.stranger(r) {
-		return
-	}
-	if mark, _ := sp.sealed.Get(r.Author()); r.FirstSeq() != mark.Seq+1 {
-		return
-	}
-	for _, m := range r.Memos {
-		for _, d := range m.Deps {
-			_, stands := sp.rights.standing(d.Author)
-			if d.Seq > sp.lifted[d.Author] && (!stands || sp.rights.revoked(d.Author)) {
-				sp.lifted[d.Author] = d.Seq
-				s.woken = append(s.woken, s.pending.wake(cause{space: sp.id, author: d.Author})...)
-				s.woken = append(s.woken, s.pending.wakeFirst(sp.id, d.Author)...)
-			}
-		}
-	}
-}
-
-// unlift counts a run that left the pending set: what it lifted may be of no use any
-// more. Now and then all of that is found out anew, so that it takes no more memory
-// than the runs that wait do.
-func (s *Store) unlift(sp *space) {
-	if sp == nil || len(sp.lifted) == 0 {
-		return
-	}
-	if sp.unlifted++; sp.unlifted > s.pending.maxRuns {
-		s.relift(sp)
-	}
 }
 
 // revoked reports whether anybody revoked a, with effect or not.

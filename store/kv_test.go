@@ -151,9 +151,7 @@ func TestCheckpointReachesTheEndOfTheLog(t *testing.T) {
 
 // Long memos fill the log faster than the index: it is flushed by bytes of log.
 func TestIndexIsFlushedAsTheLogGrows(t *testing.T) {
-	if testing.Short() {
-		t.Skip("one goroutine, left out by -short")
-	}
+	oneGoroutine(t)
 	w := newWorld(t, 1)
 	kv := &hookKV{KV: NewMemoryKV()}
 	s := fresh(t, w, Options{KV: kv})

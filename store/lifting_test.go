@@ -99,15 +99,23 @@ func TestAFirstMemoThatStandsLifts(t *testing.T) {
 
 // The grant that makes a first memo stand may come while it waits for another cause.
 func TestAGrantWakesTheFirstMemoThatNamesIt(t *testing.T) {
-	for _, revoked := range []int{writerA, writerB, writerC} { // causes are in the order of keys
+	var ahead int
+	for revoked := writerA; revoked <= writerC; revoked++ { // causes are in the order of keys
 		w := newCouncil(t)
-		to := granterA
+		if w.author(revoked).Compare(w.author(granterB)) > 0 {
+			continue
+		}
+		ahead++
 		good := w.say(revoked, edit(1), w.grant(rootA, revoked, memo.Writer)).Memos[0]
 		w.revoke(rootA, revoked, good)
+		w.say(granterB, edit(2), w.grant(rootA, granterB, memo.Granter))
 		began := len(w.runs)
-		beyond := w.say(revoked, edit(2)).Memos[0]
-		w.say(to, edit(3), beyond, w.grant(rootB, to, memo.Writer, w.genesis()))
-		inAnyOrder(t, w, began, w.heads[to], true)
+		beyond := w.say(revoked, edit(3)).Memos[0]
+		w.say(granterA, edit(4), beyond, w.grant(granterB, granterA, memo.Writer))
+		inAnyOrder(t, w, began, w.heads[granterA], true)
+	}
+	if ahead == 0 {
+		t.Error("no first memo waited for what it lifts")
 	}
 }
 
@@ -130,5 +138,65 @@ func TestAnotherMemoInTheLastGoodPlaceIsBeyond(t *testing.T) {
 	s := bring(t, w, w.runs...)
 	if got := s.View().Beyond(w.space, w.author(honestA)); !slices.Equal(got, []memo.Head{other.Head()}) {
 		t.Errorf("beyond the revocation: %v, want %s", got, other.Head())
+	}
+}
+
+// fork makes a run of one memo in the place behind prev, of an author that wrote
+// another one there.
+func (w *world) fork(i int, prev *memo.Memo, n int, deps ...*memo.Memo) *memo.Run {
+	w.t.Helper()
+	var heads []memo.Head
+	for _, d := range deps {
+		heads = append(heads, d.Head())
+	}
+	memo.SortDeps(heads)
+	var memos []*memo.Memo
+	for range n {
+		prev = w.memo(memo.Memo{
+			Space: w.space, Author: prev.Author, Seq: prev.Seq + 1, Prev: prev.ID(), Deps: heads,
+			Time: memo.Next(uint64(len(w.runs)), prev.Time), Body: edit(len(w.runs)),
+		})
+		memos, heads = append(memos, prev), nil
+	}
+	w.runs = append(w.runs, w.seal(i, memos...))
+	return w.runs[len(w.runs)-1]
+}
+
+// Who was revoked does not go on from what a join keeps by forking below it.
+func TestAForkBelowAJoinReachesNoFarther(t *testing.T) {
+	for _, held := range []bool{true, false} { // when the fork comes
+		w := newCouncil(t)
+		good := w.say(writerA, edit(1), w.grant(rootA, writerA, memo.Writer)).Memos[0]
+		kept := w.say(writerA, edit(2)).Memos[0]
+		w.revoke(rootA, writerA, good)
+		w.say(honestA, memo.Join{}, w.runs[1].Memos[0])
+		before := slices.Clone(w.runs)
+		joined := w.say(honestA, memo.Join{}, kept)
+		fork := w.fork(writerA, good, 2)
+		order := []*memo.Run{joined, fork}
+		if held {
+			order = []*memo.Run{fork, joined}
+		}
+		before = slices.DeleteFunc(before, func(r *memo.Run) bool { return r.Head() == kept.Head() })
+		at := slices.IndexFunc(w.runs, func(r *memo.Run) bool { return r.Head() == kept.Head() })
+		s := bring(t, w, slices.Concat(before, order, []*memo.Run{w.runs[at]}, []*memo.Run{fork})...)
+		if !covers(s, w, kept) || covers(s, w, fork.Memos[1]) {
+			t.Errorf("the kept memo is covered: %v, what goes beyond it: %v", covers(s, w, kept), covers(s, w, fork.Memos[1]))
+		}
+	}
+}
+
+// Runs below the memo that a join names attach as they come, from the front: the
+// pending set need not hold all of them until that memo is here.
+func TestRunsBelowWhatAJoinNamesAttachFromTheFront(t *testing.T) {
+	w := newCouncil(t)
+	good := w.say(writerA, edit(1), w.grant(rootA, writerA, memo.Writer)).Memos[0]
+	w.revoke(rootA, writerA, good)
+	w.say(honestA, memo.Join{}, w.runs[1].Memos[0])
+	before := slices.Clone(w.runs)
+	below := w.say(writerA, edit(2))
+	joined := w.say(honestA, memo.Join{}, w.say(writerA, edit(3)).Memos[0])
+	if s := bring(t, w, append(before, joined, below)...); !covers(s, w, below.Memos[0]) {
+		t.Error("a run below what the join names waits")
 	}
 }

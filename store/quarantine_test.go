@@ -301,4 +301,8 @@ func TestQuarantineAndRevocation(t *testing.T) {
 	if runs, _ := s.Pending(); runs != 1 || !s.pending.holds(first.Head().ID) {
 		t.Fatalf("%d runs wait", runs)
 	}
+	reopened(t, s, Options{WAL: smallSegments}.withDefaults())
+	if held := s.View().Had(w.space).Held(); len(held) > 0 || !s.pending.holds(first.Head().ID) {
+		t.Fatalf("held again: %v", held)
+	}
 }

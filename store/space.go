@@ -19,12 +19,10 @@ type space struct {
 	forks   map[memo.Author]Fork     // of whom two branches are held; replaced, never changed
 	proofs  map[accusation]memo.Mark // the first of each prover; replaced, never changed
 	rights  *Rights                  // of a space of members; nil of an open one, and before the genesis
+	lifted  lifted                   // beneath runs that stand
 	changed bool                     // since the last freeze
 	ruled   bool                     // rights changed since the last freeze
 	moved   bool                     // sealed changed since the last freeze
-
-	lifted   map[memo.Author]uint64 // memos of an author up to here are beneath one that stands
-	unlifted int                    // runs that left the pending set since lifted was empty
 
 	held      map[memo.Author]*heldChain
 	heldMoved bool // held changed since the last freeze
@@ -119,7 +117,7 @@ func (s *Store) tookGenesis(sp *space, m *memo.Memo) {
 func (sp *space) begins(genesis *memo.Memo) {
 	sp.genesis = genesis
 	if rules, ok := genesis.Body.(*memo.Genesis); ok && rules.Rights == memo.Members && sp.rights == nil {
-		sp.rights, sp.lifted, sp.ruled = newRights(genesis, rules), map[memo.Author]uint64{}, true
+		sp.rights, sp.lifted, sp.ruled = newRights(genesis, rules), nothingLifted(), true
 	}
 }
 
@@ -145,6 +143,9 @@ func (s *Store) attached(sp *space, memos []*memo.Memo, where runPlace) error {
 		sp.sealed.Set(joined)
 		sp.all.Add(joined)
 		sp.moved = true
+		if sp.rights != nil && sp.rights.revoked(last.Author) { // more places are open
+			s.unpark(sp, last.Author)
+		}
 	}
 	sp.changed = true
 	s.tookProofs(sp, memos)

@@ -305,3 +305,11 @@ func removeIndex(t tester, dir string) {
 		t.Fatal(err)
 	}
 }
+
+// oneGoroutine leaves a test out where -short looks for races alone.
+func oneGoroutine(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("one goroutine, left out by -short")
+	}
+}

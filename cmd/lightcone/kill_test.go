@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	killRounds  = 30
+	killRounds  = 20 // each of ten moments twice
 	killWriters = 4
 )
 

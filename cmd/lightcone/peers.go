@@ -14,14 +14,23 @@ import (
 )
 
 func (a *app) newPeersCommand() *cobra.Command {
-	return &cobra.Command{
+	var o peerOptions
+	cmd := &cobra.Command{
 		Use:   "peers",
 		Short: "List peers: how they are connected, how far away, and what each lacks",
 		Long: "List the peers of all spaces and whoever else is connected: id, connected or away, direct or relayed, transport,\n" +
-			"round trip, score, what either side lacks in each space and for how long, and the addresses in use.",
+			"round trip, score, what either side lacks in each space and for how long, and the addresses in use. With --proofs, who signed\n" +
+			"a false state, and which rows are concerned.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.peers(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.any() {
+				return a.aboutLiars(cmd.Context(), o)
+			}
+			return a.peers(cmd.Context())
+		},
 	}
+	o.flags(cmd)
+	return cmd
 }
 
 // peer is what peers prints of one.

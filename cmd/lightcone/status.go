@@ -138,7 +138,13 @@ func statusText(w io.Writer, st api.Status) error {
 			t.add("", layerText(*s.Layer))
 		}
 		for _, p := range s.Liars {
-			t.add("", p+"  vouched for a state that was false; nothing of it was kept")
+			t.add("liar", p+"  vouched for a state that was false; nothing is taken of it any more")
+		}
+		for _, p := range s.Proofs {
+			t.add("proof", p.Peer+"  "+proofText(p))
+		}
+		for _, p := range s.Doubted {
+			t.add("doubt", p+"  something of its state did not fit, which is no proof; none is adopted for a while")
 		}
 		for _, f := range s.Forks {
 			t.add("fork", forkText(f))

@@ -100,10 +100,13 @@ func (p *patch) apply() (map[string]string, error) {
 	return files, nil
 }
 
-// printTable writes the patches as a table in Markdown.
+// printTable writes the patches, which apply, as a table in Markdown.
 func printTable(patches []patch) error {
 	fmt.Print("| patch | threat | defence | test | without it |\n|---|---|---|---|---|\n")
 	for _, p := range patches {
+		if _, err := p.apply(); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
 		file := p.hunks[0].file
 		_, err := fmt.Printf("| %s | %s | `%s`: %s | `%s` %s | %s |\n", p.name, p.threat, file, p.defence, strings.TrimPrefix(p.pkg, "./"),
 			strings.ReplaceAll(p.test, "|", ", "), p.then)

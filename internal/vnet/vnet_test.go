@@ -229,7 +229,6 @@ func TestPartitionHeals(t *testing.T) {
 		{3, 5 * time.Second},
 		{3, time.Minute}, // connections break
 		{5, 20 * time.Second},
-		{10, 5 * time.Second},
 		{10, time.Minute},
 	}
 	if *partitioned > 0 {

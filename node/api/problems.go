@@ -133,6 +133,8 @@ var kinds = []struct {
 	{ErrNoNode, NoNode, http.StatusServiceUnavailable, ""},
 	{ErrNoAnswer, NoNode, http.StatusServiceUnavailable, ""},
 	{node.ErrNotFound, NotFound, http.StatusNotFound, "list what is there with `lightcone scan`"},
+	{node.ErrNoProof, NotFound, http.StatusNotFound, "list them with `lightcone peers --proofs`"},
+	{node.ErrBadEvidence, Invalid, http.StatusUnprocessableEntity, ""},
 	{node.ErrNoSpace, NoSpace, http.StatusNotFound, ""},
 	{node.ErrSpaceExists, SpaceExists, http.StatusConflict, ""},
 	{node.ErrBadTicket, BadTicket, http.StatusUnprocessableEntity, ""},

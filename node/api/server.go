@@ -73,6 +73,7 @@ func handler(closing context.Context, n *node.Node, o Options) (http.Handler, er
 	s.registerWatch(api)
 	s.registerPeers(api)
 	s.registerBeacons(api)
+	s.registerProofs(api)
 	describeCarried(api.OpenAPI())
 	return guard(o.Token, carry(http.MaxBytesHandler(mux, MaxBody))), nil
 }

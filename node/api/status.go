@@ -51,7 +51,9 @@ type SpaceStatus struct {
 	Members []MemberStatus `json:"members"`
 	Writers []Member       `json:"writers,omitempty" doc:"Of a space of members: who may write, and who was revoked"`
 	Layer   *LayerStatus   `json:"layer,omitempty" doc:"A peer's state, which is shown with its name until the memos behind it are here"`
-	Liars   []string       `json:"liars,omitempty" doc:"Peers that vouched for a state that was false; nothing of it was kept"`
+	Liars   []string       `json:"liars,omitempty" doc:"Peers that vouched for a state that was false: nothing is taken of them"`
+	Proofs  []Proof        `json:"proofs,omitempty" doc:"That peers signed false states, a row each; what was adopted of these stays"`
+	Doubted []string       `json:"doubted,omitempty" doc:"Peers of whom nothing is adopted for a while: something did not fit that is no proof"`
 	Forks   []ForkStatus   `json:"forks,omitempty" doc:"Authors who wrote two memos for one place of their chains"`
 }
 
@@ -215,7 +217,10 @@ func statusOf(st node.Status) Status {
 		for _, p := range sp.Liars {
 			one.Liars = append(one.Liars, p.String())
 		}
-		one.Forks = forksOf(sp.Forks)
+		for _, p := range sp.Doubted {
+			one.Doubted = append(one.Doubted, p.String())
+		}
+		one.Proofs, one.Forks = proofsOf(sp.Proofs), forksOf(sp.Forks)
 		out.Spaces = append(out.Spaces, one)
 	}
 	return out

@@ -62,6 +62,10 @@ type Config struct {
 	// Cares reports whether somebody here waits for, follows or wrote a row that the
 	// memo changes: it is heard whatever is offered. Nil: nobody does.
 	Cares func(m *memo.Memo) bool
+	// Expelled reports whether a peer is served nothing in a space though it knows the
+	// secret: its key was revoked there. It is asked each time, so that no list of them
+	// is kept here, which could grow full. Nil: nobody is.
+	Expelled func(space memo.SpaceID, p Peer) bool
 }
 
 // Core is the protocol state of one replica, for all its spaces. It belongs to
@@ -81,8 +85,8 @@ type Core struct {
 	jobs      []*job     // roots to fetch, in the order in which they were asked for
 	inquiries []*inquiry // at most maxInquiries
 	going     bool       // one of these may go on
-	budget    budget
-	backlog   int // units that wait at the owner
+	budget    Budget
+	under     Terms // of the space that is decided about; see terms
 	stats     Stats
 }
 
@@ -111,17 +115,14 @@ type space struct {
 	secret  Secret
 	members map[Peer]*member
 	order   []Peer // keys of members, ascending
-	// expelled are peers that know the secret and are served nothing; as many as were
-	// revoked.
-	expelled map[Peer]bool
-	nextAE   time.Time
-	roots    roots
+	nextAE  time.Time
+	roots   roots
 
 	looked, opened int // choices of whom to turn to: by the timer, of those that are due
 
 	meter    meter
 	suspects []suspect // ascending by author
-	hearing  hearing
+	Ear
 }
 
 // member is a peer that takes part in a space, connected or not.
@@ -177,7 +178,7 @@ func compareSpaces(a, b memo.SpaceID) int { return memo.ID(a).Compare(memo.ID(b)
 // starts when it is connected.
 func (c *Core) Know(now time.Time, id memo.SpaceID, p Peer) {
 	s := c.spaces[id]
-	if s == nil || p == c.cfg.Self || s.members[p] != nil || s.expelled[p] || len(s.members) >= maxMembers {
+	if s == nil || p == c.cfg.Self || s.members[p] != nil || c.expelled(id, p) || len(s.members) >= maxMembers {
 		return
 	}
 	m := &member{pinned: len(s.order) < maxPinned}

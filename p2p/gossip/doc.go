@@ -11,7 +11,8 @@
 // the owner's, which reports back with Attached.
 //
 // Decoding and signature checks are the costly part of a message and need no
-// state; Prepare does them, on any goroutine, before the owner sees the input.
+// state; Prepare does them, on any goroutine, before the owner sees the input. Runs that
+// recon brings once more need no such check (PrepareHolding).
 //
 // # The protocol
 //
@@ -42,10 +43,15 @@
 // What a side sends is bounded by the cut it held at its VEC: closed under
 // causes, so it attaches, and finite, however fast its authors write.
 //
+// A replica may hold runs back from what is attached, because they are late. Recon says
+// and serves them as the rest (Holdings.Had), so that they come once and others get them
+// from here too; roots, announcements and seals are of what is attached.
+//
 // A replica pulls the memos of a space from one peer at a time; two would bring
 // the same ones. Its own sessions wait for their turn. In those that others open
 // meanwhile, and when two peers open at once, its HELLO grants a credit of zero:
-// it serves and takes nothing.
+// it serves and takes nothing. One of its own that is answered when another brings
+// memos already, as those that stood still during a partition are, ends and is had again.
 //
 // # Forks
 //
@@ -149,14 +155,21 @@
 // handed over and waits nowhere; where memos are missing in front of what is heard,
 // recon asks for them.
 //
+// What decides about a published run, a root of others and an announcement is one small
+// value for each space, an Ear, beside the replica's Budget. Both can be driven without
+// a Core: simulations have a million of them.
+//
 // All that comes takes from one budget, which keeps room for own memos: runs of recon
 // wait in their session and give back their credit late, blocks are asked for as there
 // is room and set aside while under way, and the owner takes units for the rows it
 // merges (Take). So no second takes more than the bound, by whole ticks.
 //
-// Where a member's root may stand for memos (Holdings.Adopts) hearing has a small share
-// of the bound, recon brings memos only where few are missing, and roots bring the rest:
-// the merging funnel. Of announced roots those are merged (Announced.PassBy) that
+// Where a member's root may stand for memos (Holdings.Adopts) roots bring what is not
+// heard: the merging funnel. While a flood is new hearing keeps most of the bound, for
+// roots cover little then and cost the leaves that differ, where a memo costs one unit;
+// recon fills the gaps of the chains that are heard and names no others in its VEC.
+// After that hearing has a small share, and recon brings memos only where
+// a peer leads by few. Of announced roots those are merged (Announced.PassBy) that
 //
 //	p_merge = min(1, (C/λ_roots)·(P̂/P̄))
 //

@@ -40,10 +40,10 @@ func (c *Core) linked(now time.Time, in Linked) {
 // that stand still.
 func (c *Core) tick(now time.Time, e *Effects) {
 	c.look = true
+	c.budget.Tick()
 	for _, id := range c.order {
 		s := c.spaces[id]
-		s.hearing.pass(now)
-		s.roots.funnel.pass(now)
+		s.Tick(now, &c.budget, c.terms(s))
 		c.suspect(now, s)
 		c.speak(now, s, e)
 		if now.After(s.nextAE) {
@@ -77,7 +77,7 @@ func (c *Core) suspect(now time.Time, s *space) {
 	for _, p := range s.order {
 		m := s.members[p]
 		if m.orphan.Seq != 0 && now.Sub(m.orphanAt) >= orphanPatience && !c.busy(p, s.id) {
-			if !c.covers(s, m.orphan) && c.takesRuns(s) {
+			if !c.covers(s, m.orphan) && (s.hearing.flood || c.takesRuns(s)) {
 				c.wantRecon(m, now)
 			}
 			m.orphan = memo.Head{}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -299,8 +300,8 @@ func strictEvidence(t *testing.T, data []byte) {
 				_, err = back.Verify()
 			}
 		}
-		if err == nil {
-			t.Errorf("%s: it proves something", name)
+		if err == nil || strings.HasPrefix(name, "too many") && !errors.Is(err, ErrWire) {
+			t.Errorf("%s: it proves something, or is looked at: %v", name, err)
 		}
 	}
 }

@@ -4,22 +4,26 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"lightcone/memo"
 )
 
 // errExpelled ends the sessions of a peer that was expelled.
 var errExpelled = errors.New("the peer was expelled from the space")
 
-// expel serves a peer no more in a space, though it knows the secret. There is no way
-// back: who was revoked comes with a new key.
+// expelled asks the owner about a peer.
+func (c *Core) expelled(space memo.SpaceID, p Peer) bool {
+	return c.cfg.Expelled != nil && c.cfg.Expelled(space, p)
+}
+
+// expel ends what goes on with a peer that Config.Expelled turns away from now on. There
+// is no way back: who was revoked comes with a new key.
 func (c *Core) expel(now time.Time, in Expel, e *Effects) {
 	s := c.spaces[in.Space]
-	if s == nil || s.expelled[in.Peer] {
+	if s == nil {
 		return
 	}
-	if s.expelled == nil {
-		s.expelled = map[Peer]bool{}
-	}
-	s.expelled[in.Peer] = true
+	met := c.up[in.Peer] || s.members[in.Peer] != nil
 	if s.members[in.Peer] != nil {
 		delete(s.members, in.Peer)
 		s.order = slices.DeleteFunc(s.order, func(p Peer) bool { return p == in.Peer })
@@ -29,5 +33,7 @@ func (c *Core) expel(now time.Time, in Expel, e *Effects) {
 			c.abort(now, ses, errExpelled, false, e)
 		}
 	}
-	e.Expel = append(e.Expel, Expelled(in))
+	if met {
+		e.Expel = append(e.Expel, Expelled(in))
+	}
 }

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"encoding/binary"
 	"errors"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ func TestExpelledPeerIsServedNothing(t *testing.T) {
 	v := newVictim(t)
 	v.step(PeerUp{Peer: v.evil.id})
 	id := v.session("streaming")
+	v.expelled = v.evil.id
 	var e Effects
 	v.core.Step(v.now, Expel{Space: v.space, Peer: v.evil.id}, &e)
 	if len(e.Expel) != 1 || len(e.Close) == 0 || v.core.sessions[id] != nil {
@@ -52,4 +54,25 @@ func TestExpelledPeerIsServedNothing(t *testing.T) {
 		}
 	})
 	v.pass(time.Second)
+}
+
+// Very many peers that were expelled leave nothing behind in the core, and all of them
+// are turned away.
+func TestExpelledPeersAreNotRemembered(t *testing.T) {
+	v := newVictim(t)
+	v.core.cfg.Expelled = func(_ memo.SpaceID, p Peer) bool { return p != v.other.id }
+	var e Effects
+	for i := range 2 * maxMembers {
+		p := Peer(memo.Sum(binary.BigEndian.AppendUint64(nil, uint64(i))))
+		v.core.Step(v.now, Expel{Space: v.space, Peer: p}, &e)
+		v.core.Know(v.now, v.space, p)
+	}
+	v.core.Know(v.now, v.space, v.other.id)
+	if s := v.core.spaces[v.space]; len(s.members) != 1 || len(s.order) != 1 || s.members[v.other.id] == nil || len(e.Expel) > 0 {
+		t.Fatalf("%d members, %d expelled", len(s.members), len(e.Expel))
+	}
+	v.frame(v.next+2, v.hello())
+	if len(v.closes) != 1 || !errors.Is(v.closes[0].Err, ErrRefused) {
+		t.Fatalf("closed %v", v.closes)
+	}
 }

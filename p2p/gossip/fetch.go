@@ -184,13 +184,13 @@ func (c *Core) ask(now time.Time, j *job, e *Effects) (done, idle bool, err erro
 	case VectorPart, StatePart:
 		done, idle, err = c.askBlocks(now, j, u, e)
 	default:
-		done, idle, err = c.askRoot(j, u, e)
+		done, idle, err = c.askRoot(now, j, u, e)
 	}
 	return done, idle, err
 }
 
 // askRoot asks for the root's own block.
-func (c *Core) askRoot(j *job, u *supply, e *Effects) (done, idle bool, err error) {
+func (c *Core) askRoot(now time.Time, j *job, u *supply, e *Effects) (done, idle bool, err error) {
 	if j.rooted || j.root.IsZero() {
 		return j.rooted, true, nil
 	}
@@ -200,6 +200,9 @@ func (c *Core) askRoot(j *job, u *supply, e *Effects) (done, idle bool, err erro
 	case !errors.Is(err, merge.ErrNoBlock):
 		return false, false, fmt.Errorf("%w: %w", errLocal, err)
 	case u != nil && u.room() > 0 && len(u.asked)+len(u.lacking) == 0:
+		if n, _ := c.budget.pace(now, 1); n == 0 {
+			return false, false, nil
+		}
 		c.wantBlocks(j.session, []memo.ID{j.root}, e)
 	}
 	return false, true, nil

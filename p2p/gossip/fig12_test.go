@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -16,34 +17,44 @@ const (
 	hotPeers = 64
 	// hotMultiple times one budget are written together for hotLength; hotPatience is
 	// how long it may take after that.
-	hotMultiple, hotLength, hotPatience = 2, 10 * time.Second, 60 * time.Second
+	hotMultiple, hotLength, hotPatience = 10, 10 * time.Second, 60 * time.Second
+
+	// hotScale is what part of the figure the test plays.
+	hotScale = 5
+	// hotDeaf is the share of memos that peers hear who hear few.
+	hotDeaf = 0.05
 
 	hotBudget = 100    // units a second of each peer
 	hotRows   = 10_000 // of the topic
 	hotZipf   = 1.1
+	// hotW and hotM are the width of the space's nodes, as its genesis has it: four times
+	// the usual one. All leaves of a hot topic change from root to root, so that narrow
+	// ones save nothing and are more to decode.
+	hotW, hotM = 4 * memo.DefaultW, 4 * memo.DefaultM
 	// hotFold is how often a peer folds what it wrote and heard, hotKeep how long it
 	// keeps a root's blocks.
 	hotFold, hotKeep = 3 * time.Second, 20 * time.Second
-	// hotPause is how long a peer leaves between merges: many small ones cost more than few.
-	hotPause = time.Second
+	// hotAhead is how many seconds of merging may be left when the next root is asked for.
+	hotAhead = 1
 )
 
-// newHotWorld makes n peers that all have the same rows already.
-func newHotWorld(t testing.TB, n int, seed uint64) *hotWorld {
-	rng := rand.New(rand.NewPCG(seed, 12))
-	w := &hotWorld{
-		t: t, rng: rng, rows: rand.NewZipf(rng, hotZipf, 1, hotRows-1), sealed: map[SealedHead]bool{},
-	}
+// newHotWorld makes hotPeers that all have the same rows already: a scale-th of hotRows,
+// with a scale-th of hotBudget each.
+func newHotWorld(t testing.TB, scale int, seed uint64) *hotWorld {
+	rng, n := rand.New(rand.NewPCG(seed, 12)), hotPeers
+	w := &hotWorld{t: t, rng: rng, budget: hotBudget / scale, sealed: map[SealedHead]bool{}}
+	rows := hotRows / scale
+	w.rows = rand.NewZipf(rng, hotZipf, 1, uint64(rows-1))
 	as := authors(seed, n)
-	genesis := as[0].found()
-	w.space, w.params = genesis.Space, merge.DefaultParams(genesis.Space)
-	for i := range hotRows {
+	genesis := as[0].foundAs(hotW, hotM)
+	w.space, w.params = genesis.Space, merge.Params{Space: genesis.Space, W: hotW, M: hotM, D: memo.DefaultD}
+	for i := range rows {
 		w.keys = append(w.keys, fmt.Sprintf("row-%05d", i))
 	}
-	rng.Shuffle(hotRows, func(i, j int) { w.keys[i], w.keys[j] = w.keys[j], w.keys[i] })
+	rng.Shuffle(rows, func(i, j int) { w.keys[i], w.keys[j] = w.keys[j], w.keys[i] })
 	first := newHotPeer(w, as[0], 0)
 	first.put(genesis)
-	for i := 0; i < hotRows; i += 50 {
+	for i := 0; i < rows; i += 50 {
 		first.put(as[0].writeRows(w.space, 0, nil, 50, 2, func() string { return w.keys[as[0].head.Seq-1] }))
 	}
 	first.roots = []hotRoot{{}}
@@ -119,7 +130,7 @@ func (w *hotWorld) writing(rate float64, d time.Duration) {
 // write writes so many memos, as soon as the budget has room for them.
 func (p *hotPeer) write(n int) {
 	w := p.w
-	if p.second()+n > hotBudget {
+	if p.core.budget.free(w.time(), forOwn) < n {
 		w.at(w.now+TickEvery, func() { p.write(n) })
 		return
 	}
@@ -139,27 +150,27 @@ func (p *hotPeer) write(n int) {
 func (p *hotPeer) tick() {
 	w, now := p.w, p.w.time()
 	if int(w.now/TickEvery)%budgetSlots == 0 {
-		p.step(Load{Capacity: hotBudget})
+		p.step(Load{Capacity: float64(w.budget)})
 	}
 	p.step(Tick{})
-	switch {
-	case p.state != nil:
+	if p.state != nil {
 		n := p.core.Take(now, p.owed)
 		p.spend(n, &p.stat.rows)
 		if p.owed -= n; p.owed == 0 {
 			p.merged()
 		}
-	case p.fresh > 0 && w.now-p.newest().at >= hotFold:
+	}
+	if p.state == nil && p.fresh > 0 && w.now-p.newest().at >= hotFold {
 		p.fold()
-	case !p.fetching && w.now-p.merge >= hotPause:
+	}
+	if !p.fetching && p.ready == nil && (p.state == nil || p.owed <= hotAhead*w.budget) {
 		p.choose()
 	}
 	w.at(w.now+TickEvery, p.tick)
 }
 
-// choose asks for a root that has what is not here: one of those that the funnel chose,
-// else any, if its maker may still have it. A newer one of the same maker would be as
-// good, but that all would ask whoever spoke last.
+// choose asks for the newest root of somebody who announced one lately: one of those
+// that the funnel chose, else any. What it announced is older, and may be gone.
 func (p *hotPeer) choose() {
 	p.cands = slices.DeleteFunc(p.cands, func(r hotRoot) bool { return r.at < p.w.now-hotKeep/2 })
 	if len(p.cands) == 0 {
@@ -169,10 +180,11 @@ func (p *hotPeer) choose() {
 	if i < 0 {
 		i = p.w.rng.IntN(len(p.cands))
 	}
-	r := p.cands[i]
+	from := p.cands[i].from
 	p.cands = slices.Delete(p.cands, i, i+1)
 	p.fetching = true
-	p.step(Fetch{Space: p.w.space, Root: r.ID, Origin: r.from, Parts: StatePart})
+	p.collect()
+	p.step(Fetch{Space: p.w.space, Origin: from, Parts: StatePart})
 }
 
 func (p *hotPeer) announced(a Announced) {
@@ -180,17 +192,38 @@ func (p *hotPeer) announced(a Announced) {
 	p.cands = append(p.cands, hotRoot{Folded: Folded{ID: a.ID}, from: a.From, at: p.w.now, chosen: !a.PassBy})
 }
 
-// fetched begins to merge a root whose blocks are here: the rows that it has and we
-// have not are counted, and charged before anything of them is shown.
+// fetched takes a part of a root. One that has nothing new is fetched no further.
 func (p *hotPeer) fetched(f Fetched) {
-	if f.Err == nil && f.Parts < StatePart {
-		return
+	switch {
+	case f.Err != nil:
+		p.fetching = false
+	case f.Parts < StatePart && p.coming().CoversAll(f.Vector):
+		p.step(Drop{Space: p.w.space, Root: f.Root, Err: errors.New("nothing new")})
+	case f.Parts == StatePart:
+		p.fetching = false
+		p.ready = &hotState{Fetched: f, blocks: p.foreign}
+		p.foreign = map[memo.ID][]byte{}
+		if p.state == nil {
+			p.begin()
+		}
 	}
-	if p.fetching = false; f.Err != nil {
-		return
+}
+
+// coming is what is covered here once the root that is being merged is.
+func (p *hotPeer) coming() memo.Vector {
+	v := p.vec
+	if p.state != nil {
+		v = v.Clone()
+		v.Join(p.state.Vector)
 	}
-	p.state, p.staged = &f, nil
-	for d, err := range merge.Diff(p.w.params, p.getter(), p.newest().Root.State, f.Made.State) {
+	return v
+}
+
+// begin begins to merge a root whose blocks are here: the rows that it has and we have
+// not are counted, and charged before anything of them is shown.
+func (p *hotPeer) begin() {
+	p.state, p.ready = p.ready, nil
+	for d, err := range merge.Diff(p.w.params, p.getter(p.state.blocks), p.newest().Root.State, p.state.Made.State) {
 		if err != nil {
 			p.w.t.Fatal(err)
 		}
@@ -202,16 +235,16 @@ func (p *hotPeer) fetched(f Fetched) {
 			p.w.t.Fatal(err)
 		}
 		if !p.rows[d.Key].Includes(said) {
-			p.staged = append(p.staged, merge.KeyedRow{Key: d.Key, State: d.New})
+			p.state.rows = append(p.state.rows, merge.KeyedRow{Key: d.Key, State: d.New})
 		}
 	}
-	p.owed = len(p.staged)
+	p.owed = len(p.state.rows)
 }
 
 // merged takes in what was paid for: a root of others, if there is one, and with it
 // what was written and heard.
 func (p *hotPeer) merged() {
-	for _, r := range p.staged {
+	for _, r := range p.state.rows {
 		said, err := merge.DecodeRow(r.State)
 		if err != nil {
 			p.w.t.Fatal(err)
@@ -219,17 +252,16 @@ func (p *hotPeer) merged() {
 		p.rows[r.Key] = merge.Join(p.rows[r.Key], said)
 		p.dirty[r.Key] = true
 	}
-	v := p.vec.Clone()
-	v.Join(p.state.Vector)
-	p.vec = v
+	p.vec = p.coming()
 	for _, s := range p.state.Seals {
 		p.seals[s.Head] = s.Seal
 	}
-	p.state, p.staged = nil, nil
-	p.merge = p.w.now
+	p.state = nil
 	p.stat.merges++
 	p.fold()
-	p.collect()
+	if p.ready != nil {
+		p.begin()
+	}
 }
 
 // hotResult is what came of a run.
@@ -240,16 +272,22 @@ type hotResult struct {
 	hotStats
 	heard, passed, announced int
 	cost                     float64 // units that merging a root took
+	deaf                     int     // peers that took in at most hotDeaf of the others' memos one by one
+}
+
+// single is the share of what others wrote that came as memos, heard or by recon.
+func (r hotResult) single() float64 {
+	return float64(r.hotStats.heard+r.recon) / float64(r.own*(hotPeers-1))
 }
 
 // play has all peers write together multiple times one budget, and waits until all
 // have everything.
 func (w *hotWorld) play(multiple float64, length, patience time.Duration) (r hotResult, equal bool) {
 	w.run(5*time.Second, nil) // they meet
-	w.writing(multiple*hotBudget, length)
+	w.writing(multiple*float64(w.budget), length)
 	w.run(length, nil)
 	for _, p := range w.peers {
-		r.lag += float64(count(w.all())-count(p.newest().Vector)) / multiple / hotBudget / float64(len(w.peers))
+		r.lag += float64(count(w.all())-count(p.newest().Vector)) / multiple / float64(w.budget) / float64(len(w.peers))
 	}
 	end := w.now
 	equal = w.run(patience, w.equal)
@@ -262,10 +300,13 @@ func (w *hotWorld) play(multiple float64, length, patience time.Duration) (r hot
 		}
 		st := p.core.Stats()
 		r.hotStats.add(p.stat)
+		if float64(p.stat.heard+p.stat.recon) <= hotDeaf*float64(w.writes) {
+			r.deaf++
+		}
 		r.heard += st.Hearing.Heard
 		r.passed += st.Hearing.Coin + st.Hearing.Budget + st.Hearing.Gap
 		r.announced += st.Roots.Announced
-		r.cost += p.core.spaces[w.space].roots.funnel.cost / float64(len(w.peers))
+		r.cost += p.core.spaces[w.space].cost / float64(len(w.peers))
 	}
 	return r, equal
 }
@@ -273,8 +314,8 @@ func (w *hotWorld) play(multiple float64, length, patience time.Duration) (r hot
 func (r hotResult) String() string {
 	n := hotPeers
 	return fmt.Sprintf("drained in %.1f s, lag %.1f s; a peer spent on own memos %d, heard %d, recon %d, blocks %d, rows %d, in %d merges of about %.0f units; "+
-		"at most %d units in a second; %.1f %% of memos heard, %d roots announced", r.drained.Seconds(), r.lag, r.own/n, r.hotStats.heard/n, r.recon/n,
-		r.blocks/n, r.rows/n, r.merges/n, r.cost, r.most, 100*float64(r.heard)/float64(r.heard+r.passed), r.announced/n)
+		"at most %d units in a second; %.1f %% of memos heard on the topic, %.1f %% taken in one by one, by %d peers at most 5 %%; %d roots announced", r.drained.Seconds(), r.lag, r.own/n, r.hotStats.heard/n, r.recon/n,
+		r.blocks/n, r.rows/n, r.merges/n, r.cost, r.most, 100*float64(r.heard)/float64(r.heard+r.passed), 100*r.single(), r.deaf, r.announced/n)
 }
 
 // all is the cut of all that was written.
@@ -317,29 +358,25 @@ func (w *hotWorld) truth() (memo.ID, error) {
 	}, nil)
 }
 
-// TestFig12Funnel: peers write together more than one of them can take in, each hears a
-// few of their memos, and within a minute of the end every effect is in every root. No
-// second takes more of anybody than the budget, own memos included.
+// TestFig12Funnel: peers write together ten times what one of them can take in, each
+// hears a few of their memos, and within a minute of the end every effect is in every
+// root. No second takes more of anybody than the budget, own memos included. It is a
+// fifth of the figure, by rows, budgets and writes alike; BenchmarkFig12 is all of it.
 //
-// What bounds it: 10,000 rows of which s seconds of w writes each change D(w·s) ones, by
-// Zipf's law with 1.1 about 2,200 of 10,000 writes and 5,500 of 60,000. Whatever way it
-// takes, each of them is merged once by everybody, and a minute has 6,000 units: writes
-// of ten budgets for a minute would leave no room for anything else. Roots are merged
-// in pairs, so that what all wrote goes through log₂ 64 = 6 merges, each of which
-// decodes the leaves that differ (most of 300) and merges a row once more that both
-// sides changed: about twice D and 1,500 blocks. Two budgets are written so that the
-// minute is enough, and were for 30 s; two and a half for 40 s took 72 s after them,
-// ten for 10 s more than 60 s. What would reach further is to merge by ranges of keys,
-// each range by another peer, so that a row is merged once by everybody.
+// What bounds it: 10,000 writes to 10,000 rows by Zipf's law with 1.1 change about 2,200.
+// Each of them is merged once by everybody, and those that more than one wrote again on
+// the way: roots are merged in pairs, so that what few wrote is in all roots after
+// log₂(64 / few) merges. During the flood everybody hears the chains of about four others,
+// as one unit is one memo then, and after it merges what the others have.
 func TestFig12Funnel(t *testing.T) {
-	w := newHotWorld(t, hotPeers, 1)
+	w := newHotWorld(t, hotScale, 1)
 	r, equal := w.play(hotMultiple, hotLength, hotPatience)
 	t.Log(r)
 	if !equal {
 		t.Fatalf("%v after the last write not every effect is in every root", hotPatience)
 	}
-	if r.most > hotBudget {
-		t.Errorf("%d units in a second, the budget is %d", r.most, hotBudget)
+	if r.most > w.budget {
+		t.Errorf("%d units in a second, the budget is %d", r.most, w.budget)
 	}
 	want, err := w.truth()
 	if err != nil {
@@ -348,20 +385,25 @@ func TestFig12Funnel(t *testing.T) {
 	if got := w.peers[0].newest().Root.State; got != want {
 		t.Errorf("the roots show %s, the memos make %s", got, want)
 	}
-	if r.heard*5 > r.heard+r.passed {
-		t.Errorf("%d memos were heard and %d passed by: no need for the funnel", r.heard, r.passed)
+	if r.single() > 0.1 || r.deaf == 0 {
+		t.Errorf("%.1f %% of memos came one by one, %d peers took in at most 5 %%: no need for the funnel", 100*r.single(), r.deaf)
 	}
 }
 
-// BenchmarkFig12 shows what more writes, and more time of them, cost.
+// BenchmarkFig12 is the figure at its full size, and what more writes, and more time of
+// them, cost.
 func BenchmarkFig12(b *testing.B) {
 	for _, c := range []struct {
 		multiple float64
 		length   time.Duration
-	}{{2, 60 * time.Second}, {10, 10 * time.Second}, {10, 30 * time.Second}} {
+	}{{2, 10 * time.Second}, {2, 60 * time.Second}, {10, 10 * time.Second}, {10, 30 * time.Second}} {
 		b.Run(fmt.Sprintf("%vx%v", c.multiple, c.length), func(b *testing.B) {
 			for range b.N {
-				r, equal := newHotWorld(b, hotPeers, 1).play(c.multiple, c.length, 10*time.Minute)
+				w := newHotWorld(b, 1, 1)
+				r, equal := w.play(c.multiple, c.length, 10*time.Minute)
+				if r.most > w.budget {
+					b.Errorf("%d units in a second, the budget is %d", r.most, w.budget)
+				}
 				b.Logf("equal %v; %v", equal, r)
 				b.ReportMetric(r.drained.Seconds(), "drain-s")
 			}

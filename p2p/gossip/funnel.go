@@ -14,8 +14,9 @@ const (
 	// its reading did not advance.
 	coversTwo = 2
 	// guessedCost is what merging a root is taken to cost until one was merged, in
-	// units; costOver is over how many roots the mean is taken then.
-	guessedCost, costOver = 256, 4
+	// units, at most guessedSeconds of the budget: who can take in little has to merge
+	// one to learn what it costs. costOver is over how many roots the mean is taken then.
+	guessedCost, guessedSeconds, costOver = 256, 4, 4
 )
 
 // funnel is what a space knows of the roots that others announce.
@@ -25,34 +26,48 @@ type funnel struct {
 	peers  float64 // P̄: mean of the peers behind them; 0: none was heard of
 	cost   float64 // units to fetch and merge one; 0: none was
 	mark   int     // units spent when the last was fetched
-	said   *Folded // that was announced last
 }
 
 // pass lets time pass.
 func (f *funnel) pass(now time.Time) {
 	if d := f.second.over(now); d > 0 {
-		f.news.pass(d)
+		f.news.pass(d, keeps(d))
 	}
 }
 
-// chosen tosses whether an announced root is to be merged: with
-// p_merge = min(1, (C/λ_roots)·(P̂/P̄)), where C is how many can be merged in a second.
-func (c *Core) chosen(s *space, a *Announcement) bool {
-	f := &s.roots.funnel
+// Worth is p_merge of an announced root that is news, with so many peers behind it: it is
+// to be merged with the probability min(1, (C/λ_roots)·(P̂/P̄)), where C is how many can
+// be merged in a second.
+func (f *funnel) Worth(b *Budget, peers uint64) float64 {
 	f.news.count++
 	if f.peers == 0 {
-		f.peers = float64(a.Peers)
+		f.peers = float64(peers)
 	}
-	f.peers += (float64(a.Peers) - f.peers) / maxSightings
-	if c.budget.rate == 0 {
-		return true
+	f.peers += (float64(peers) - f.peers) / maxSightings
+	if b.rate == 0 {
+		return 1
 	}
 	cost := f.cost
 	if cost == 0 {
-		cost = guessedCost
+		cost = float64(min(guessedCost, guessedSeconds*b.rate))
 	}
-	most := float64(c.budget.rate) / cost
-	p := most / f.news.now() * float64(a.Peers) / f.peers
+	return min(1, float64(b.rate)/cost/f.news.now()*float64(peers)/f.peers)
+}
+
+// Merged notes what the state of a root cost that is here now: what was asked for since
+// the one before it came.
+func (f *funnel) Merged(b *Budget) {
+	cost := float64(b.spent[forAsked] - f.mark)
+	if f.cost == 0 {
+		f.cost = cost
+	}
+	f.cost += (cost - f.cost) / costOver
+	f.mark = b.spent[forAsked]
+}
+
+// chosen tosses whether an announced root is to be merged.
+func (c *Core) chosen(s *space, a *Announcement) bool {
+	p := s.Worth(&c.budget, a.Peers)
 	if p < 1 && c.rng.Float64() >= p {
 		c.stats.Hearing.Roots++
 		return false
@@ -60,23 +75,11 @@ func (c *Core) chosen(s *space, a *Announcement) bool {
 	return true
 }
 
-// merged notes what the state of a root cost that is here now: what was asked for
-// since the one before it came.
-func (c *Core) merged(s *space) {
-	f := &s.roots.funnel
-	cost := float64(c.budget.spent[forAsked] - f.mark)
-	if f.cost == 0 {
-		f.cost = cost
-	}
-	f.cost += (cost - f.cost) / costOver
-	f.mark = c.budget.spent[forAsked]
-}
-
 // worthSaying reports whether others gain by our newest root: its reading advanced
 // since the one that was announced last, or it covers two that were merged since.
 // Without beacons there is no reading, and every root is worth it.
 func (s *space) worthSaying() bool {
-	own, said := s.roots.own, s.roots.funnel.said
+	own, said := s.roots.own, s.roots.said
 	if own.Reading == nil || said == nil || advanced(own.Reading, said.Reading) {
 		return true
 	}

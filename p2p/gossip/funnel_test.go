@@ -12,7 +12,7 @@ import (
 // rate, what comes unasked finds room, and all of the rate can be used.
 func TestBudgetOfASecond(t *testing.T) {
 	const rate, seconds = 100, 20
-	b := budget{rate: rate}
+	b := Budget{rate: rate}
 	var ticks []int
 	for i := range seconds * budgetSlots {
 		now := epoch.Add(time.Duration(i) * TickEvery)
@@ -44,7 +44,7 @@ func TestBudgetOfASecond(t *testing.T) {
 // TestBlocksAreSetAside: blocks that were asked for are counted before they come, and
 // given back when they do not.
 func TestBlocksAreSetAside(t *testing.T) {
-	b := budget{rate: 64}
+	b := Budget{rate: 64}
 	n, _ := b.pace(epoch, 1000)
 	b.aside += n
 	if more, paced := b.pace(epoch, 1000); more != 0 || !paced {

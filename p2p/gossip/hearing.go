@@ -1,11 +1,9 @@
 package gossip
 
 import (
-	"encoding/binary"
 	"math"
+	"slices"
 	"time"
-
-	"github.com/dchest/siphash"
 
 	"lightcone/memo"
 )
@@ -14,21 +12,8 @@ import (
 // owner can attach. Hearing is not relaying: the topic carries what is not heard.
 
 const (
-	// stretch is how many memos of a chain share one coin.
-	stretch = 1024
-	// leastHeard is the least probability that a memo is heard, whatever is offered.
-	leastHeard = 1.0 / 64
-	// fairSlack is how many times the mean of its space an author may write before it
-	// is over its fair share; overWeight is what its memos weigh then.
-	fairSlack, overWeight = 2, 0.25
-	// hearShare is the share of the budget that hearing has; recon brings what is
-	// missing in front of what is heard. adoptHears is that in a space that adopts,
-	// where roots bring most of what is written.
-	hearShare, adoptHears = 3.0 / 4, 1.0 / 16
 	// rateOver is how many seconds the mean of a rate is over.
 	rateOver = 4
-	// maxVoices bounds the authors of a space whose rates are known.
-	maxVoices = 4096
 	// wantedFor is how long an author whom a reader waits for is heard in any case.
 	wantedFor = 10 * time.Second
 	// pullsWithin is how many seconds of budget a peer's lead may be in a space that
@@ -40,7 +25,7 @@ const (
 // no more than others is heard now.
 func (c *Core) Chance(id memo.SpaceID) float64 {
 	if s := c.spaces[id]; s != nil {
-		return c.hearChance(s)
+		return s.Chance(&c.budget, c.terms(s))
 	}
 	return 1
 }
@@ -57,23 +42,34 @@ type HearingStats struct {
 // hearing is what a space knows of its traffic.
 type hearing struct {
 	second  second
-	offered flow                  // λ: memos that are offered
-	voices  map[memo.Author]*flow // of each author
-	active  int                   // voices that are heard of, lately
+	offered flow    // λ: memos that are offered
+	voices  []voice // of each author, ascending
+	active  int     // voices that are heard of, lately
 	wanted  map[memo.Author]time.Time
+	flooded time.Time // since when more is offered than can be attached; zero: it is not
+	flood   bool      // it still is, and not for long
+}
+
+// voice is what an author offers.
+type voice struct {
+	author memo.Author
+	flow
 }
 
 // flow is how much of something comes in a second.
 type flow struct {
-	count int     // in the second under way
+	count int32   // in the second under way
+	last  int32   // in the one before
 	rate  float64 // mean of the seconds before
 }
 
+// keeps is the weight of the mean before, when so many seconds are over.
+func keeps(seconds float64) float64 { return math.Pow(1-1.0/rateOver, seconds) }
+
 // pass takes so many seconds that are over into the mean.
-func (f *flow) pass(seconds float64) {
-	keep := math.Pow(1-1.0/rateOver, seconds)
+func (f *flow) pass(seconds, keep float64) {
 	f.rate = f.rate*keep + float64(f.count)/seconds*(1-keep)
-	f.count = 0
+	f.last, f.count = f.count, 0
 }
 
 // now is the mean, or what came already where that is more: a flood shows before its
@@ -97,37 +93,40 @@ func (s *second) over(now time.Time) float64 {
 }
 
 // load takes what the owner can do.
-func (c *Core) load(in Load) {
-	c.budget.rate = int(in.Capacity)
-	c.backlog = max(0, in.Backlog)
+func (c *Core) load(in Load) { c.budget.Bound(int(in.Capacity), in.Backlog) }
+
+// terms are what is decided under in a space.
+func (c *Core) terms(s *space) *Terms {
+	t := &c.under
+	*t = Terms{Secret: c.cfg.LocalSecret, Adopts: c.cfg.Holdings.Adopts(s.id)}
+	for _, id := range c.order {
+		if id != s.id {
+			t.Elsewhere += c.spaces[id].Offered()
+		}
+	}
+	return t
 }
 
 // hears decides about a published run, and counts what it decides.
 func (c *Core) hears(now time.Time, s *space, m *member, r *memo.Run) bool {
+	o := Offer{Author: r.Author(), First: r.FirstSeq(), Last: r.Head().Seq}
+	if c.budget.rate > 0 {
+		o.Must, o.Gap = c.must(now, s, r), c.gap(s, r)
+	}
 	n, h := len(r.Memos), &c.stats.Hearing
-	author := r.Author()
-	s.hearing.offer(author, n)
-	if c.budget.rate == 0 {
+	switch s.Hear(now, &c.budget, c.terms(s), o) {
+	case PassByCoin:
+		h.Coin += n
+	case PassByGap:
+		h.Gap += n
+		m.orphan, m.orphanAt = r.Head(), now
+	case PassByBudget:
+		h.Budget += n
+	default:
 		h.Heard += n
 		return true
 	}
-	pressed := c.pressed(s)
-	free := c.budget.free(now, forHeard)
-	switch {
-	case pressed && !c.must(now, s, r) && !c.coin(s, r, c.crush(free)):
-		h.Coin += n
-		return false
-	case pressed && c.gap(s, r):
-		h.Gap += n
-		m.orphan, m.orphanAt = r.Head(), now
-		return false
-	case free < n:
-		h.Budget += n
-		return false
-	}
-	h.Heard += n
-	c.budget.take(now, n, forHeard)
-	return true
+	return false
 }
 
 // gap reports whether memos are missing in front of a run: it would only wait.
@@ -154,65 +153,13 @@ func (c *Core) must(now time.Time, s *space, r *memo.Run) bool {
 	return false
 }
 
-// coin tosses for a run. The coin of a stretch of a chain is the same each time and
-// nobody else knows it: of a chain that is heard the next memos are heard too, peers
-// choose different chains, and nobody can write around all of them.
-func (c *Core) coin(s *space, r *memo.Run, crush float64) bool {
-	author := r.Author()
-	toss := func(seq uint64) float64 {
-		msg := binary.BigEndian.AppendUint64(author[:], seq/stretch)
-		key := c.cfg.LocalSecret
-		sum := siphash.Hash(binary.BigEndian.Uint64(key[:8]), binary.BigEndian.Uint64(key[8:]), msg)
-		return float64(sum>>11) / (1 << 53)
-	}
-	p := c.chance(s, author) * crush
-	return toss(r.FirstSeq()) < p || toss(r.Head().Seq) < p
-}
-
-// crush is what the probability is multiplied with as a second fills up, so that where
-// more chains are heard than there is room for some lose all and not all lose some.
-func (c *Core) crush(free int) float64 {
-	return min(1, float64(free)/float64(c.budget.rate)/(1-hearShare))
-}
-
-// chance is the probability that memos of an author are heard.
-func (c *Core) chance(s *space, a memo.Author) float64 {
-	p := c.hearChance(s)
-	if p < 1 && s.hearing.loud(a) {
-		p *= overWeight
-	}
-	return max(leastHeard, p)
-}
-
-// hearChance is p_hear of an author who writes no more than others: the budget for
-// hearing by what is offered, in all spaces.
-func (c *Core) hearChance(s *space) float64 {
-	if c.budget.rate == 0 {
-		return 1
-	}
-	offered := 0.0
-	for _, id := range c.order {
-		offered += c.spaces[id].hearing.offered.now()
-	}
-	room := max(0, float64(c.budget.rate-c.backlog))
-	switch {
-	case offered <= room:
-		return 1
-	case c.cfg.Holdings.Adopts(s.id):
-		room *= adoptHears
-	default:
-		room *= hearShare
-	}
-	return max(leastHeard, room/offered)
-}
-
 // pressed reports whether more is offered than can be attached.
-func (c *Core) pressed(s *space) bool { return c.hearChance(s) < 1 }
+func (c *Core) pressed(s *space) bool { return s.pressed(&c.budget, c.terms(s)) }
 
 // takesRuns reports whether recon should bring the memos of a space: not where a root
 // that is known of brings more of them at less cost.
 func (c *Core) takesRuns(s *space) bool {
-	if c.budget.rate == 0 || !c.cfg.Holdings.Adopts(s.id) {
+	if !c.stood(s) {
 		return true
 	}
 	most := uint64(0)
@@ -220,30 +167,39 @@ func (c *Core) takesRuns(s *space) bool {
 		most = max(most, o.Memos)
 	}
 	held := count(c.cfg.Holdings.Vector(s.id))
-	return !c.pressed(s) && most <= held+uint64(pullsWithin*c.budget.rate)
+	return !c.pressed(s) && (most <= held || !c.many(s, most-held))
+}
+
+// stood reports whether roots may have to stand for memos of a space.
+func (c *Core) stood(s *space) bool { return c.budget.rate > 0 && c.cfg.Holdings.Adopts(s.id) }
+
+// many reports whether so many memos are better brought by a root.
+func (c *Core) many(s *space, memos uint64) bool {
+	return c.stood(s) && memos > uint64(pullsWithin*c.budget.rate)
 }
 
 // offer counts memos of an author.
 func (h *hearing) offer(a memo.Author, n int) {
-	h.offered.count += n
-	v := h.voices[a]
-	if v == nil {
+	h.offered.count += int32(n)
+	i, known := h.voice(a)
+	if !known {
 		if len(h.voices) >= maxVoices {
 			return
 		}
-		if h.voices == nil {
-			h.voices = map[memo.Author]*flow{}
-		}
-		v = &flow{}
-		h.voices[a] = v
+		h.voices = slices.Insert(h.voices, i, voice{author: a})
 	}
-	v.count += n
+	h.voices[i].count += int32(n)
+}
+
+// voice returns the place of an author, and whether it is known.
+func (h *hearing) voice(a memo.Author) (int, bool) {
+	return slices.BinarySearchFunc(h.voices, a, func(v voice, a memo.Author) int { return v.author.Compare(a) })
 }
 
 // loud reports whether an author writes more than its fair share.
 func (h *hearing) loud(a memo.Author) bool {
-	v := h.voices[a]
-	return v != nil && v.rate*float64(h.active) > fairSlack*h.offered.rate
+	i, known := h.voice(a)
+	return known && h.voices[i].rate*float64(h.active) > fairSlack*h.offered.rate
 }
 
 // pass lets time pass: seconds that are over go into the means.
@@ -252,16 +208,13 @@ func (h *hearing) pass(now time.Time) {
 	if d == 0 {
 		return
 	}
-	h.offered.pass(d)
-	h.active = 0
-	for a, v := range h.voices { // each on its own: the order does not show
-		v.pass(d)
-		if v.rate < 1.0/64 {
-			delete(h.voices, a)
-			continue
-		}
-		h.active++
+	keep := keeps(d)
+	h.offered.pass(d, keep)
+	for i := range h.voices {
+		h.voices[i].pass(d, keep)
 	}
+	h.voices = slices.DeleteFunc(h.voices, func(v voice) bool { return v.rate < quiet })
+	h.active = len(h.voices)
 	for a, until := range h.wanted {
 		if !until.After(now) {
 			delete(h.wanted, a)

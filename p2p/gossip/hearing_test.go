@@ -166,10 +166,15 @@ func TestLoudAuthors(t *testing.T) {
 		c.tick()
 	}
 	s := c.core.spaces[c.space]
-	loud, quiet := c.core.chance(s, c.authors[0].id), c.core.chance(s, c.authors[1].id)
+	loud, quiet := s.chance(&c.core.budget, c.core.terms(s), c.authors[0].id), s.chance(&c.core.budget, c.core.terms(s), c.authors[1].id)
 	if loud > quiet*overWeight*1.01 || quiet >= 1 {
 		t.Errorf("p_hear is %.3f of the loud one, %.3f of others", loud, quiet)
 	}
+}
+
+// tosses reports whether the coin of a run is for it.
+func (c *Core) tosses(s *space, r *memo.Run) bool {
+	return s.coin(&c.budget, c.terms(s), Offer{Author: r.Author(), First: r.FirstSeq(), Last: r.Head().Seq}, 1)
 }
 
 // TestAlwaysHeard: whatever is offered, what bears on rights is heard, and so is an
@@ -179,7 +184,7 @@ func TestAlwaysHeard(t *testing.T) {
 	c.flood(3*time.Second, 1)
 	var deaf *author // passed by now
 	for _, a := range c.authors {
-		if got := c.heard[a.id]; !c.core.coin(c.core.spaces[c.space], c.publish(a, 1), 1) && got == c.heard[a.id] {
+		if got := c.heard[a.id]; !c.core.tosses(c.core.spaces[c.space], c.publish(a, 1)) && got == c.heard[a.id] {
 			deaf = a
 			break
 		}

@@ -29,6 +29,8 @@ type victim struct {
 	held   int // Attached inputs kept back
 	keep   bool
 
+	expelled Peer // whom the owner turns away
+
 	fetched []Fetched
 	folds   int // asked for
 }
@@ -41,7 +43,7 @@ func newVictim(t testing.TB) *victim {
 		shelf: newShelf(genesis.Space), said: map[SessionID][]message{},
 	}
 	v.shelf.put(genesis)
-	v.core = New(Config{Self: v.me.id, Holdings: v.shelf, Seed: 1})
+	v.core = New(Config{Self: v.me.id, Holdings: v.shelf, Seed: 1, Expelled: func(_ memo.SpaceID, p Peer) bool { return v.expelled == p }})
 	v.core.AddSpace(v.space, testSecret)
 	return v
 }

@@ -35,13 +35,19 @@ type hotPeer struct {
 
 	cands    []hotRoot          // heard of, the last of each peer, newest last
 	fetching bool               // a root is being fetched
-	merge    time.Duration      // when one was merged last
-	foreign  map[memo.ID][]byte // blocks that were fetched for it
-	state    *Fetched           // one is being merged
-	staged   []merge.KeyedRow
-	owed     int         // units until it is
-	perTick  map[int]int // units spent, by tick
+	foreign  map[memo.ID][]byte // blocks that came for it
+	ready    *hotState          // the next to be merged, while another one is
+	state    *hotState          // one is being merged
+	owed     int                // units until it is
+	perTick  map[int]int        // units spent, by tick
 	stat     hotStats
+}
+
+// hotState is a root whose blocks are here.
+type hotState struct {
+	Fetched
+	blocks map[memo.ID][]byte
+	rows   []merge.KeyedRow // that are not here
 }
 
 type hotRoot struct {
@@ -63,14 +69,6 @@ func (s *hotStats) add(o hotStats) {
 func (p *hotPeer) spend(n int, what *int) {
 	p.perTick[int(p.w.now/TickEvery)] += n
 	*what += n
-}
-
-// second returns the units spent within the last second.
-func (p *hotPeer) second() (n int) {
-	for i := range budgetSlots {
-		n += p.perTick[int(p.w.now/TickEvery)-i]
-	}
-	return n
 }
 
 func (p *hotPeer) Vector(memo.SpaceID) memo.Vector { return p.vec }
@@ -125,14 +123,16 @@ func (p *hotPeer) Root(memo.SpaceID) (memo.ID, merge.Root, bool) {
 	return p.newest().ID, p.newest().Root, true
 }
 
-func (p *hotPeer) Block(_ memo.SpaceID, id memo.ID) ([]byte, error) { return p.getter().Block(id) }
+func (p *hotPeer) Block(_ memo.SpaceID, id memo.ID) ([]byte, error) {
+	return p.getter(p.foreign).Block(id)
+}
 
-func (p *hotPeer) getter() getter {
+func (p *hotPeer) getter(also map[memo.ID][]byte) getter {
 	return func(id memo.ID) ([]byte, error) {
 		if data, ok := p.blocks[id]; ok {
 			return data, nil
 		}
-		if data, ok := p.foreign[id]; ok {
+		if data, ok := also[id]; ok {
 			return data, nil
 		}
 		return nil, merge.ErrNoBlock
@@ -247,7 +247,7 @@ func (p *hotPeer) fold() {
 		return id
 	}
 	root := merge.Root{Params: w.params}
-	root.State = must(merge.Apply(w.params, p.getter(), last.Root.State, batch, p))
+	root.State = must(merge.Apply(w.params, p.getter(nil), last.Root.State, batch, p))
 	root.Vector = must(merge.BuildVector(w.params, p.vec, p))
 	data, err := root.Encode()
 	id := must(memo.Sum(data), err)
@@ -272,7 +272,6 @@ func (p *hotPeer) collect() {
 		p.mark(r.Root.State, merge.Place{}, live)
 	}
 	p.blocks = live
-	clear(p.foreign)
 }
 
 // mark keeps a node and what is below it. Leaves are not looked at: rows are in them.

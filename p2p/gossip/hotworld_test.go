@@ -25,6 +25,7 @@ type hotWorld struct {
 	params merge.Params
 	peers  []*hotPeer
 	rows   *rand.Zipf
+	budget int      // units a second of each peer
 	keys   []string // by rank
 	sealed map[SealedHead]bool
 	writes int

@@ -63,9 +63,11 @@ func TestHostileAnswers(t *testing.T) {
 		answer func(v *victim) message
 		want   string // of the close; empty: none
 	}{
-		"nothing":         {func(*victim) message { return &runs{Type: typeRuns} }, ""},
-		"two runs":        {func(v *victim) message { return runsOf(v.write(v.evil, 1), v.write(v.evil, 1)) }, "unexpected RUNS"},
-		"another's run":   {func(v *victim) message { return runsOf(v.write(v.other, 1)) }, "asked for was memo"},
+		"nothing":  {func(*victim) message { return &runs{Type: typeRuns} }, ""},
+		"two runs": {func(v *victim) message { return runsOf(v.write(v.evil, 1), v.write(v.evil, 1)) }, "unexpected RUNS"},
+		"another's run": {func(v *victim) message {
+			return runsOf(v.other.write(v.space, time.Second, []memo.Head{v.me.head}, 4, 10))
+		}, "asked for was memo"},
 		"a run before it": {func(v *victim) message { return runsOf(v.write(v.evil, 1)) }, "asked for was memo"},
 		"the run": {func(v *victim) message {
 			return runsOf(v.evil.write(v.space, time.Second, []memo.Head{v.me.head}, 4, 10))

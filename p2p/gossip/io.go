@@ -93,7 +93,8 @@ type (
 		Backlog  int
 	}
 
-	// Expel ends all service of a space to a peer, for good: its key was revoked there.
+	// Expel ends all service of a space to a peer, for good: its key was revoked there,
+	// and Config.Expelled says so from now on.
 	Expel struct {
 		Space memo.SpaceID
 		Peer  Peer

@@ -38,12 +38,11 @@ type RootStats struct {
 
 // roots is what a space knows of roots.
 type roots struct {
-	own       *Folded // the newest made here; nil: none
-	settled   bool    // own was announced, or one as good was heard
-	timer     trickle
+	own       *Folded    // the newest made here; nil: none
+	said      *Folded    // that was announced last
+	settled   bool       // own was announced, or one as good was heard
 	sightings []sighting // heard last, last
 	covers    []cover    // newest last
-	funnel    funnel
 }
 
 // sighting is a root that others announced.
@@ -118,7 +117,7 @@ func (c *Core) folded(now time.Time, in Folded, e *Effects) {
 		c.stats.Roots.Suppressed++
 		return
 	}
-	r.timer.news(now, c.rng)
+	s.News(now, c.rng)
 }
 
 // fetched remembers what roots cover whose vectors were brought and checked.
@@ -127,7 +126,7 @@ func (c *Core) fetched(e *Effects) {
 		if s := c.spaces[f.Space]; s != nil && f.Err == nil {
 			s.roots.remember(cover{vector: f.Made.Vector, marks: f.Vector})
 			if f.Parts == StatePart {
-				c.merged(s)
+				s.Merged(&c.budget)
 			}
 		}
 	}
@@ -171,11 +170,11 @@ func (c *Core) asGood(s *space, since time.Time) bool {
 // good; and again where nothing was news for long and nobody has said so lately.
 func (c *Core) speak(now time.Time, s *space, e *Effects) {
 	r := &s.roots
-	if !r.timer.due(now, c.rng) || r.own == nil || c.cfg.Sign == nil {
+	if !s.Speaks(now, c.rng) || r.own == nil || c.cfg.Sign == nil {
 		return
 	}
 	switch {
-	case r.settled && (r.timer.interval < announceMax || c.asGood(s, r.timer.begun)):
+	case r.settled && (s.timer.interval < announceMax || c.asGood(s, s.timer.begun)):
 		return
 	case !r.settled && c.asGood(s, time.Time{}):
 		r.settled = true
@@ -184,7 +183,7 @@ func (c *Core) speak(now time.Time, s *space, e *Effects) {
 	case !r.settled && !s.worthSaying():
 		return
 	}
-	r.settled, r.funnel.said = true, r.own
+	r.settled, r.said = true, r.own
 	c.stats.Roots.Announced++
 	e.Publish = append(e.Publish, Publish{Space: s.id, Roots: true, Data: c.announcement(s).sign(s.id, c.cfg.Sign)})
 }
@@ -260,7 +259,7 @@ func (c *Core) heardRoot(now time.Time, in *HeardRoot, e *Effects) {
 	}
 	c.stats.Roots.News++
 	e.Heard = append(e.Heard, Announced{Space: s.id, Announcement: a, PassBy: !c.chosen(s, a)})
-	s.roots.timer.news(now, c.rng)
+	s.News(now, c.rng)
 	if m.told == nil {
 		m.toldAt = now
 	}

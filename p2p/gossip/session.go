@@ -80,6 +80,7 @@ type session struct {
 	lent   int      // of these, not credited again
 
 	pulls   bool     // we take runs in this session
+	listens bool     // of chains that are heard only
 	window  int      // bytes they may still send; one run may go beyond
 	got     int      // bytes of runs
 	waiting int      // of these, not attached yet
@@ -110,7 +111,8 @@ func (c *Core) open(now time.Time, sp *space, p Peer, m *member, e *Effects) {
 	c.sessions[s.id] = s
 	c.stats.Sessions++
 	e.Open = append(e.Open, Open{Session: s.id, Peer: p})
-	s.pulls = c.takesRuns(sp)
+	s.listens = !c.takesRuns(sp)
+	s.pulls = !s.listens || sp.hearing.flood
 	c.sayHello(s, e)
 }
 
@@ -278,7 +280,7 @@ func (c *Core) superfluous(now time.Time, s *session, e *Effects) (over bool) {
 // checkProof tells whether the peer may know that the space is here.
 func (c *Core) checkProof(s *session, id memo.SpaceID, given [proofSize]byte) error {
 	sp := c.spaces[id]
-	if sp == nil || s.opened && sp != s.space || sp.expelled[s.peer] {
+	if sp == nil || s.opened && sp != s.space || c.expelled(id, s.peer) {
 		return ErrRefused
 	}
 	want := proof(sp.secret, sp.id, s.peer, c.cfg.Self)
@@ -308,7 +310,7 @@ func (c *Core) answerHello(now time.Time, s *session, m *hello, e *Effects) erro
 		known.due = time.Time{}
 	}
 	switch {
-	case s.equal || !c.takesRuns(sp): // nor would a session of ours
+	case s.equal || c.stood(sp): // what it leads by is not known yet: a session of ours takes it, if anything
 	case known.urgent || known.pause.After(now) || c.pulling(now, sp) || len(c.ready(now, sp, false)) > 0:
 		if !crossed {
 			c.wantRecon(known, now)

@@ -206,10 +206,13 @@ func authors(seed uint64, k int) []*author {
 }
 
 // found makes a space and its first run.
-func (a *author) found() *memo.Run {
+func (a *author) found() *memo.Run { return a.foundAs(memo.DefaultW, memo.DefaultM) }
+
+// foundAs founds a space whose trees have nodes of that width.
+func (a *author) foundAs(least, most uint64) *memo.Run {
 	m, err := memo.New(memo.Memo{
 		Author: a.id, Seq: 1, Time: 1,
-		Body: &memo.Genesis{Name: "test", RootKeys: []memo.Author{a.id}, W: 16, M: 128, D: 3, Rho: 2},
+		Body: &memo.Genesis{Name: "test", RootKeys: []memo.Author{a.id}, W: least, M: most, D: memo.DefaultD, Rho: 2},
 	})
 	if err != nil {
 		panic(err)

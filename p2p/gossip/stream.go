@@ -77,8 +77,23 @@ func (c *Core) answerVec(s *session, e *Effects) error {
 	if err := c.beginForks(s, e); err != nil {
 		return err
 	}
-	c.sayVec(s, differing(s.cut, s.theirs, s.partial), e)
+	c.sayVec(s, c.wanting(s, differing(s.cut, s.theirs, s.partial)), e)
 	return c.startStreaming(s, e)
+}
+
+// wanting leaves out, where roots stand for what is not heard and much is missing, the
+// chains that the peer has more of and that are not heard: it takes them for equal.
+func (c *Core) wanting(s *session, differ memo.Vector) (out memo.Vector) {
+	s.listens = s.listens || c.many(s.space, lead(s.theirs, s.cut))
+	if !s.listens {
+		return differ
+	}
+	for m := range differ.All() {
+		if s.theirs[m.Author].Seq <= m.Seq || s.space.Ear.listens(&c.budget, c.terms(s.space), m.Author, m.Seq) {
+			out.Set(m)
+		}
+	}
+	return out
 }
 
 // list takes one entry of the peer's VEC. Only an opener names authors it holds
@@ -309,7 +324,7 @@ func (c *Core) handOver(now time.Time, s *session, runs []*memo.Run, bytes int, 
 func (c *Core) unpark(now time.Time, s *session, e *Effects) {
 	for len(s.parked) > 0 {
 		p := &s.parked[0]
-		n := c.budget.runs(now, p.runs)
+		n := c.budget.runs(now, p.runs, s.purpose())
 		d := Deliver{Space: s.space.id, From: s.peer, Session: s.id, Runs: p.runs[:n]}
 		if p.runs = p.runs[n:]; len(p.runs) == 0 {
 			d.Bytes = p.bytes
@@ -319,6 +334,14 @@ func (c *Core) unpark(now time.Time, s *session, e *Effects) {
 		}
 		e.Deliver = append(e.Deliver, d)
 	}
+}
+
+// purpose is what runs are taken for: in front of what is heard they are heard too.
+func (s *session) purpose() purpose {
+	if s.listens {
+		return forHeard
+	}
+	return forAsked
 }
 
 // contradicts reports whether r does not continue the chain we hold: its author

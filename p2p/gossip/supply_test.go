@@ -304,6 +304,7 @@ func TestAnswerWaitsForTheFold(t *testing.T) {
 
 // A member that asks without end comes to the end of its session.
 func TestEndlessWantsEnd(t *testing.T) {
+	const left = 4 << 20 // the rest of the session was asked for before
 	for name, m := range map[string]message{
 		"blocks that are held":     &want{Type: typeWant, IDs: []memo.ID{memo.Sum(fill(50_000, 1))}},
 		"blocks that are not held": &want{Type: typeWant, IDs: make([]memo.ID, wantChunk)},
@@ -313,9 +314,10 @@ func TestEndlessWantsEnd(t *testing.T) {
 			v := newVictim(t)
 			v.shelf.blocks[memo.Sum(fill(50_000, 1))] = fill(50_000, 1)
 			id := v.supplied("served")
+			v.core.sessions[id].supply.bytes = supplyBytes - left
 			for n := 0; len(v.closes) == 0; n++ {
 				v.said = map[SessionID][]message{}
-				if v.frame(id, m); n > supplyBytes/answerCost {
+				if v.frame(id, m); n > left/(answerCost*wantChunk) { // what the cheapest of the three costs
 					t.Fatal("no end")
 				}
 			}
@@ -364,8 +366,11 @@ func TestSilentPeerIsLeft(t *testing.T) {
 		begun := v.now
 		for len(v.fetched) == 0 {
 			v.pass(time.Second)
-			if v.now.Sub(begun) > 2*(answerPatience+fetchPatience) {
+			switch waited := v.now.Sub(begun); {
+			case waited > 2*(answerPatience+fetchPatience):
 				t.Fatalf("%s: no end", state)
+			case waited > answerPatience+2*time.Second && len(v.closes) == 0:
+				t.Fatalf("%s: it is asked still, and nobody else", state)
 			}
 		}
 		if err := v.fetched[0].Err; !errors.Is(err, ErrUnavailable) || v.fetched[0].From != v.evil.id {

@@ -2,7 +2,6 @@ package gossip
 
 import (
 	"math/bits"
-	"math/rand/v2"
 	"time"
 )
 
@@ -20,6 +19,12 @@ const (
 	announceSlots = 12
 )
 
+// Random is what is drawn from; a *rand.Rand is one.
+type Random interface {
+	Uint64() uint64
+	Int64N(n int64) int64
+}
+
 // trickle is the timer of RFC 6206: in each interval there is one moment to speak;
 // intervals double while nothing is news. Here one announcement as good as ours,
 // heard before, is enough to say nothing (k = 1). The zero value stands still
@@ -32,7 +37,7 @@ type trickle struct {
 }
 
 // news begins a shortest interval, unless one is under way: the next is one too.
-func (t *trickle) news(now time.Time, rng *rand.Rand) {
+func (t *trickle) news(now time.Time, rng Random) {
 	if t.interval == announceMin {
 		t.again = true
 		return
@@ -40,7 +45,7 @@ func (t *trickle) news(now time.Time, rng *rand.Rand) {
 	t.begin(now, announceMin, rng)
 }
 
-func (t *trickle) begin(now time.Time, interval time.Duration, rng *rand.Rand) {
+func (t *trickle) begin(now time.Time, interval time.Duration, rng Random) {
 	half := interval / 2
 	slot := time.Duration(announceSlots - 1 - min(bits.TrailingZeros64(rng.Uint64()), announceSlots-1))
 	width := half / announceSlots
@@ -51,7 +56,7 @@ func (t *trickle) begin(now time.Time, interval time.Duration, rng *rand.Rand) {
 }
 
 // due lets time pass and reports whether the moment to speak has come.
-func (t *trickle) due(now time.Time, rng *rand.Rand) bool {
+func (t *trickle) due(now time.Time, rng Random) bool {
 	switch {
 	case t.interval == 0:
 	case !t.speak.IsZero():

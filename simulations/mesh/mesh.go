@@ -202,6 +202,10 @@ func (m *Mesh) relay(p *engine.Port, from engine.Peer, msg uint32, hops uint16) 
 	}
 }
 
+// Links returns the links of a peer, for what a protocol sends over them itself. It is
+// valid until the next Step.
+func (m *Mesh) Links(local int) []engine.Peer { return m.of(local) }
+
 // of returns the links of a peer.
 func (m *Mesh) of(i int) []engine.Peer { return m.links[i*m.width : i*m.width+int(m.degree[i])] }
 

@@ -27,6 +27,7 @@ type table struct {
 var tables = []table{
 	{"flood", "messages through the mesh, heard by everybody", func(s *Scenario) (params, bool) { return ensure(&s.Flood) }},
 	{"beacons", "how often all beacons together ping", func(s *Scenario) (params, bool) { return ensure(&s.Beacons) }},
+	{"hot", "a topic on which more is offered than any peer can take in", func(s *Scenario) (params, bool) { return ensure(&s.Hot) }},
 }
 
 // ensure returns the table at p, an empty one if there was none.

@@ -35,6 +35,7 @@ type Scenario struct {
 	// One table a world; only that of World may be there.
 	Flood   *Flood   `toml:"flood,omitempty"`
 	Beacons *Beacons `toml:"beacons,omitempty"`
+	Hot     *Hot     `toml:"hot,omitempty"`
 
 	Sweep map[string][]any `toml:"sweep,omitempty"`
 }

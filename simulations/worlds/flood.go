@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"lightcone/memo"
+	"lightcone/p2p/gossip"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/mesh"
 	"lightcone/simulations/report"
@@ -18,9 +20,13 @@ import (
 const (
 	publish = mesh.FirstKind + iota // a timer: Arg is the message
 	push                            // a message pushed to a peer that was drawn
+	second                          // a timer: the Ear's second is over
 )
 
-const firsts = mesh.FirstCounter // messages that a peer got for the first time
+const (
+	firsts     = mesh.FirstCounter + iota // messages that a peer got for the first time
+	floodSteps                            // calls of Ear
+)
 
 // What a flood measures.
 const (
@@ -33,7 +39,10 @@ type flooder struct {
 	*mesh.Mesh
 	s     *scenario.Scenario
 	first engine.Peer
-	got   []uint32 // messages that each peer has
+	ears  []gossip.Ear
+	free  gossip.Budget // of each peer: it has no bound
+	terms gossip.Terms
+	wrote []memo.Author // of each message
 }
 
 func flood(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result) error {
@@ -46,10 +55,14 @@ func flood(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 		covered = append(covered, float64(e.Total(firsts))/all)
 		o.tell(e)
 	}
+	var wrote []memo.Author
+	for m := range f.Messages {
+		wrote = append(wrote, authorOf(s.Seed, writer(s, m)))
+	}
 	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol {
 		return &flooder{
 			Mesh: mesh.New(sh, s.Seed, s.Peers, s.Mesh.Params(), f.Messages, func(uint32) int { return f.Size }),
-			s:    s, first: sh.First, got: make([]uint32, sh.Last-sh.First),
+			s:    s, first: sh.First, ears: make([]gossip.Ear, sh.Last-sh.First), wrote: wrote,
 		}
 	})
 	if err == nil {
@@ -71,7 +84,9 @@ func flood(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 		Curves: []report.Curve{{Name: "has the message", X: times, Y: covered}},
 	}, histogram("hops", "Links a first copy came by", "links", 1, e.Measured(hops)),
 		histogram("latency", "From publication to the first copy", "ms", engine.Resolution.Seconds()*1e3, e.Measured(latency)))
-	r.Steps = append(r.Steps, report.Steps{Package: "simulations/mesh", What: "Mesh.Step: relaying, a model of gossipsub", Events: e.Total(engine.Events), Model: true})
+	r.Steps = append(r.Steps,
+		report.Steps{Package: "p2p/gossip", What: "Ear.Hear, Ear.Tick: a message that comes first is heard", Events: e.Total(floodSteps)},
+		report.Steps{Package: "simulations/mesh", What: "Mesh.Step: relaying, a model of gossipsub", Events: e.Total(engine.Events), Model: true})
 	finish(r, e)
 	return nil
 }
@@ -115,6 +130,9 @@ func (f *flooder) Step(p *engine.Port, ev engine.Event) {
 		}
 		f.take(p, ev.Arg, ev.Aux)
 		f.push(p, ev)
+	case second:
+		p.Count(floodSteps, 1)
+		f.ears[p.Local()].Tick(p.Clock(), &f.free, &f.terms)
 	default:
 		if msg, hops, first := f.Mesh.Step(p, ev); first {
 			f.take(p, msg, hops)
@@ -132,16 +150,25 @@ func (f *flooder) push(p *engine.Port, ev engine.Event) {
 	}
 }
 
-// take is what a peer does with a message that it has not had.
+// take is what a peer does with a message that it has not had: nobody is short of
+// anything, so its Ear hears all. It has a tick when its second is over, and else none.
 func (f *flooder) take(p *engine.Port, msg uint32, n uint16) {
-	f.got[p.Local()]++
-	p.Count(firsts, 1)
+	ear, now := &f.ears[p.Local()], p.Clock()
+	if ear.Offered() == 0 {
+		p.Count(floodSteps, 1)
+		ear.Tick(now, &f.free, &f.terms)
+		p.After(engine.Seconds(1), second, 0)
+	}
+	p.Count(floodSteps, 1)
+	if ear.Hear(now, &f.free, &f.terms, gossip.Offer{Author: f.wrote[msg], First: 1, Last: 1}) == gossip.Hears {
+		p.Count(firsts, 1)
+	}
 	p.Observe(hops, uint64(n))
 	p.Observe(latency, uint64(p.Now()-floodBegins-ticks(f.s.Flood.Apart)*engine.Time(msg)))
 }
 
 // Digest is the protocol's.
-func (f *flooder) Digest(id engine.Peer) uint64 { return uint64(f.got[id-f.first]) }
+func (f *flooder) Digest(id engine.Peer) uint64 { return f.ears[id-f.first].Digest() }
 
 // finalSize solves x = 1 − e^(−fx) for its greatest x.
 func finalSize(f float64) float64 {

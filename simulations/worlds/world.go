@@ -30,6 +30,7 @@ type world func(ctx context.Context, s *scenario.Scenario, o Options, r *report.
 var worlds = map[string]world{
 	"flood":   flood,
 	"beacons": beacons,
+	"hot":     hot,
 }
 
 // Run runs a scenario.

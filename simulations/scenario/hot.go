@@ -1,0 +1,75 @@
+package scenario
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// Limits of a hot topic.
+const (
+	// MaxWriters bounds the writers of a hot topic: every peer keeps a number of each.
+	MaxWriters = 256
+	// maxUnits bounds the budget, in units a second.
+	maxUnits = 1 << 20
+)
+
+// Hot has a few writers offer more than any peer can take in.
+type Hot struct {
+	Writers int     `toml:"writers"`
+	Offered float64 `toml:"offered"` // memos a second of all writers together
+	// Budget is what a peer can take in, in units a second: a memo attached, a row
+	// merged and a block decoded are one each. A writer has twice as much as it writes on top.
+	Budget int      `toml:"budget"`
+	Write  Duration `toml:"write"` // how long they write, from the first second on
+	Rows   int      `toml:"rows"`  // rows that the memos change, all of one block
+	Size   int      `toml:"size"`  // bytes of a memo on the wire
+	// Hearing is "on", or "off": memos are taken in the order in which they come, and
+	// roots with what that leaves.
+	Hearing string `toml:"hearing"`
+}
+
+func (h *Hot) check(s *Scenario) error {
+	if h.Writers == 0 {
+		h.Writers = 8
+	}
+	if h.Offered == 0 {
+		h.Offered = 48
+	}
+	if h.Budget == 0 {
+		h.Budget = 1
+	}
+	if h.Write == 0 {
+		h.Write = s.Until / 2
+	}
+	if h.Rows == 0 {
+		h.Rows = 1
+	}
+	if h.Size == 0 {
+		h.Size = 412 // a run of one memo of 100 B, see p2p/mesh.go
+	}
+	if h.Hearing == "" {
+		h.Hearing = "on"
+	}
+	switch {
+	case h.Writers < 1 || h.Writers > min(MaxWriters, s.Peers):
+		return fmt.Errorf("writers = %d; give from 1 to %d", h.Writers, min(MaxWriters, s.Peers))
+	case !(h.Offered > 0) || h.Memos() > MaxMessages:
+		return fmt.Errorf("offered = %v for %v; give more than 0, and at most %d memos in all", h.Offered, time.Duration(h.Write), MaxMessages)
+	case h.Budget < 1 || h.Budget > maxUnits:
+		return fmt.Errorf("budget = %d; give from 1 to %d units a second", h.Budget, maxUnits)
+	case h.Rows < 1 || h.Rows > maxUnits:
+		return fmt.Errorf("rows = %d; give from 1 to %d", h.Rows, maxUnits)
+	case h.Size < 1 || h.Size > 1<<20:
+		return fmt.Errorf("size = %d; give from 1 to %d bytes", h.Size, 1<<20)
+	case h.Hearing != "on" && h.Hearing != "off":
+		return fmt.Errorf("hearing = %q; give \"on\" or \"off\"", h.Hearing)
+	}
+	return nil
+}
+
+// Memos is how many are written, at most.
+func (h *Hot) Memos() int {
+	each := math.Ceil(h.Offered * time.Duration(h.Write).Seconds() / float64(h.Writers))
+	return int(math.Min(each, MaxMessages)) * h.Writers
+}

@@ -1,0 +1,91 @@
+package worlds
+
+import (
+	"math"
+	"time"
+
+	"lightcone/simulations/engine"
+	"lightcone/simulations/mesh"
+	"lightcone/simulations/report"
+	"lightcone/simulations/scenario"
+)
+
+// This file is what is told of a hot topic.
+
+// reportHot fills in facts and charts; at, share, offered and inRoots are the samples.
+func reportHot(s *scenario.Scenario, e *engine.Engine, r *report.Result, at, share, offered, inRoots []float64) {
+	ends := hotBegins.Seconds() + time.Duration(s.Hot.Write).Seconds()
+	peers, secs := float64(s.Peers), at[len(at)-1]
+	total := func(c engine.Counter) float64 { return float64(e.Total(c)) }
+	all := total(written)
+	firsts := total(mesh.Copies) - total(mesh.Duplicates)
+	budget := float64(s.Hot.Budget)
+	rate := s.Hot.Offered / budget
+	r.Facts = append(r.Facts,
+		report.Fact{Name: "effects in roots at the end", Value: 100 * share[len(share)-1], Unit: "%"},
+		report.Fact{
+			Name: "aggregate rate over one budget", Value: until(at, inRoots, ends) / (ends - hotBegins.Seconds()) / budget,
+			Theory: &rate, Source: "what is offered by what one peer can take in: reached where roots do not lag behind the end of writing",
+		},
+		report.Fact{Name: "the same, second half of writing", Value: steady(at, inRoots, ends) / budget},
+		report.Fact{Name: "memos written", Value: all},
+		report.Fact{Name: "heard one by one", Value: 100 * total(attached) / math.Max(1, firsts), Unit: "%"},
+		report.Fact{Name: "passed by: the coin", Value: 100 * total(byCoin) / math.Max(1, firsts), Unit: "%"},
+		report.Fact{Name: "passed by: a gap", Value: 100 * total(byGap) / math.Max(1, firsts), Unit: "%"},
+		report.Fact{Name: "passed by: no budget", Value: 100 * total(byBudget) / math.Max(1, firsts), Unit: "%"},
+		report.Fact{Name: "roots announced a peer", Value: total(rootsSaid) / peers},
+		report.Fact{Name: "roots merged a peer", Value: total(merged) / peers},
+		report.Fact{Name: "roots passed by a peer", Value: total(rootsPast) / peers},
+		report.Fact{Name: "write amplification", Value: total(units) / math.Max(1, total(effects)), Unit: "units a memo"},
+		report.Fact{Name: "units a peer", Value: total(units) / peers / secs, Unit: "1/s"},
+		report.Fact{Name: "ticks over budget, of those who do not write", Value: total(over)},
+		report.Fact{Name: "messages sent a peer", Value: total(engine.Sent) / peers},
+		report.Fact{Name: "bytes sent a peer", Value: total(engine.SentBytes) / peers, Unit: "B"})
+	x := report.Axis{Label: "time", Unit: "s"}
+	r.Charts = append(r.Charts,
+		report.Chart{
+			Name: "effects", Title: "Memos in the mean peer's root", X: x, Y: report.Axis{Label: "memos"},
+			Curves: []report.Curve{
+				{Name: "in roots", X: at, Y: inRoots},
+				{Name: "written", X: at, Y: offered, Theory: true},
+				{Name: "one budget", X: at, Y: oneBudget(at, budget), Theory: true},
+			},
+		},
+		report.Chart{
+			Name: "share", Title: "Effects that are in roots", X: x, Y: report.Axis{Label: "share of what was written"},
+			Curves: []report.Curve{{Name: "in roots", X: at, Y: share}},
+		})
+	ear := "Ear and Budget: hearing, merging, announcing"
+	if s.Hot.Hearing == "off" {
+		ear = "Ear and Budget: merging and announcing; hearing is off"
+	}
+	r.Steps = append(r.Steps,
+		report.Steps{Package: "p2p/gossip", What: ear, Events: e.Total(earSteps)},
+		report.Steps{Package: "simulations/mesh", What: "Mesh.Step: relaying, a model of gossipsub", Events: e.Total(mesh.Copies), Model: true},
+		report.Steps{Package: "simulations/worlds", What: "a root is a vector, merging it costs a block and the rows that differ", Events: e.Total(merged), Model: true})
+}
+
+// oneBudget is what one peer can take in that hears without a pause.
+func oneBudget(at []float64, budget float64) []float64 {
+	out := make([]float64, len(at))
+	for i, t := range at {
+		out[i] = budget * math.Max(0, t-hotBegins.Seconds())
+	}
+	return out
+}
+
+// until returns the last sample not after a moment.
+func until(at, y []float64, end float64) (v float64) {
+	for i, t := range at {
+		if t <= end+1e-9 {
+			v = y[i]
+		}
+	}
+	return v
+}
+
+// steady is the rate of the second half of writing.
+func steady(at, y []float64, end float64) float64 {
+	from := (hotBegins.Seconds() + end) / 2
+	return (until(at, y, end) - until(at, y, from)) / (end - from)
+}

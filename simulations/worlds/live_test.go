@@ -1,0 +1,88 @@
+package worlds
+
+import (
+	"testing"
+
+	"lightcone/simulations/report"
+	"lightcone/simulations/scenario"
+)
+
+// play runs a scenario and returns its result and facts.
+func play(t *testing.T, file string, workers int) (*report.Result, map[string]float64) {
+	t.Helper()
+	s, err := scenario.Parse([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &report.Result{}
+	if err := Run(t.Context(), s, Options{Workers: workers}, r); err != nil {
+		t.Fatal(err)
+	}
+	facts := map[string]float64{}
+	for _, f := range r.Facts {
+		facts[f.Name] = f.Value
+	}
+	return r, facts
+}
+
+const smallHot = `
+world = "hot"
+peers = 400
+until = "40s"
+every = "1s"
+[network]
+latency = [["20ms"]]
+[mesh]
+lazy = 0
+[hot]
+budget = 2
+write = "6s"
+`
+
+// TestHot: with hearing every effect comes to be in every root, and no second takes more
+// than its budget; without it peers take in one budget and no more. The number of
+// workers changes nothing.
+func TestHot(t *testing.T) {
+	one, on := play(t, smallHot, 1)
+	two, _ := play(t, smallHot, 2)
+	if one.Hash != two.Hash {
+		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
+	}
+	if got := on["effects in roots at the end"]; got != 100 {
+		t.Errorf("%.2f %% of the effects are in roots at the end", got)
+	}
+	if got := on["ticks over budget, of those who do not write"]; got != 0 {
+		t.Errorf("%v ticks were over budget", got)
+	}
+	for _, s := range one.Steps {
+		if s.Package == "p2p/gossip" && (s.Model || s.Events < 400*10*40) { // a tick each is the least
+			t.Errorf("p2p/gossip handled too little: %+v", s)
+		}
+	}
+	_, off := play(t, smallHot+`hearing = "off"`, 1)
+	if got := off["aggregate rate over one budget"]; got > 1.2 {
+		t.Errorf("without hearing %.2f budgets came to be in roots", got)
+	}
+}
+
+// TestFloods: the number of workers changes nothing, everybody gets what spreads over the
+// mesh, and what is pushed gets to as many as theory says.
+func TestFloods(t *testing.T) {
+	file := `
+world = "flood"
+peers = 5000
+until = "4s"
+`
+	one, facts := play(t, file, 1)
+	two, _ := play(t, file, 2)
+	if one.Hash != two.Hash {
+		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
+	}
+	if facts["delivery ratio"] != 1 {
+		t.Errorf("%v of the peers got it", facts["delivery ratio"])
+	}
+	_, pushed := play(t, file+"[flood]\nspread = \"push\"\nfanout = 3\nmessages = 8\n", 2)
+	if got, theory := pushed["delivery ratio"], finalSize(3); got < theory-0.01 || got > theory+0.01 {
+		t.Errorf("pushed to %.4f, %.4f in theory", got, theory)
+	}
+}
