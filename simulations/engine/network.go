@@ -144,8 +144,7 @@ type links struct {
 	Network
 	seed   uint64
 	base   [][]Time
-	least  Time // the shortest latency: how long shards run on their own
-	bounds []float64
+	least  Time    // the shortest latency: how long shards run on their own
 	region []uint8 // of each peer; nil: there is one
 }
 

@@ -8,10 +8,7 @@ import (
 )
 
 // publish has one peer send one message, and nothing more.
-type publish struct {
-	*Mesh
-	at []engine.Time // when each peer got it
-}
+type publish struct{ *Mesh }
 
 const say = FirstKind
 

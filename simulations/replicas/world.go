@@ -95,12 +95,6 @@ func (w *World) after(d time.Duration, f func()) {
 	heap.Push(&w.events, event{at, w.placed, f})
 }
 
-// at has f happen in d, at a whole grain: what starts a replica's timers.
-func (w *World) atGrain(d time.Duration, f func()) {
-	w.placed++
-	heap.Push(&w.events, event{(w.now() + max(d, 0)).Truncate(grain) + grain, w.placed, f})
-}
-
 func (w *World) now() time.Duration { return time.Since(w.start) }
 
 // run lets d pass.

@@ -20,8 +20,13 @@ const chartWidth, chartHeight = 17 * vg.Centimeter, 9.5 * vg.Centimeter
 
 // palette are colours that who is colour-blind can tell apart (Okabe, Ito 2008).
 var palette = []color.RGBA{
-	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255},
-	{86, 180, 233, 255}, {230, 159, 0, 255}, {90, 90, 90, 255},
+	{0, 114, 178, 255},
+	{213, 94, 0, 255},
+	{0, 158, 115, 255},
+	{204, 121, 167, 255},
+	{86, 180, 233, 255},
+	{230, 159, 0, 255},
+	{90, 90, 90, 255},
 }
 
 // svg draws a chart.
@@ -33,8 +38,12 @@ func (c *Chart) svg() ([]byte, error) {
 		font *font.Font
 		size vg.Length
 	}{
-		{&p.Title.TextStyle.Font, 13}, {&p.X.Label.TextStyle.Font, 11}, {&p.Y.Label.TextStyle.Font, 11},
-		{&p.X.Tick.Label.Font, 10}, {&p.Y.Tick.Label.Font, 10}, {&p.Legend.TextStyle.Font, 10},
+		{&p.Title.TextStyle.Font, 13},
+		{&p.X.Label.TextStyle.Font, 11},
+		{&p.Y.Label.TextStyle.Font, 11},
+		{&p.X.Tick.Label.Font, 10},
+		{&p.Y.Tick.Label.Font, 10},
+		{&p.Legend.TextStyle.Font, 10},
 	} {
 		f.font.Variant, f.font.Size = "Sans", f.size
 	}

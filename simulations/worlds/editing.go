@@ -50,7 +50,7 @@ type day struct {
 
 	count                          uint32 // memos
 	written, concurrent, overruled [behaviours]int
-	folds, idle, kept              int
+	folds, idle                    int
 	most                           int
 	hourly, clashes, heads         []float64
 }
