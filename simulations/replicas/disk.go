@@ -39,8 +39,14 @@ func (d *disk) decide(c walfstest.Call) walfstest.Fate {
 		slow = d.slow
 	}
 	d.mu.Unlock()
-	if slow > 0 {
-		time.Sleep(slow)
+	if slow == 0 {
+		return fate
+	}
+	time.Sleep(slow)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone { // the power went meanwhile
+		return walfstest.Fate{Err: errGone}
 	}
 	return fate
 }
