@@ -2,6 +2,7 @@ package calib
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 )
@@ -12,7 +13,12 @@ var small = Case{
 	Latency: 20 * time.Millisecond, Tail: 5 * time.Millisecond, Seed: 1,
 }
 
-// What the model may be off by in the small case, where chance weighs: one mesh of
+// realMeshes is how many meshes of real hosts are looked at, an odd number: the median of
+// each figure counts. Which mesh comes about is chance: of 34 the p99 of latency lay
+// between 124 and 198 ms, and once a single slow one moved that of four together to 260.
+const realMeshes = 5
+
+// What the model may be off by in the small case, where chance weighs: the median mesh of
 // 24 real hosts against the mean of many of the model.
 const (
 	deliveryOff = 0.001
@@ -24,28 +30,40 @@ const (
 
 // TestModel: the model does what gossipsub does on real hosts.
 func TestModel(t *testing.T) {
-	a := real(t, small)
 	b, err := models(t.Context(), small)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log(table(small, &a, &b))
-	if d := b.Delivery(small) - a.Delivery(small); math.Abs(d) > deliveryOff {
-		t.Errorf("delivery is off by %v", d)
+	var meshes []Outcome
+	for i := range uint64(realMeshes) {
+		c := small
+		c.Seed += i
+		a := real(t, c)
+		t.Log(table(c, &a, &b))
+		if d := b.Delivery(c) - a.Delivery(c); math.Abs(d) > deliveryOff {
+			t.Errorf("delivery is off by %v", d)
+		}
+		meshes = append(meshes, a)
 	}
 	for _, x := range []struct {
 		name       string
-		real, not  float64
+		of         func(o *Outcome) float64
 		mayBeOffBy float64
 	}{
-		{"copies", a.Copies(), b.Copies(), copiesOff},
-		{"hops", a.MeanHops(), b.MeanHops(), hopsOff},
-		{"median latency", a.Quantile(0.5).Seconds(), b.Quantile(0.5).Seconds(), latencyOff},
-		{"p99 of latency", a.Quantile(0.99).Seconds(), b.Quantile(0.99).Seconds(), latencyOff},
-		{"ids told", a.PerMessage(small, a.Told), b.PerMessage(small, b.Told), toldOff},
+		{"copies", (*Outcome).Copies, copiesOff},
+		{"hops", (*Outcome).MeanHops, hopsOff},
+		{"median latency", func(o *Outcome) float64 { return o.Quantile(0.5).Seconds() }, latencyOff},
+		{"p99 of latency", func(o *Outcome) float64 { return o.Quantile(0.99).Seconds() }, latencyOff},
+		{"ids told", func(o *Outcome) float64 { return o.PerMessage(small, o.Told) }, toldOff},
 	} {
-		if off := x.not/x.real - 1; !(math.Abs(off) <= x.mayBeOffBy) {
-			t.Errorf("%s: %v on real hosts, %v on the model, %+.0f %%", x.name, x.real, x.not, 100*off)
+		var all []float64
+		for i := range meshes {
+			all = append(all, x.of(&meshes[i]))
+		}
+		slices.Sort(all)
+		real, not := all[realMeshes/2], x.of(&b)
+		if off := not/real - 1; !(math.Abs(off) <= x.mayBeOffBy) {
+			t.Errorf("%s: %v on real hosts, the median of %v, %v on the model, %+.0f %%", x.name, real, all, not, 100*off)
 		}
 	}
 }
