@@ -47,9 +47,6 @@ func (p *Port) Now() Time { return p.now }
 // Clock returns what the peer's own clock shows, which may drift.
 func (p *Port) Clock() time.Time { return p.s.engine.links.clock(p.self, p.now) }
 
-// Region returns where the peer is.
-func (p *Port) Region() int { return p.s.engine.links.of(p.self) }
-
 // Reachable reports whether a message to another peer would find it: it is up and no
 // partition is between. It is what a peer learns from its connections.
 func (p *Port) Reachable(to Peer) bool {
@@ -100,19 +97,31 @@ func (p *Port) Send(to Peer, kind Kind, arg uint32, aux uint16, bytes int) {
 		s.counters[Cut]++
 		return
 	}
+	p.post(Event{At: p.way(to, leave), To: to, From: p.self, Arg: arg, Aux: aux, Kind: kind})
+}
+
+// way returns when what leaves then comes to another peer.
+func (p *Port) way(to Peer, leave Time) Time {
+	l := p.s.engine.links
 	at := leave.plus(l.base[l.of(p.self)][l.of(to)])
 	if l.Jitter > 0 {
 		at = at.plus(exponential(l.Jitter, p.Float64()))
 	}
-	if at == End {
+	return at
+}
+
+// post hands a message to the receiver's shard, unless it comes beyond the end of all
+// simulations.
+func (p *Port) post(ev Event) {
+	s := p.s
+	if ev.At == End {
 		return
 	}
-	ev := Event{At: at, To: to, From: p.self, Arg: arg, Aux: aux, Kind: kind}
-	if to >= s.First && to < s.Last {
+	if ev.To >= s.First && ev.To < s.Last {
 		s.wheel.add(ev)
 		return
 	}
-	o := s.engine.shardOf(to)
+	o := s.engine.shardOf(ev.To)
 	s.out[o] = append(s.out[o], ev)
 }
 

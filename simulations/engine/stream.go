@@ -17,25 +17,12 @@ func (p *Port) Stream(to Peer, kind Kind, arg uint32, bytes int, after Time) (Ti
 	s.counters[Sent]++
 	s.counters[SentBytes] += uint64(bytes)
 	leave := p.uplink(bytes)
-	way := l.base[l.of(p.self)][l.of(to)]
+	timeout := 3 * l.base[l.of(p.self)][l.of(to)]
 	for i := 0; l.Loss > 0 && i < maxRepeats && p.Float64() < l.Loss; i++ {
 		s.counters[Lost]++
-		leave = leave.plus((3 * way).times(1 << i))
+		leave = leave.plus(timeout.times(1 << i))
 	}
-	at := leave.plus(way)
-	if l.Jitter > 0 {
-		at = at.plus(exponential(l.Jitter, p.Float64()))
-	}
-	at = max(at, after.plus(1))
-	if at == End {
-		return at, true // beyond the end of all simulations
-	}
-	ev := Event{At: at, To: to, From: p.self, Arg: arg, Kind: kind}
-	if to >= s.First && to < s.Last {
-		s.wheel.add(ev)
-		return at, true
-	}
-	o := s.engine.shardOf(to)
-	s.out[o] = append(s.out[o], ev)
+	at := max(p.way(to, leave), after.plus(1))
+	p.post(Event{At: at, To: to, From: p.self, Arg: arg, Kind: kind})
 	return at, true
 }
