@@ -35,9 +35,6 @@ func (c *ChurnWorld) check(s *Scenario) error {
 	fill(&c.Apart, time.Second)
 	fill(&c.Grace, 2*time.Second)
 	fill(&c.Sync, 10*time.Second)
-	if c.Size == 0 {
-		c.Size = 412 // a run of one memo of 100 B, see p2p/mesh.go
-	}
 	if s.Network.Churn == nil {
 		s.Network.Churn = &Churn{Up: Duration(time.Minute), Down: Duration(time.Minute)}
 	}
@@ -45,10 +42,8 @@ func (c *ChurnWorld) check(s *Scenario) error {
 	switch n := c.Messages(s); {
 	case n < 1 || n > MaxMessages:
 		return fmt.Errorf("%d messages; from 1 to %d must fit between %v and until, apart = %v from each other", n, MaxMessages, ChurnBegins, time.Duration(c.Apart))
-	case c.Size < 0 || c.Size > 1<<20:
-		return fmt.Errorf("size = %d; give from 1 to %d bytes", c.Size, 1<<20)
 	case s.Network.Churn.Keep > s.Peers:
 		return fmt.Errorf("keep = %d of %d peers", s.Network.Churn.Keep, s.Peers)
 	}
-	return nil
+	return checkSize(&c.Size)
 }

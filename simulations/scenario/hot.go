@@ -45,9 +45,6 @@ func (h *Hot) check(s *Scenario) error {
 	if h.Rows == 0 {
 		h.Rows = 1
 	}
-	if h.Size == 0 {
-		h.Size = 412 // a run of one memo of 100 B, see p2p/mesh.go
-	}
 	if h.Hearing == "" {
 		h.Hearing = "on"
 	}
@@ -60,12 +57,10 @@ func (h *Hot) check(s *Scenario) error {
 		return fmt.Errorf("budget = %d; give from 1 to %d units a second", h.Budget, maxUnits)
 	case h.Rows < 1 || h.Rows > maxUnits:
 		return fmt.Errorf("rows = %d; give from 1 to %d", h.Rows, maxUnits)
-	case h.Size < 1 || h.Size > 1<<20:
-		return fmt.Errorf("size = %d; give from 1 to %d bytes", h.Size, 1<<20)
 	case h.Hearing != "on" && h.Hearing != "off":
 		return fmt.Errorf("hearing = %q; give \"on\" or \"off\"", h.Hearing)
 	}
-	return nil
+	return checkSize(&h.Size)
 }
 
 // Memos is how many are written, at most.

@@ -26,9 +26,6 @@ func (f *Flood) check(*Scenario) error {
 	if f.Messages == 0 {
 		f.Messages = 1
 	}
-	if f.Size == 0 {
-		f.Size = 412 // a run of one memo of 100 B, see p2p/mesh.go
-	}
 	if f.Spread == "" {
 		f.Spread = "mesh"
 	}
@@ -50,8 +47,20 @@ func (f *Flood) check(*Scenario) error {
 	if f.Messages < 0 || f.Messages > MaxMessages {
 		return fmt.Errorf("messages = %d; give from 1 to %d", f.Messages, MaxMessages)
 	}
-	if f.Size < 0 || f.Size > 1<<20 {
-		return fmt.Errorf("size = %d; give from 1 to %d bytes", f.Size, 1<<20)
+	return checkSize(&f.Size)
+}
+
+// runSize is what a run of one memo of 100 B takes on the wire, see p2p/mesh.go; maxSize
+// bounds messages.
+const runSize, maxSize = 412, 1 << 20
+
+// checkSize checks the size of messages, and fills it in.
+func checkSize(size *int) error {
+	if *size == 0 {
+		*size = runSize
+	}
+	if *size < 1 || *size > maxSize {
+		return fmt.Errorf("size = %d; give from 1 to %d bytes", *size, maxSize)
 	}
 	return nil
 }
