@@ -173,20 +173,3 @@ func inverseRate(rho, n float64) float64 {
 	}
 	return n * math.Min(1, hi)
 }
-
-func mean(x []float64) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v
-	}
-	return sum / math.Max(1, float64(len(x)))
-}
-
-// smooth is the mean of the last n values at each.
-func smooth(x []float64, n int) []float64 {
-	out := make([]float64, len(x))
-	for i := range x {
-		out[i] = mean(x[max(0, i-max(1, n)+1) : i+1])
-	}
-	return out
-}

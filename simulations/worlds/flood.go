@@ -2,9 +2,7 @@ package worlds
 
 import (
 	"context"
-	"encoding/hex"
 	"math"
-	"time"
 
 	"lightcone/memo"
 	"lightcone/p2p/gossip"
@@ -178,64 +176,3 @@ func finalSize(f float64) float64 {
 	}
 	return x
 }
-
-// copies are the facts of messages and bytes that any world has.
-func copies(e *engine.Engine, s *scenario.Scenario) []report.Fact {
-	per := func(c engine.Counter) float64 { return float64(e.Total(c)) / float64(s.Peers) }
-	return []report.Fact{
-		{Name: "copies of a message", Value: float64(e.Total(mesh.Copies)) / math.Max(1, float64(e.Total(firsts)))},
-		{Name: "duplicates", Value: 100 * float64(e.Total(mesh.Duplicates)) / math.Max(1, float64(e.Total(mesh.Copies))), Unit: "%"},
-		{Name: "messages sent a peer", Value: per(engine.Sent)},
-		{Name: "bytes sent a peer", Value: per(engine.SentBytes), Unit: "B"},
-	}
-}
-
-// spans are the facts of a distribution of ticks.
-func spans(name string, h *engine.Histogram) []report.Fact {
-	ms := func(v uint64) float64 { return engine.Time(v).Seconds() * 1e3 }
-	return []report.Fact{
-		{Name: name + " p50", Value: ms(h.Quantile(0.5)), Unit: "ms"},
-		{Name: name + " p99", Value: ms(h.Quantile(0.99)), Unit: "ms"},
-		{Name: name + " max", Value: ms(h.Max()), Unit: "ms"},
-	}
-}
-
-// histogram draws a distribution, its values times scale.
-func histogram(name, title, unit string, scale float64, h *engine.Histogram) report.Chart {
-	c := report.Curve{Name: "share"}
-	for from, n := range h.All {
-		c.X = append(c.X, float64(from)*scale)
-		c.Y = append(c.Y, float64(n)/float64(h.Count()))
-	}
-	return report.Chart{Name: name, Title: title, X: report.Axis{Label: name, Unit: unit}, Y: report.Axis{Label: "share"}, Curves: []report.Curve{c}}
-}
-
-// cumulative draws the share of a distribution below each value, times scale: of values
-// so far apart that buckets differ in width.
-func cumulative(name, title, unit string, scale float64, h *engine.Histogram) report.Chart {
-	c := histogram(name, title, unit, scale, h)
-	c.Y.Label = "share that took less"
-	y, sum := c.Curves[0].Y, 0.0
-	for i := range y {
-		y[i], sum = sum, sum+y[i]
-	}
-	if len(y) > 0 {
-		c.Curves[0].X, c.Curves[0].Y = append(c.Curves[0].X, float64(h.Max())*scale), append(y, 1)
-	}
-	return c
-}
-
-// finish fills in what every world has.
-func finish(r *report.Result, e *engine.Engine) {
-	sum := e.Hash()
-	r.Hash = hex.EncodeToString(sum[:])
-	r.Cost.Events = e.Total(engine.Events)
-}
-
-func (o Options) tell(e *engine.Engine) {
-	if o.Progress != nil {
-		o.Progress(Progress{Now: e.Now(), Until: e.Until(), Events: e.Total(engine.Events)})
-	}
-}
-
-func ticks(d scenario.Duration) engine.Time { return engine.Ticks(time.Duration(d)) }

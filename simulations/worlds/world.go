@@ -2,7 +2,9 @@ package worlds
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"time"
 
 	"lightcone/simulations/engine"
 	"lightcone/simulations/report"
@@ -58,3 +60,19 @@ func config(s *scenario.Scenario, o Options) engine.Config {
 		SampleEvery: ticks(s.Every),
 	}
 }
+
+// tell reports how far a run is.
+func (o Options) tell(e *engine.Engine) {
+	if o.Progress != nil {
+		o.Progress(Progress{Now: e.Now(), Until: e.Until(), Events: e.Total(engine.Events)})
+	}
+}
+
+// finish fills in what every world has.
+func finish(r *report.Result, e *engine.Engine) {
+	sum := e.Hash()
+	r.Hash = hex.EncodeToString(sum[:])
+	r.Cost.Events = e.Total(engine.Events)
+}
+
+func ticks(d scenario.Duration) engine.Time { return engine.Ticks(time.Duration(d)) }
