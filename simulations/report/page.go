@@ -15,9 +15,8 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"short":   Short,
 	"seconds": func(d time.Duration) string { return Short(d.Seconds()) + " s" },
 	"bytes":   func(b float64) string { return Short(b) + " B" },
-	"rate": func(c Cost) string {
-		return Short(c.Rate())
-	},
+	"peers":   func(n int) string { return Short(float64(n)) },
+	"rate":    func(c Cost) string { return Short(c.Rate()) },
 	"off": func(f Fact) string {
 		if *f.Theory == 0 || !finite(f.Value) || !finite(*f.Theory) {
 			return ""

@@ -90,12 +90,6 @@ type Cost struct {
 	BytesPerPeer float64 // of the heap, at its greatest; of a sweep, in the run of the most peers
 }
 
-// Peersf and Theoryf are for the page, whose numbers are floats.
-func (r *Result) Peersf() float64 { return float64(r.Peers) }
-
-// Theoryf returns what theory says; there is one.
-func (f Fact) Theoryf() float64 { return *f.Theory }
-
 // Rate is the events per processor second, NaN where nothing ran.
 func (c Cost) Rate() float64 {
 	if c.CPU <= 0 {
