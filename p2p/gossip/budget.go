@@ -53,9 +53,6 @@ func (b *Budget) Rate() int { return b.rate }
 // Tick begins a tick: each Ear then says what it keeps for hearing.
 func (b *Budget) Tick() { b.kept = 0 }
 
-// Grant takes up to n units for merging, and returns how many were free.
-func (b *Budget) Grant(now time.Time, n int) int { return b.grant(now, n) }
-
 // Own takes units for memos written here, which cannot wait.
 func (b *Budget) Own(now time.Time, n int) { b.take(now, n, forOwn) }
 
@@ -137,8 +134,9 @@ func (b *Budget) take(now time.Time, n int, p purpose) {
 	b.taken[p][b.tick%int64(budgetSlots)] += int32(n)
 }
 
-// grant takes up to n units that were not asked of others, and returns how many.
-func (b *Budget) grant(now time.Time, n int) int {
+// Grant takes up to n units for merging, which were not asked of others, and returns
+// how many.
+func (b *Budget) Grant(now time.Time, n int) int {
 	if b.rate > 0 {
 		n = min(n, b.free(now, forAsked))
 	}
@@ -181,7 +179,7 @@ func (b *Budget) runs(now time.Time, runs []*memo.Run, p purpose) (n int) {
 // Take counts up to n units for work that the owner is about to do, merging rows,
 // and returns how many it may do now; the rest after the next Tick. Without a bound
 // these are all.
-func (c *Core) Take(now time.Time, n int) int { return c.budget.grant(now, n) }
+func (c *Core) Take(now time.Time, n int) int { return c.budget.Grant(now, n) }
 
 // Spent returns the units that were spent since the start.
 func (c *Core) Spent() int { return c.budget.Spent() }

@@ -21,7 +21,7 @@ func TestBudgetOfASecond(t *testing.T) {
 			b.take(now, 5, forOwn)
 			n += 5
 		}
-		n += b.grant(now, 1000) // as much as there is
+		n += b.Grant(now, 1000) // as much as there is
 		if i%7 == 0 {
 			if n, paced := b.pace(now, 1000); n != 0 || !paced {
 				t.Fatalf("%d more blocks may be asked for", n)
