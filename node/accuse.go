@@ -95,25 +95,35 @@ func (o *owner) convict(s *Space, evidence []byte, lie *gossip.Lie, now time.Tim
 	}
 }
 
-// loadProofs reads the proofs of a space that an earlier run of the node kept.
-func (o *owner) loadProofs(s *Space) {
+// readProofs reads and checks, once, the proofs that an earlier run of the node kept.
+func (o *owner) readProofs() {
 	names, err := os.ReadDir(filepath.Join(o.n.dir, proofDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		o.n.log.Error("cannot read the proofs that were kept", "err", err)
 	}
-	c := o.coldOf(s.id)
+	o.kept = map[memo.SpaceID][]Proof{}
 	for _, name := range names {
-		if !strings.HasSuffix(name.Name(), proofExt) || len(c.proofs) == maxProofs {
+		if !strings.HasSuffix(name.Name(), proofExt) {
 			continue
 		}
 		p, lie, err := readProof(filepath.Join(o.n.dir, proofDir, name.Name()))
 		switch {
 		case err != nil:
 			o.n.log.Warn("a proof that was kept proves nothing", "file", name.Name(), "err", err)
-		case lie.Space == s.id:
-			if c.proofs = append(c.proofs, p); p.Peer != o.n.id && !c.lied(p.Peer) {
-				c.liars = append(c.liars, p.Peer)
-			}
+		case len(o.kept[lie.Space]) < maxProofs:
+			o.kept[lie.Space] = append(o.kept[lie.Space], p)
+		}
+	}
+}
+
+// loadProofs has the proofs that were kept of a space count again.
+func (o *owner) loadProofs(s *Space) {
+	c := o.coldOf(s.id)
+	c.proofs = append(c.proofs, o.kept[s.id]...)
+	delete(o.kept, s.id)
+	for _, p := range c.proofs {
+		if p.Peer != o.n.id && !c.lied(p.Peer) {
+			c.liars = append(c.liars, p.Peer)
 		}
 	}
 }
@@ -128,15 +138,20 @@ func readProof(path string) (Proof, *gossip.Lie, error) {
 	if err != nil {
 		return Proof{}, nil, err
 	}
-	e, err := gossip.DecodeEvidence(data)
-	if err != nil {
-		return Proof{}, nil, err
-	}
-	lie, err := e.Verify()
+	lie, err := verified(data)
 	if err != nil {
 		return Proof{}, nil, err
 	}
 	return newProof(memo.Sum(data), lie, info.ModTime()), lie, nil
+}
+
+// verified returns the lie that evidence proves.
+func verified(evidence []byte) (*gossip.Lie, error) {
+	e, err := gossip.DecodeEvidence(evidence)
+	if err != nil {
+		return nil, err
+	}
+	return e.Verify()
 }
 
 // Evidence returns the bytes of a proof that is kept here; ErrNoProof if it is not.
@@ -151,11 +166,7 @@ func (n *Node) Evidence(id memo.ID) ([]byte, error) {
 // Accuse keeps evidence that came from elsewhere, as if it had been found here. It is
 // checked; ErrBadEvidence where it proves nothing.
 func (s *Space) Accuse(ctx context.Context, evidence []byte) (Proof, error) {
-	e, err := gossip.DecodeEvidence(evidence)
-	var lie *gossip.Lie
-	if err == nil {
-		lie, err = e.Verify()
-	}
+	lie, err := verified(evidence)
 	if err == nil && lie.Space != s.id {
 		err = fmt.Errorf("%w: it is about space %s", gossip.ErrEvidence, lie.Space)
 	}

@@ -223,6 +223,23 @@ func TestPingsFromTheFutureWait(t *testing.T) {
 	}
 }
 
+// agreeWithout has two replicas forget a third beacon, which they block, for more than a
+// day, agree on what they have, and let it in again.
+func agreeWithout(t *testing.T, both []*replica, clock *shifted) {
+	t.Helper()
+	clock.by.Add(int64(25 * time.Hour))
+	put(t, both[0], "1", map[string]string{"name": "Cat"})
+	clock.until(t, both, "two beacons have a stability cut without the third", func() bool {
+		a, b := beaconsOf(t, both[0]).Stable, beaconsOf(t, both[1]).Stable
+		return a.Roster == 2 && b.Roster == 2 && a.Known == 2 && b.Known == 2
+	})
+	for _, r := range both {
+		if err := r.Unblock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Who was away for long and comes back with old memos is late, and heard of: the memos
 // are joined all the same.
 func TestLateMemosAreReported(t *testing.T) {
@@ -239,18 +256,7 @@ func TestLateMemosAreReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	both := rs[:2]
-	// The others forget the third beacon after a day, and agree on what they have.
-	clock.by.Add(int64(25 * time.Hour))
-	put(t, rs[0], "1", map[string]string{"name": "Cat"})
-	clock.until(t, both, "two beacons have a stability cut without the third", func() bool {
-		a, b := beaconsOf(t, rs[0]).Stable, beaconsOf(t, rs[1]).Stable
-		return a.Roster == 2 && b.Roster == 2 && a.Known == 2 && b.Known == 2
-	})
-	for _, r := range both {
-		if err := r.Unblock(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	agreeWithout(t, both, clock)
 	clock.until(t, both, "the late memo is here and reported", func() bool {
 		return beaconsOf(t, rs[0]).Late.Memos > 0
 	})

@@ -40,17 +40,7 @@ func lateSwarm(t *testing.T, memos int) (rs []*replica, clock *shifted, dirs []s
 	for range memos {
 		rec = put(t, late, "late", map[string]string{"from": "afar"})
 	}
-	clock.by.Add(int64(25 * time.Hour))
-	put(t, rs[0], "1", map[string]string{"name": "Cat"})
-	clock.until(t, both, "two beacons have a stability cut", func() bool {
-		a, b := beaconsOf(t, rs[0]).Stable, beaconsOf(t, rs[1]).Stable
-		return a.Roster == 2 && b.Roster == 2 && a.Known == 2 && b.Known == 2
-	})
-	for _, r := range both {
-		if err := r.Unblock(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	agreeWithout(t, both, clock)
 	clock.until(t, rs, "the late memos are held, and nothing else is missing", func() bool {
 		return len(lacking(t, rs)) == 0 && heldAt(t, rs[0]) == memos && heldAt(t, rs[1]) == memos
 	})

@@ -43,8 +43,9 @@ type owner struct {
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
-	spots    []*spot // of adopted states, to be looked into; at most maxSpots
-	spot     *spot   // that is being looked into or asked about
+	kept     map[memo.SpaceID][]Proof // of an earlier run, until the space is registered; at most maxProofs each
+	spots    []*spot                  // of adopted states, to be looked into; at most maxSpots
+	spot     *spot                    // that is being looked into or asked about
 }
 
 // counters are reported by Status.
@@ -87,6 +88,7 @@ func (o *owner) recover() error {
 		}
 		n.store.AddSpace(id)
 	}
+	o.readProofs()
 	n.store.HoldBack(o.holdsBack)
 	if err := o.rememberLate(); err != nil {
 		return err
