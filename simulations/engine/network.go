@@ -146,10 +146,12 @@ type links struct {
 	base   [][]Time
 	least  Time    // the shortest latency: how long shards run on their own
 	region []uint8 // of each peer; nil: there is one
+	calm   bool    // everybody can be reached at any time
 }
 
 func newLinks(n Network, peers int, seed uint64) *links {
 	l := &links{Network: n, seed: seed, least: Ticks(DefaultLatency), base: [][]Time{{Ticks(DefaultLatency)}}}
+	l.calm = n.Churn.Up == 0 && len(n.Partitions) == 0
 	if n.Latency != nil {
 		l.base, l.least = make([][]Time, len(n.Latency)), End
 		for i, row := range n.Latency {
