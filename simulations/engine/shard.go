@@ -119,7 +119,7 @@ func (p *Port) way(to Peer, leave Time) Time {
 	l := p.s.engine.links
 	at := leave.plus(l.base[l.of(p.self)][l.of(to)])
 	if l.Jitter > 0 {
-		at = at.plus(exponential(l.Jitter, p.Float64()))
+		at = at.plus(exponential(l.Jitter, p.Uint64()))
 	}
 	return at
 }
