@@ -162,6 +162,40 @@ func TestHashCovers(t *testing.T) {
 	}
 }
 
+// TestDigestsApart: no bit of one field of an event undoes that of another in its hash.
+func TestDigestsApart(t *testing.T) {
+	one := Event{At: 7, To: 9, From: 11, Arg: 13, Aux: 15, Kind: 17}
+	var all []Event
+	for bit := range 32 {
+		for _, flip := range []func(*Event){
+			func(e *Event) { e.At ^= 1 << bit }, func(e *Event) { e.To ^= 1 << bit }, func(e *Event) { e.From ^= 1 << bit },
+			func(e *Event) { e.Arg ^= 1 << bit }, func(e *Event) { e.Aux ^= 1 << bit }, func(e *Event) { e.Kind ^= 1 << bit },
+		} {
+			ev := one
+			if flip(&ev); ev != one {
+				all = append(all, ev)
+			}
+			for _, second := range []func(*Event){
+				func(e *Event) { e.Arg ^= 1 << (bit ^ 24) }, func(e *Event) { e.From ^= 1 << (bit ^ 24) },
+				func(e *Event) { e.Aux ^= 1 << (bit ^ 8) }, func(e *Event) { e.Kind ^= 1 << (bit ^ 8) },
+			} {
+				both := ev
+				if second(&both); both != ev && both != one {
+					all = append(all, both)
+				}
+			}
+		}
+	}
+	seen := map[uint64]Event{}
+	for _, ev := range all {
+		h := ev.digest(1)
+		if other, there := seen[h]; there && other != ev {
+			t.Fatalf("%+v and %+v have one digest", ev, other)
+		}
+		seen[h] = ev
+	}
+}
+
 // TestSpans: no span is longer than End, however it is given.
 func TestSpans(t *testing.T) {
 	for _, got := range []Time{Seconds(1e300), Seconds(1e10), Seconds(End.Seconds()), Ticks(1<<63 - 1), Ticks(End.Duration())} {

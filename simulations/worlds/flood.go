@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"lightcone/memo"
-	"lightcone/p2p/gossip"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/mesh"
 	"lightcone/simulations/report"
@@ -35,11 +34,9 @@ const (
 // flooder is the protocol of a flood.
 type flooder struct {
 	*mesh.Mesh
+	ears
 	s     *scenario.Scenario
 	first engine.Peer
-	ears  []gossip.Ear
-	free  gossip.Budget // of each peer: it has no bound
-	terms gossip.Terms
 	wrote []memo.Author // of each message
 }
 
@@ -60,7 +57,7 @@ func flood(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol {
 		return &flooder{
 			Mesh: mesh.New(sh, s.Peers, s.Mesh.Params(), f.Messages, func(uint32) int { return f.Size }),
-			s:    s, first: sh.First, ears: make([]gossip.Ear, sh.Last-sh.First), wrote: wrote,
+			ears: newEars(sh), s: s, first: sh.First, wrote: wrote,
 		}
 	})
 	if err == nil {
@@ -130,7 +127,7 @@ func (f *flooder) Step(p *engine.Port, ev engine.Event) {
 		f.push(p, ev)
 	case second:
 		p.Count(floodSteps, 1)
-		f.ears[p.Local()].Tick(p.Clock(), &f.free, &f.terms)
+		f.tick(p.Local(), p.Clock())
 	default:
 		if msg, hops, first := f.Mesh.Step(p, ev); first {
 			f.take(p, msg, hops)
@@ -151,14 +148,11 @@ func (f *flooder) push(p *engine.Port, ev engine.Event) {
 // take is what a peer does with a message that it has not had: nobody is short of
 // anything, so its Ear hears all. It has a tick when its second is over, and else none.
 func (f *flooder) take(p *engine.Port, msg uint32, n uint16) {
-	ear, now := &f.ears[p.Local()], p.Clock()
-	if ear.Offered() == 0 {
-		p.Count(floodSteps, 1)
-		ear.Tick(now, &f.free, &f.terms)
+	if f.silent(p.Local()) {
 		p.After(engine.Seconds(1), second, 0)
 	}
-	p.Count(floodSteps, 1)
-	if ear.Hear(now, &f.free, &f.terms, gossip.Offer{Author: f.wrote[msg], First: 1, Last: 1}) == gossip.Hears {
+	p.Count(floodSteps, 2)
+	if f.hear(p.Local(), p.Clock(), f.wrote[msg], 1) {
 		p.Count(firsts, 1)
 	}
 	p.Observe(hops, uint64(n))
@@ -166,7 +160,7 @@ func (f *flooder) take(p *engine.Port, msg uint32, n uint16) {
 }
 
 // Digest is the protocol's.
-func (f *flooder) Digest(id engine.Peer) uint64 { return f.ears[id-f.first].Digest() }
+func (f *flooder) Digest(id engine.Peer) uint64 { return f.digest(int(id - f.first)) }
 
 // finalSize solves x = 1 − e^(−fx) for its greatest x.
 func finalSize(f float64) float64 {
