@@ -52,7 +52,7 @@ func (b *bench) all(ctx context.Context, w io.Writer) error {
 			if err != nil {
 				return err
 			}
-			printTable(w, f, peers, lines)
+			printTables(w, f, peers, lines)
 			b.lines = append(b.lines, lines...)
 		}
 	}
@@ -111,7 +111,7 @@ func (b *bench) large(ctx context.Context, w io.Writer) error {
 		}
 		lines = append(lines, l)
 	}
-	printTable(w, f, b.largest, lines)
+	printTables(w, f, b.largest, lines)
 	b.lines = append(b.lines, lines...)
 	return alike(lines)
 }
@@ -145,7 +145,7 @@ func (b *bench) once(ctx context.Context, sd side, f flood, peers int, seed uint
 // again runs a flood several times in one process and returns the processor seconds of
 // a run, a mean over the second half of them.
 func (b *bench) again(ctx context.Context, sd side, f flood, peers int, seed uint64) (float64, error) {
-	const warm, most = 500_000, 50 // as many peers as make a program warm; runs
+	const warm, most = 200_000, 50 // as many peers as make a program warm; runs
 	runs := 2 * min(most, 1+warm/peers)
 	outs, _, err := process(ctx, sd, b.java, f, peers, seed, runs)
 	if err != nil {

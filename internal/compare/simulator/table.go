@@ -7,43 +7,65 @@ import (
 	"lightcone/internal/compare/figure"
 )
 
-// printTable prints a line for each side. Ratios are how many times as many copies a
-// processor second delivers as on the last side, PeerSim, if it takes part.
-func printTable(w io.Writer, f flood, peers int, lines []line) {
-	fmt.Fprintf(w, "\n%s, %s peers: %s; %.4f of them get it in theory\n", f.name, figure.Metric{Value: float64(peers)}, f.title, f.theory())
-	out := [][]string{{
-		"", "delivered", "links", "p50 ms", "p99 ms", "copies a peer", "events",
-		"events/CPU-s", "copies/CPU-s", "ratio", "again", "ratio", "wall s", "RSS MB", "B a peer", "ratio",
+// printTables prints what a flood showed, and what it cost, a line for each side.
+func printTables(w io.Writer, f flood, peers int, lines []line) {
+	fmt.Fprintf(w, "\n%s, %s peers: %s\n", f.name, number(float64(peers)), f.title)
+	showed := [][]string{{"showed", "delivered", "in theory", "links", "p50 ms", "p99 ms", "copies a peer", "events"}}
+	cost := [][]string{{
+		"cost", "events/CPU-s", "copies/CPU-s", "÷ peersim", "warm copies/CPU-s", "÷ peersim",
+		"CPU s", "wall s", "RSS MB", "RSS B a peer", "peersim's ÷",
 	}}
-	last := lines[len(lines)-1]
+	other := peerSimOf(lines)
 	for _, l := range lines {
-		ratio := func(mine, theirs float64) string {
-			if last.Side != peerSim || l.Side == peerSim || mine == 0 || theirs == 0 {
-				return ""
-			}
-			return fmt.Sprintf("%.2f", mine/theirs)
-		}
-		number := func(v float64) string { return figure.Metric{Value: v}.String() }
-		again := "none"
-		if l.Again > 0 {
-			again = rate(l.warm())
-		}
-		out = append(out, []string{
-			l.Side, fmt.Sprintf("%.4f", l.Delivered), number(l.Hops), number(l.P50), number(l.P99), number(l.Copies / float64(peers)), number(l.Events),
-			rate(l.Events / l.CPU), rate(l.Copies / l.CPU), ratio(l.Copies/l.CPU, last.Copies/last.CPU), again, ratio(l.warm(), last.warm()),
-			number(l.Wall), number(l.RSS / 1e6), number(l.RSS / float64(peers)), ratio(last.RSS, l.RSS),
+		showed = append(showed, []string{
+			l.Side, fmt.Sprintf("%.4f", l.Delivered), fmt.Sprintf("%.4f", l.Theory), number(l.Hops), number(l.P50), number(l.P99),
+			number(l.Copies / float64(peers)), number(l.Events),
+		})
+		cost = append(cost, []string{
+			l.Side, rate(l.Events / l.CPU), rate(l.rate()), ratio(l.rate(), other.rate()), rate(l.warm()), ratio(l.warm(), other.warm()),
+			number(l.CPU), number(l.Wall), number(l.RSS / 1e6), number(l.RSS / float64(peers)), ratio(other.RSS, l.RSS),
 		})
 	}
-	figure.Align(w, out)
+	figure.Align(w, showed)
+	figure.Align(w, cost)
 }
 
-// warm is the copies that a processor second of a warm program delivers; 0: unknown.
-func (l line) warm() float64 {
-	if l.Again == 0 {
+// peerSimOf finds the line of PeerSim; without it ratios are none.
+func peerSimOf(lines []line) line {
+	for _, l := range lines {
+		if l.Side == peerSim {
+			return l
+		}
+	}
+	return line{}
+}
+
+// rate is the copies that a processor second of a whole process delivers, its start and
+// end included, warm of a program that ran before; 0: not known.
+func (l line) rate() float64 { return perSecond(l.Copies, l.CPU) }
+func (l line) warm() float64 { return perSecond(l.Copies, l.Again) }
+
+func perSecond(n, seconds float64) float64 {
+	if seconds <= 0 {
 		return 0
 	}
-	return l.Copies / l.Again
+	return n / seconds
 }
 
+func number(v float64) string { return figure.Metric{Value: v}.String() }
+
 // rate is a number a second, in millions.
-func rate(v float64) string { return fmt.Sprintf("%.3f M", v/1e6) }
+func rate(v float64) string {
+	if v == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%.3f M", v/1e6)
+}
+
+// ratio is a ÷ b, where both are known.
+func ratio(a, b float64) string {
+	if a == 0 || b == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", a/b)
+}
