@@ -187,6 +187,17 @@ func (f *flooder) publish(p *engine.Port, ev engine.Event) {
 	}
 }
 
+// Touch is the protocol's: what may be heard first needs the Ear too.
+func (f *flooder) Touch(soon []engine.Event) uint64 {
+	sum := f.Mesh.Touch(soon)
+	for i := range soon {
+		if k := soon[i].Kind; k >= push || f.Carries(k) {
+			sum += uint64(f.ears.of[soon[i].To-f.first].Offered())
+		}
+	}
+	return sum
+}
+
 // push sends a message to some that are drawn, unless this peer does not relay.
 func (f *flooder) push(p *engine.Port, ev engine.Event) {
 	if f.s.Flood.Relay < 1 && ev.Kind == push && p.Float64() >= f.s.Flood.Relay {
