@@ -140,7 +140,7 @@ func (f *flooder) Touch(soon []engine.Event) uint64 {
 	sum := f.Mesh.Touch(soon)
 	for i := range soon {
 		if k := soon[i].Kind; k >= push || f.Carries(k) {
-			sum += uint64(f.ears[soon[i].To-f.first].Offered())
+			sum += f.touch(int(soon[i].To - f.first))
 		}
 	}
 	return sum
