@@ -17,6 +17,7 @@ func Join(name, scenario string, runs []*Result) *Result {
 	}
 	first := runs[0]
 	out.World, out.About, out.Version, out.Seed, out.Until = first.World, first.About, first.Version, first.Seed, first.Until
+	out.Model = first.Model
 	var hashes []string
 	for _, r := range runs {
 		out.Peers = max(out.Peers, r.Peers)

@@ -15,6 +15,7 @@ type Result struct {
 	Peers    int
 	Until    time.Duration // virtual
 	Scenario string        // the whole scenario as TOML, defaults filled in: it replays
+	Model    string        // what is the product here, where p2p/gossip does not run; "": it does
 	Hash     string        // of all that happened, in hexadecimal
 	Settings []Setting     // what is particular to this run of a sweep, by key
 
