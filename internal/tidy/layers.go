@@ -42,9 +42,11 @@ var layers = map[string][]string{
 	"simulations/scenario": {"memo", "simulations/engine", "simulations/mesh"},
 	// simulations/cores runs whole cores of the protocol in the engine.
 	"simulations/cores": {"memo", "merge", "context", "p2p/gossip", "simulations/engine"},
+	// simulations/forest holds the roots of a world's peers, each once.
+	"simulations/forest": {"memo", "merge"},
 	"simulations/worlds": {
 		"memo", "merge", "context", "beacon", "p2p/gossip",
-		"simulations/cores", "simulations/engine", "simulations/mesh", "simulations/report", "simulations/scenario",
+		"simulations/cores", "simulations/engine", "simulations/forest", "simulations/mesh", "simulations/report", "simulations/scenario",
 	},
 	// simulations/replicas runs whole nodes, in virtual time, on a disk that loses power.
 	"simulations/replicas": {"memo", "context", "walfs", "walfs/walfstest", "p2p/gossip", "node"},

@@ -29,6 +29,7 @@ var tables = []table{
 	{"flood", "messages through the mesh, heard by everybody", func(s *Scenario) (params, bool) { return ensure(&s.Flood) }},
 	{"beacons", "how often all beacons together ping", func(s *Scenario) (params, bool) { return ensure(&s.Beacons) }},
 	{"hot", "a topic on which more is offered than any peer can take in", func(s *Scenario) (params, bool) { return ensure(&s.Hot) }},
+	{"funnel", "many writers on a topic, whose roots are merged in a funnel (Fig. 12)", func(s *Scenario) (params, bool) { return ensure(&s.Funnel) }},
 	{"partition", "two halves that write apart and then meet: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Split) }},
 	{"consolidation", "some of many readers fold the same edits (Fig. 11): whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Consolidation) }},
 	{"late", "one peer comes late: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Late) }},

@@ -144,6 +144,7 @@ func reportGrowth(r *report.Result, s *scenario.Scenario, all []*grown) error {
 	r.Steps = append(r.Steps,
 		report.Steps{Package: "context", What: "Context.With, Policy.Due, Context.Fold and FoldPart, Token.String", Events: n},
 		report.Steps{Package: "simulations/worlds", What: "who writes what", Events: uint64(s.Growth.Memos), Model: true})
+	r.Model = "Runs no protocol of p2p/gossip: nothing is sent here. What is the product's own is package context."
 	r.Hash, r.Cost.Events = hex.EncodeToString(sum.Sum(nil)), n
 	return nil
 }

@@ -7,20 +7,20 @@ import (
 	"lightcone/simulations/engine"
 	"lightcone/simulations/mesh"
 	"lightcone/simulations/report"
-	"lightcone/simulations/scenario"
 )
 
 // This file is what is told of a hot topic.
 
-// reportHot fills in facts and charts; at, share, offered and inRoots are the samples.
-func reportHot(s *scenario.Scenario, e *engine.Engine, r *report.Result, at, share, offered, inRoots []float64) {
-	ends := hotBegins.Seconds() + time.Duration(s.Hot.Write).Seconds()
+// reportHot fills in facts and charts of a hot topic.
+func reportHot(t *hotTopic, e *engine.Engine, r *report.Result, f *flow) {
+	s, at, share, offered, inRoots := t.s, f.at, f.share, f.offered, f.inRoots
+	ends := hotBegins.Seconds() + time.Duration(t.of.Write).Seconds()
 	peers, secs := float64(s.Peers), at[len(at)-1]
 	total := func(c engine.Counter) float64 { return float64(e.Total(c)) }
 	all := total(written)
 	firsts := total(mesh.Copies) - total(mesh.Duplicates)
-	budget := float64(s.Hot.Budget)
-	rate := s.Hot.Offered / budget
+	budget := float64(t.of.Budget)
+	rate := t.of.Offered / budget
 	r.Facts = append(r.Facts,
 		report.Fact{Name: "effects in roots at the end", Value: 100 * share[len(share)-1], Unit: "%"},
 		report.Fact{
@@ -56,13 +56,14 @@ func reportHot(s *scenario.Scenario, e *engine.Engine, r *report.Result, at, sha
 			Curves: []report.Curve{{Name: "in roots", X: at, Y: share}},
 		})
 	ear := "Ear and Budget: hearing, merging, announcing"
-	if s.Hot.Hearing == "off" {
+	if t.of.Hearing == "off" {
 		ear = "Ear and Budget: merging and announcing; hearing is off"
 	}
 	r.Steps = append(r.Steps,
 		report.Steps{Package: "p2p/gossip", What: ear, Events: e.Total(earSteps)},
 		report.Steps{Package: "simulations/mesh", What: "Mesh.Step: relaying, a model of gossipsub", Events: e.Total(mesh.Copies), Model: true},
-		report.Steps{Package: "simulations/worlds", What: "a root is a vector, merging it costs a block and the rows that differ", Events: e.Total(merged), Model: true})
+		report.Steps{Package: "simulations/worlds", What: "blocks come as soon as there is budget for them", Events: e.Total(blocksIn), Model: true},
+		report.Steps{Package: "merge", What: "MergeRoot, ApplyState, ApplyVector: roots, each once", Events: uint64(t.roots.Stats().Merges + t.roots.Stats().Trees)})
 }
 
 // oneBudget is what one peer can take in that hears without a pause.
