@@ -3,9 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // TestShards: every peer is in one shard, which is found, whatever their number.
@@ -206,7 +209,26 @@ func TestSpans(t *testing.T) {
 	if Seconds(-1) != 0 || Seconds(1) != 10_000 || Ticks(149*time.Microsecond) != 1 || Ticks(150*time.Microsecond) != 2 {
 		t.Error("spans are not rounded to ticks")
 	}
-	if got := exponential(1<<63-1, 0.9999); got != End {
-		t.Errorf("a session of ages lasts %d ticks", got)
+	for _, x := range []uint64{0, 1, 1 << 32, 1 << 60} {
+		if got := exponential(1<<63-1, x); got != End {
+			t.Errorf("a session of ages lasts %d ticks", got)
+		}
 	}
+}
+
+// TestExponential: spans are −mean · ln(x/2⁶⁴), as math.Log has it, and never grow
+// with x.
+func TestExponential(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		mean := time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "mean"))
+		x := rapid.Uint64().Draw(t, "x") >> rapid.IntRange(0, 63).Draw(t, "shift")
+		got := exponential(mean, x)
+		want := -math.Log(float64(x|1)/(1<<64)) * float64(mean) / float64(Resolution)
+		if off := math.Abs(float64(got) - max(1, want)); off > 0.51+3e-6*float64(mean)/float64(Resolution) {
+			t.Fatalf("of %v at %x: %d ticks, want %v", mean, x, got, want)
+		}
+		if x < 1<<64-1<<50 && exponential(mean, x+1<<50) > got {
+			t.Fatalf("of %v, more at %x than before it", mean, x+1<<50)
+		}
+	})
 }

@@ -61,7 +61,9 @@ func (p *Port) Clock() time.Time { return p.s.engine.links.clock(p.self, p.now) 
 
 // Reachable reports whether a message to another peer would find it: it is up and no
 // partition is between. It is what a peer learns from its connections.
-func (p *Port) Reachable(to Peer) bool {
+func (p *Port) Reachable(to Peer) bool { return p.s.engine.links.calm || p.reachable(to) }
+
+func (p *Port) reachable(to Peer) bool {
 	l := p.s.engine.links
 	return l.up(to, p.now) && (len(l.Partitions) == 0 || !l.cut(p.now, p.self, to))
 }
@@ -117,7 +119,7 @@ func (p *Port) way(to Peer, leave Time) Time {
 	l := p.s.engine.links
 	at := leave.plus(l.base[l.of(p.self)][l.of(to)])
 	if l.Jitter > 0 {
-		at = at.plus(exponential(l.Jitter, p.Float64()))
+		at = at.plus(exponential(l.Jitter, p.Uint64()))
 	}
 	return at
 }

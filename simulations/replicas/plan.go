@@ -29,12 +29,13 @@ const (
 func Run(seed uint64, dir string, tell func(string)) Result {
 	w := &World{
 		rng: rand.New(rand.NewPCG(seed, 1)), start: time.Now(), kick: make(chan struct{}, 1), dir: dir,
-		byID: map[gossip.Peer]*replica{}, liar: -1, trace: sha256.New(), tell: tell, kind: kindOf(seed),
+		byID: map[gossip.Peer]*replica{}, liar: -1, trace: sha256.New(), tell: tell,
 		result: Result{Seed: seed, Faults: map[string]int{}},
 		net: network{
 			cut: map[[2]int]bool{}, up: map[[2]int]bool{}, streams: map[streamEnd]*stream{},
 		},
 	}
+	w.kind, w.rots = variant(seed)
 	w.net.delay, w.net.jitter = w.between(time.Millisecond, 60*time.Millisecond), w.between(0, 80*time.Millisecond)
 	w.net.double = 0.05
 	defer w.close()
@@ -160,6 +161,7 @@ func (w *World) heal() {
 	w.run(patience + time.Second) // clients end, and replicas that are down come back
 	for _, p := range w.peers {
 		if (p.disk.hurt || p.rotted) && p.node != nil { // a rotten disk shows when it is read
+			w.suspect(p)
 			p.end(nil)
 			p.disk = newDisk(p, p.disk.real)
 		}
@@ -193,7 +195,13 @@ func (w *World) settle() error {
 		case !w.equal():
 			w.run(500 * time.Millisecond)
 		case tried:
-			return w.verdict()
+			again, err := w.stands()
+			if err != nil {
+				return err
+			}
+			if !again {
+				return w.verdict()
+			}
 		default:
 			if err := w.outlaw(); err != nil {
 				return err

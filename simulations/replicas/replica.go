@@ -39,11 +39,10 @@ type replica struct {
 	busy    bool             // a client waits for it
 
 	key      ed25519.PrivateKey
-	granted  bool   // in a space of members: somebody was asked to let it write
-	rotted   bool   // bits of its log flipped since it has this disk
-	refused  bool   // it does not start with that log: it is down until it gets another disk
-	replaced bool   // it got one
-	stood    string // state and root, at the verdict
+	granted  bool // in a space of members: somebody was asked to let it write
+	rotted   bool // bits of its log flipped since it has this disk
+	refused  bool // it does not start with that log: it is down until it gets another disk
+	replaced bool // it got one
 }
 
 // segmentSize keeps disks small, and is the least that a store takes.

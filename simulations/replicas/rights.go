@@ -50,10 +50,10 @@ func placeOf(by memo.Author, r node.Receipt) memo.Head {
 
 // rule has a ruler grant or revoke.
 func (w *World) rule(*replica) {
-	by, about := w.peers[w.rng.IntN(rulers)], w.peers[w.rng.IntN(len(w.peers))]
-	revoke := w.chance(0.4)
-	if about.index < rulers {
-		return
+	by, about := w.peers[w.rng.IntN(rulers)], w.peers[rulers+w.rng.IntN(len(w.peers)-rulers)]
+	revoke := w.chance(0.6)
+	if revoke {
+		by = w.peers[0] // who has the root key may revoke all others
 	}
 	s, id := by.space, about.id
 	if revoke {
@@ -146,8 +146,8 @@ func (w *World) admitAll() error {
 		if _, err := by.space.Grant(ctx, p.id, memo.Writer); err != nil {
 			return fmt.Errorf("grant to replica %d: %w", p.index, err)
 		}
-		w.collect()
 	}
+	w.run(500 * time.Millisecond) // they are sealed
 	return nil
 }
 

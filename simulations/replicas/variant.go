@@ -19,15 +19,18 @@ const (
 // Out of this many worlds, so many have a space of members and one that adopts.
 const kindsOf, membersOf, adoptOf = 10, 3, 3
 
-// kindOf draws what space the world of a seed has, by lots of its own.
-func kindOf(seed uint64) string {
-	switch n := rand.New(rand.NewPCG(seed, 2)).IntN(kindsOf); {
+// variant draws what space the world of a seed has, and whether it has a disk that
+// rots, by lots of its own. One in two has: who refuses its log is down for long.
+func variant(seed uint64) (kind string, rots bool) {
+	lots := rand.New(rand.NewPCG(seed, 2))
+	n, rots := lots.IntN(kindsOf), lots.IntN(2) == 0
+	switch {
 	case n < membersOf:
-		return membersSpace
+		return membersSpace, rots
 	case n < membersOf+adoptOf:
-		return adoptSpace
+		return adoptSpace, rots
 	}
-	return plainSpace
+	return plainSpace, rots
 }
 
 // policy is what the genesis says.
