@@ -85,7 +85,7 @@ func settings(run scenario.Run) (out []report.Setting) {
 			set.Number = &v
 		} else if d, err := time.ParseDuration(set.Value); err == nil {
 			v := d.Seconds()
-			set.Number = &v
+			set.Number, set.Unit = &v, "s"
 		}
 		out = append(out, set)
 	}

@@ -103,9 +103,6 @@ func (a *app) simMerge(dirs []string, out string) error {
 	if err := report.Write(out, r); err != nil {
 		return err
 	}
-	if err := report.WriteTable(out, runs); err != nil {
-		return err
-	}
 	return a.print(r, func(w io.Writer) error {
 		return showResult(w, r, filepath.Join(out, report.PageFile))
 	})

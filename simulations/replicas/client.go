@@ -167,7 +167,7 @@ func (c *client) finish() bool {
 	w.result.Events++
 	var behind *node.BehindError
 	switch {
-	case errors.As(o.err, &behind) && behind.Forked:
+	case errors.As(o.err, &behind) && (behind.Forked || w.revoked): // what a revoked one wrote may never come
 		c.renew() // a write that was not durable yet is lost
 		return true
 	case o.what == "read" && o.err == nil:
@@ -188,6 +188,9 @@ func (c *client) finish() bool {
 func (c *client) acked(o outcome) {
 	w := c.w
 	w.result.Acked++
+	if w.kind == membersSpace && !o.at.granted {
+		w.broken("replica %d acknowledged a write, and nobody granted it anything", o.at.index)
+	}
 	w.oracle.acked(o)
 	if o.what == "write" {
 		c.wrote[o.row] = o.number

@@ -23,7 +23,17 @@ var faults = []fault{
 	{"lost connection", (*World).drop},
 	{"loss", (*World).rain},
 	{"lies", (*World).lie},
+	{"bit rot", (*World).rot},
 }
+
+// more are what happens beside the faults, by kind of space.
+var more = map[string][]fault{
+	membersSpace: {{"ruling", (*World).rule}, {"intruder", (*World).intrude}},
+	adoptSpace:   {{"compacting", (*World).compact}},
+}
+
+// leastMore and mostMore bound how often that is.
+const leastMore, mostMore = 4, 8
 
 // plan schedules the faults and sets the clients to work.
 func (w *World) plan() {
@@ -33,6 +43,12 @@ func (w *World) plan() {
 			w.struck(f.name)
 			f.do(w, p)
 		})
+	}
+	if others := more[w.kind]; len(others) > 0 {
+		for range leastMore + w.rng.IntN(mostMore-leastMore+1) {
+			f, p := others[w.rng.IntN(len(others))], w.peers[w.rng.IntN(len(w.peers))]
+			w.after(w.between(0, trouble), func() { f.do(w, p) })
+		}
 	}
 	for _, c := range w.clients {
 		w.after(w.between(0, rest), c.act)

@@ -36,9 +36,7 @@ func forge(data []byte) []byte {
 	last := run.Memos[len(run.Memos)-1]
 	m, err := memo.New(memo.Memo{
 		Space: run.Space, Author: last.Author, Seq: last.Seq + 1, Prev: last.ID(), Time: last.Time + 1,
-		Body: &memo.Edit{Topics: []memo.TopicEdit{{Topic: forgedTopic, Rows: []memo.RowEdit{{
-			Row: memo.Bytes("x"), Deltas: []memo.Delta{{Field: "v", Type: memo.Register, Op: memo.Op{Set: true, Value: memo.Int(1)}}},
-		}}}}},
+		Body: forgedEdit(),
 	})
 	if err != nil {
 		return nil
@@ -49,4 +47,11 @@ func forge(data []byte) []byte {
 		return nil
 	}
 	return slices.Concat(data[:messageHeader], raw)
+}
+
+// forgedEdit is what nobody may ever see.
+func forgedEdit() *memo.Edit {
+	return &memo.Edit{Topics: []memo.TopicEdit{{Topic: forgedTopic, Rows: []memo.RowEdit{{
+		Row: memo.Bytes("x"), Deltas: []memo.Delta{{Field: "v", Type: memo.Register, Op: memo.Op{Set: true, Value: memo.Int(1)}}},
+	}}}}}
 }

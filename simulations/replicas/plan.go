@@ -29,7 +29,7 @@ const (
 func Run(seed uint64, dir string, tell func(string)) Result {
 	w := &World{
 		rng: rand.New(rand.NewPCG(seed, 1)), start: time.Now(), kick: make(chan struct{}, 1), dir: dir,
-		byID: map[gossip.Peer]*replica{}, liar: -1, trace: sha256.New(), tell: tell,
+		byID: map[gossip.Peer]*replica{}, liar: -1, trace: sha256.New(), tell: tell, kind: kindOf(seed),
 		result: Result{Seed: seed, Faults: map[string]int{}},
 		net: network{
 			cut: map[[2]int]bool{}, up: map[[2]int]bool{}, streams: map[streamEnd]*stream{},
@@ -62,7 +62,7 @@ func (w *World) end() Result {
 			}
 		}
 	}
-	w.result.Replicas = len(w.peers)
+	w.result.Replicas, w.result.Kind = len(w.peers), w.kind
 	w.trace.Sum(w.result.Trace[:0])
 	return w.result
 }
@@ -102,19 +102,26 @@ func (w *World) found() error {
 	for i := range w.peers {
 		w.clients = append(w.clients, w.newClient(i))
 	}
+	if w.kind == membersSpace {
+		return w.admit()
+	}
 	return nil
 }
 
 // share makes the space, or lets a replica join it.
 func (w *World) share(p *replica) (err error) {
-	if p.index == 0 {
-		p.space, err = p.node.CreateSpace("world", node.Policy{})
+	if w.space.IsZero() {
+		p.space, err = p.node.CreateSpace("world", w.policy())
 		if err == nil {
 			w.space = p.space.ID()
 		}
 		return err
 	}
-	ticket, err := w.peers[0].node.Ticket(w.peers[0].space, node.TicketOptions{})
+	issuer := w.peers[0]
+	if issuer == p {
+		issuer = w.peers[1]
+	}
+	ticket, err := issuer.node.Ticket(issuer.space, node.TicketOptions{Scope: w.scope()})
 	if err != nil {
 		return err
 	}
@@ -152,7 +159,7 @@ func (w *World) heal() {
 	}
 	w.run(patience + time.Second) // clients end, and replicas that are down come back
 	for _, p := range w.peers {
-		if p.disk.hurt && p.node != nil {
+		if (p.disk.hurt || p.rotted) && p.node != nil { // a rotten disk shows when it is read
 			p.end(nil)
 			p.disk = newDisk(p, p.disk.real)
 		}
@@ -164,17 +171,37 @@ func (w *World) heal() {
 			w.connect(j, i, true)
 		}
 	}
+	for _, p := range w.peers {
+		if p.refused && w.result.Err == nil {
+			if err := w.replace(p); err != nil {
+				w.broken("replica %d with a new disk: %v", p.index, err)
+			}
+		}
+	}
+	if w.result.Err == nil {
+		if err := w.admitAll(); err != nil {
+			w.broken("%v", err)
+		}
+	}
 }
 
 // settle waits until all replicas have the same memos, and judges them.
 func (w *World) settle() error {
+	tried := false
 	for end := w.now() + patienceHealed; w.now() < end && w.result.Err == nil; {
-		if w.equal() {
+		switch {
+		case !w.equal():
+			w.run(500 * time.Millisecond)
+		case tried:
 			return w.verdict()
+		default:
+			if err := w.outlaw(); err != nil {
+				return err
+			}
+			tried = true
 		}
-		w.run(500 * time.Millisecond)
 	}
-	for _, p := range w.peers[1:] {
+	for _, p := range w.sound()[1:] {
 		a, b := w.peers[0].space.Vector(), p.space.Vector()
 		for m := range a.All() {
 			if have, _ := b.Get(m.Author); have.Head != m.Head {
@@ -188,7 +215,7 @@ func (w *World) settle() error {
 // equal tells whether all replicas have the same memos.
 func (w *World) equal() bool {
 	first := w.peers[0].space.Vector()
-	for _, p := range w.peers[1:] {
+	for _, p := range w.sound()[1:] {
 		v := p.space.Vector()
 		if !v.CoversAll(first) || !first.CoversAll(v) {
 			return false

@@ -1,6 +1,7 @@
 package replicas
 
 import (
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -36,6 +37,13 @@ type replica struct {
 	lastID  gossip.SessionID // greatest of any stream
 	sent    uint64           // seq of the newest own memo that left it
 	busy    bool             // a client waits for it
+
+	key      ed25519.PrivateKey
+	granted  bool   // in a space of members: somebody was asked to let it write
+	rotted   bool   // bits of its log flipped since it has this disk
+	refused  bool   // it does not start with that log: it is down until it gets another disk
+	replaced bool   // it got one
+	stood    string // state and root, at the verdict
 }
 
 // segmentSize keeps disks small, and is the least that a store takes.
@@ -44,7 +52,7 @@ const segmentSize = 256 << 10
 // newReplica makes the directory of a replica, with a key of the seed's.
 func (w *World) newReplica(index int) (*replica, error) {
 	p := &replica{
-		w: w, index: index, dir: filepath.Join(w.dir, fmt.Sprint(index)),
+		w: w, index: index, granted: index == 0,
 		clock: &clock{skew: w.between(-20*time.Second, 20*time.Second)},
 	}
 	p.disk = newDisk(p, walfstest.NewDisk())
@@ -58,14 +66,21 @@ func (w *World) newReplica(index int) (*replica, error) {
 	default:
 		p.durability = node.Group
 	}
-	var seed [32]byte
+	return p, p.furnish(fmt.Sprint(index))
+}
+
+// furnish makes a directory for the replica, with a key of the seed's.
+func (p *replica) furnish(name string) error {
+	p.dir = filepath.Join(p.w.dir, name)
+	seed := make([]byte, ed25519.SeedSize)
 	for i := range seed {
-		seed[i] = byte(w.rng.Uint32())
+		seed[i] = byte(p.w.rng.Uint32())
 	}
+	p.key = ed25519.NewKeyFromSeed(seed)
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
-		return nil, err
+		return err
 	}
-	return p, os.WriteFile(filepath.Join(p.dir, "key"), []byte(hex.EncodeToString(seed[:])), 0o600)
+	return os.WriteFile(filepath.Join(p.dir, "key"), []byte(hex.EncodeToString(seed)), 0o600)
 }
 
 // begin opens the node on its disk.
@@ -139,7 +154,7 @@ func (p *replica) end(after *walfstest.Disk) {
 
 // restart opens a replica that is down, checks what it must still have, and connects it.
 func (p *replica) restart() {
-	if p.node != nil {
+	if p.node != nil || p.refused {
 		return
 	}
 	p.w.note("start %d", p.index)
@@ -161,6 +176,12 @@ func (p *replica) restart() {
 
 // again starts a replica once more, whose disk failed while it started.
 func (p *replica) again(err error) {
+	if p.rotted && errors.Is(err, node.ErrDamaged) {
+		p.w.note("start %d: %v", p.index, err)
+		p.w.struck("log refused")
+		p.refused = true
+		return
+	}
 	if !p.disk.hurt {
 		p.w.broken("replica %d does not start: %v", p.index, err)
 		return

@@ -63,7 +63,7 @@ func TestWorlds(t *testing.T) {
 	for i := range uint64(n) {
 		seeds = append(seeds, first+i)
 	}
-	begun, sum, least := time.Now(), Result{Faults: map[string]int{}}, 1<<30
+	begun, sum, least, kinds := time.Now(), Result{Faults: map[string]int{}}, 1<<30, map[string]int{}
 	for _, seed := range seeds {
 		r := world(t, seed, nil)
 		if r.Err != nil {
@@ -78,9 +78,12 @@ func TestWorlds(t *testing.T) {
 			sum.Faults[kind] += n
 		}
 		least = min(least, r.Struck())
+		kinds[r.Kind]++
+		sum.Adopted += r.Adopted
 		sum.Replicas, sum.Events, sum.Acked, sum.Reads = sum.Replicas+r.Replicas, sum.Events+r.Events, sum.Acked+r.Acked, sum.Reads+r.Reads
 	}
 	t.Logf("%d worlds in %v: %d replicas, %d events, %d writes acknowledged, %d reads", len(seeds), time.Since(begun).Round(time.Millisecond), sum.Replicas, sum.Events, sum.Acked, sum.Reads)
+	t.Logf("%v, %d states adopted", kinds, sum.Adopted)
 	for _, kind := range slices.Sorted(maps.Keys(sum.Faults)) {
 		t.Logf("%7d × %s", sum.Faults[kind], kind)
 	}
@@ -134,7 +137,7 @@ func TestSeed(t *testing.T) {
 	if r.Err != nil {
 		t.Error(r.Err)
 	}
-	t.Logf("seed %d: %d replicas, %d faults, trace %x", seed, r.Replicas, r.Struck(), r.Trace)
+	t.Logf("seed %d: %s, %d replicas, %d faults, trace %x", seed, r.Kind, r.Replicas, r.Struck(), r.Trace)
 }
 
 func cmpOr(a, b string) string {

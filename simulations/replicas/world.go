@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing/synctest"
 	"time"
@@ -21,11 +22,13 @@ import (
 type Result struct {
 	Seed     uint64
 	Trace    [sha256.Size]byte // of all that was sent, when, and of what clients were told
+	Kind     string            // of the space
 	Replicas int
 	Events   int            // sends, deliveries and what clients did
 	Faults   map[string]int // by kind, those that struck
 	Acked    int            // writes that were acknowledged
 	Reads    int            // that were answered
+	Adopted  int            // states that were joined in place of memos, as the replicas that are up count them
 	Err      error          // the first promise that was broken; nil: all were kept
 }
 
@@ -56,6 +59,12 @@ type World struct {
 	oracle  oracle
 	liar    int // which replica's messages are tampered with; -1: none
 	healed  bool
+
+	kind    string      // of the space
+	errands []*errand   // under way
+	grants  []memo.Head // in a space of members
+	revoked bool        // a revocation was tried
+	rotting *replica    // whose disk rots; nil: no bit flipped yet
 
 	trace  hash.Hash
 	tell   func(line string) // nil: nobody reads the trace
@@ -139,6 +148,11 @@ func (w *World) collect() {
 		for _, c := range w.clients {
 			again = c.finish() || again
 		}
+		w.errands = slices.DeleteFunc(w.errands, func(e *errand) bool {
+			over := e.finish(w)
+			again = over || again
+			return over
+		})
 	}
 	select {
 	case <-w.kick: // it was looked at

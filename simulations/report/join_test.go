@@ -38,11 +38,11 @@ func TestJoin(t *testing.T) {
 	r := Join("all", "s", swept())
 	want := []Chart{
 		{
-			Name: "lag-by-peers", Title: "lag by peers", X: Axis{Label: "peers", Log: true}, Y: Axis{Label: "lag", Unit: "s", Log: true}, Note: "half",
+			Name: "lag-by-peers", Title: "lag by peers", X: Axis{Label: "peers", Log: true}, Y: Axis{Label: "lag", Unit: "s", Log: true}, Note: "Theory: half.",
 			Curves: []Curve{
 				{Name: "way=mesh", X: []float64{10, 1000}, Y: []float64{10, 1000}},
 				{Name: "way=push", X: []float64{10, 1000}, Y: []float64{11, 1001}},
-				{Name: "way=push theory", X: []float64{10, 1000}, Y: []float64{5, 500}, Theory: true},
+				{Name: "theory", X: []float64{10, 1000}, Y: []float64{5, 500}, Theory: true},
 			},
 		},
 		{
@@ -69,7 +69,7 @@ func TestJoin(t *testing.T) {
 // TestTable: each value stands under its name.
 func TestTable(t *testing.T) {
 	dir := t.TempDir()
-	if err := WriteTable(dir, swept()); err != nil {
+	if err := Write(dir, Join("all", "s", swept())); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(filepath.Join(dir, TableFile))

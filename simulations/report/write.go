@@ -35,14 +35,18 @@ func Write(dir string, r *Result) error {
 	}
 	errs := []error{
 		put(PageFile, r.page),
-		put(ScenarioFile, func(w io.Writer) error {
+	}
+	if r.Scenario != "" {
+		errs = append(errs, put(ScenarioFile, func(w io.Writer) error {
 			_, err := io.WriteString(w, r.Scenario)
 			return err
-		}),
+		}))
 	}
-	taken := map[string]bool{}
-	for i := range r.Charts {
-		errs = append(errs, put(freeName(r.Charts[i].Name, taken)+".csv", r.Charts[i].csv))
+	if len(r.Runs) > 0 {
+		errs = append(errs, put(TableFile, r.tableCSV))
+	}
+	for i, name := range r.chartFiles() {
+		errs = append(errs, put(name, r.Charts[i].csv))
 	}
 	if r.Sample != nil {
 		errs = append(errs, put(SampleFile, r.Sample.parquet))
@@ -55,6 +59,15 @@ func Write(dir string, r *Result) error {
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	})
+}
+
+// chartFiles are the names of the charts' files.
+func (r *Result) chartFiles() (names []string) {
+	taken := map[string]bool{strings.TrimSuffix(TableFile, ".csv"): true}
+	for _, c := range r.Charts {
+		names = append(names, freeName(c.Name, taken)+".csv")
+	}
+	return names
 }
 
 // freeName makes a file's name of a chart's that no other has, and takes it.

@@ -3,8 +3,10 @@ package worlds
 import (
 	"context"
 	"math"
+	"time"
 
 	"lightcone/beacon"
+	"lightcone/p2p/gossip"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/report"
 	"lightcone/simulations/scenario"
@@ -31,10 +33,20 @@ type air struct {
 	recent []int    // how many beacons pinged last in each sample
 	window int      // heardFor in samples
 	sample int
+	ear    ears   // one for all: they hear the same
+	digest uint64 // of the Ear
 }
 
-// pass ends a sample in which these peers pinged.
-func (a *air) pass(who []engine.Peer) {
+// pass ends a sample in which these peers pinged, as seed and now have it: a ping is a
+// memo that the topic brings.
+func (a *air) pass(who []engine.Peer, seed uint64, now time.Time) {
+	a.ear.tick(0, now)
+	for _, p := range who {
+		if a.ear.hear(0, now, authorOf(seed, p), uint64(a.sample+1)) { // nobody pings twice in a sample
+			a.total++
+		}
+	}
+	a.digest = a.ear.digest(0)
 	a.sample++
 	a.recent = append(a.recent, 0)
 	for _, p := range who {
@@ -44,7 +56,6 @@ func (a *air) pass(who []engine.Peer) {
 		a.last[p] = uint32(a.sample)
 		a.recent[a.sample-1]++
 	}
-	a.total += uint32(len(who))
 	a.heard = 0
 	for _, n := range a.recent[max(0, len(a.recent)-a.window):] {
 		a.heard += n
@@ -64,7 +75,7 @@ type beaconer struct {
 
 func beacons(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result) error {
 	cfg := config(s, o)
-	a := &air{last: make([]uint32, s.Peers), window: int(heardFor / cfg.SampleEvery.Seconds())}
+	a := &air{last: make([]uint32, s.Peers), window: int(heardFor / cfg.SampleEvery.Seconds()), ear: ears{of: make([]gossip.Ear, 1)}}
 	var times, rate []float64
 	var steps uint64
 	cfg.Sample = func(e *engine.Engine, now engine.Time) {
@@ -74,7 +85,7 @@ func beacons(ctx context.Context, s *scenario.Scenario, o Options, r *report.Res
 			who = append(who, b.pinged...)
 			b.pinged = b.pinged[:0]
 		}
-		a.pass(who)
+		a.pass(who, s.Seed, time.Unix(0, 0).Add(now.Duration()))
 		times, rate = append(times, now.Seconds()), append(rate, float64(len(who))/cfg.SampleEvery.Seconds())
 		steps = e.Total(engine.Events)
 		o.tell(e)
@@ -115,6 +126,8 @@ func beacons(ctx context.Context, s *scenario.Scenario, o Options, r *report.Res
 		pkg = report.Steps{Package: "simulations/worlds", What: "the inverse rule", Events: steps, Model: true}
 	}
 	r.Steps = append(r.Steps, pkg, report.Steps{
+		Package: "p2p/gossip", What: "Ear.Hear: each ping, once for all peers, who hear the same", Events: e.Total(pings),
+	}, report.Steps{
 		Package: "simulations/worlds", What: "how pings spread: all have them at the next sample", Events: e.Total(pings), Model: true,
 	})
 	finish(r, e)
@@ -156,7 +169,7 @@ func (b *beaconer) Step(p *engine.Port, ev engine.Event) {
 
 // Digest is the protocol's.
 func (b *beaconer) Digest(id engine.Peer) uint64 {
-	return uint64(b.air.last[id]) ^ math.Float64bits(b.emitters[id-b.first].Chance()) ^ math.Float64bits(b.emitters[id-b.first].Rate())<<1
+	return uint64(b.air.last[id]) ^ b.air.digest ^ math.Float64bits(b.emitters[id-b.first].Chance()) ^ math.Float64bits(b.emitters[id-b.first].Rate())<<1
 }
 
 // inverseRate is the rate at which the inverse rule comes to rest: p is ρ by how many

@@ -281,5 +281,6 @@ func (g *grown) report(r *report.Result) {
 			Curves: []report.Curve{{Name: g.s.Growth.Policy, X: g.x, Y: g.kept}},
 		})
 	r.Steps = append(r.Steps, report.Steps{Package: "context", What: "Context.With, Policy.Due, Context.Fold and FoldPart", Events: uint64(g.s.Growth.Memos)})
+	r.Model = "Runs no protocol of p2p/gossip: nothing is sent here. What is the product's own is package context."
 	r.Hash, r.Cost.Events = hex.EncodeToString(g.hash[:]), uint64(g.s.Growth.Memos)
 }

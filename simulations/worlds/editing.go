@@ -13,6 +13,7 @@ import (
 	causal "lightcone/context"
 	"lightcone/memo"
 	"lightcone/merge"
+	"lightcone/p2p/gossip"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/report"
 	"lightcone/simulations/scenario"
@@ -46,6 +47,7 @@ type day struct {
 	bytes  int
 	before time.Duration // when the last memo came
 	blocks shelf
+	ear    ears // the holder's
 	hash   [32]byte
 
 	count                          uint32 // memos
@@ -98,6 +100,7 @@ func newDay(s *scenario.Scenario) (*day, error) {
 	hours := int(time.Duration(s.Until).Hours()) + 1
 	y := &day{
 		s: s, d: dice{seed: s.Seed ^ 0xed17}, rows: map[int][]edited{}, blocks: shelf{}, last: make([]memo.Mark, s.Peers),
+		ear:    ears{of: make([]gossip.Ear, 1)},
 		hourly: make([]float64, hours), clashes: make([]float64, hours), heads: make([]float64, hours),
 	}
 	for i := range s.Peers {
@@ -218,8 +221,12 @@ func (y *day) make(a act, known map[memo.Author]memo.Mark) (*memo.Memo, error) {
 	return m, err
 }
 
-// take has the context take a memo in, and fold where its policy says so.
+// take has the context take a memo in that the topic brings and its holder hears, and
+// fold where its policy says so.
 func (y *day) take(m *memo.Memo, at time.Duration, hour int) error {
+	if !y.ear.hear(0, time.Unix(0, 0).Add(at), m.Author, m.Seq) {
+		return nil
+	}
 	if at-y.before > restAfter {
 		if err := y.fold(causal.Idle); err != nil {
 			return err
@@ -231,7 +238,7 @@ func (y *day) take(m *memo.Memo, at time.Duration, hour int) error {
 	y.bytes += m.BodySize()
 	y.most = max(y.most, len(y.qc.Loose))
 	y.heads[hour] = max(y.heads[hour], float64(len(y.qc.Loose)))
-	y.hash = sha256.Sum256(append(y.hash[:], m.ID().String()...))
+	y.hash = sha256.Sum256(binary.BigEndian.AppendUint64(append(y.hash[:], m.ID().String()...), y.ear.digest(0)))
 	return y.fold(causal.Grown)
 }
 
@@ -294,6 +301,7 @@ func (y *day) report(r *report.Result, n int) {
 		h("heads", "The context of somebody who hears all", "most loose heads in the hour", y.heads))
 	r.Steps = append(r.Steps,
 		report.Steps{Package: "memo", What: "New: every memo is made; Next: its time", Events: uint64(n)},
+		report.Steps{Package: "p2p/gossip", What: "Ear.Tick, Ear.Hear of one holder: every memo is heard", Events: 2 * uint64(n)},
 		report.Steps{Package: "context", What: "Context.With, Policy.Due, Context.FoldPart of one holder", Events: uint64(n + y.folds)},
 		report.Steps{Package: "simulations/worlds", What: "who edits what and when, and how fast others have it", Events: uint64(n), Model: true})
 	r.Hash = hex.EncodeToString(y.hash[:])
