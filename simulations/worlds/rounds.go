@@ -149,13 +149,16 @@ func reportRounds(r *report.Result, e *engine.Engine, s *scenario.Scenario) {
 
 // lackChart draws who lacks the first message.
 func lackChart(rule rounds, x toldOf, n float64) report.Chart {
-	const enough = 0.99 // where one of a hundred has it, calls are too many for chance
+	const (
+		enough = 0.99 // where one of a hundred has it, calls are too many for chance
+		beyond = 3    // rounds that the theory may go on behind the measured
+	)
 	measured, theory := report.Curve{Name: "measured"}, report.Curve{Name: rule.name(), Theory: true}
 	for t, p := range x.lacks {
 		measured.X, measured.Y = append(measured.X, float64(t)), append(measured.Y, p)
 	}
 	from := x.first(enough)
-	for t, p := from, x.lacks[from]; p*n > 0.5; t, p = t+1, rule.next(p) {
+	for t, p := from, x.lacks[from]; p*n > 0.5 && t < len(x.lacks)+beyond; t, p = t+1, rule.next(p) {
 		theory.X, theory.Y = append(theory.X, float64(t)), append(theory.Y, p)
 	}
 	return report.Chart{

@@ -94,6 +94,11 @@ func TestRoundsAreRounds(t *testing.T) {
 	if got := young["rounds until all have it"]; !math.IsNaN(got) {
 		t.Errorf("all had it after %v rounds", got)
 	}
+	for _, spread := range []string{"push-rounds", "push-pull"} { // where nothing arrives, theory has no end either
+		if _, none := play(t, byRounds(spread, "loss = 1.0")+"age = 3\n", 2); none["delivery ratio"] != 0.001 {
+			t.Errorf("%s: %v of the peers have what never arrives", spread, none["delivery ratio"])
+		}
+	}
 }
 
 // TestPushCoversInTime: pushed once by each, a message reaches x = 1 − e^(−fx) of the peers,
