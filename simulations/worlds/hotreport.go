@@ -27,7 +27,7 @@ func reportHot(t *hotTopic, e *engine.Engine, r *report.Result, f *flow) {
 			Name: "aggregate rate over one budget", Value: until(at, inRoots, ends) / (ends - hotBegins.Seconds()) / budget,
 			Theory: &rate, Source: "what is offered by what one peer can take in: reached where roots do not lag behind the end of writing",
 		},
-		report.Fact{Name: "the same, second half of writing", Value: steady(at, inRoots, ends) / budget},
+		report.Fact{Name: "aggregate rate over one budget, second half", Value: steady(at, inRoots, ends) / budget},
 		report.Fact{Name: "memos written", Value: all},
 		report.Fact{Name: "heard one by one", Value: 100 * total(attached) / math.Max(1, firsts), Unit: "%"},
 		report.Fact{Name: "passed by: the coin", Value: 100 * total(byCoin) / math.Max(1, firsts), Unit: "%"},
