@@ -24,6 +24,10 @@ type Editing struct {
 	Swoop      float64 `toml:"swoop"`
 	BackToBack float64 `toml:"back_to_back"`
 	Single     float64 `toml:"single"`
+	// Offline is the share of the sittings, but those of two who answer each other, at a
+	// device that is cut off meanwhile: for so long, Away, in the mean.
+	Offline *float64 `toml:"offline"`
+	Away    Duration `toml:"away"`
 	// Rhythm is how much people keep to the hours of the day, from 0, not at all, to 1.
 	Rhythm *float64 `toml:"rhythm"`
 }
@@ -32,7 +36,12 @@ func (e *Editing) check(s *Scenario) error {
 	if e.Bouts == 0 {
 		e.Bouts = 4
 	}
-	or(&e.Rows, 100)
+	or(&e.Rows, 40)
+	or(&e.Away, Duration(time.Hour))
+	if e.Offline == nil {
+		some := 0.25
+		e.Offline = &some
+	}
 	or(&e.Team, min(8, s.Peers))
 	if e.Reach == 0 {
 		e.Reach = Duration(200 * time.Millisecond)
@@ -56,6 +65,8 @@ func (e *Editing) check(s *Scenario) error {
 		return fmt.Errorf("rows = %d; at least %d", e.Rows, swoopRows)
 	case !(e.Indecision >= 0 && e.Swoop >= 0 && e.BackToBack >= 0 && e.Single >= 0):
 		return fmt.Errorf("a behaviour with a negative share")
+	case !(*e.Offline >= 0 && *e.Offline <= 1):
+		return fmt.Errorf("offline = %v; it is a share from 0 to 1", *e.Offline)
 	case !(*e.Rhythm >= 0 && *e.Rhythm <= 1):
 		return fmt.Errorf("rhythm = %v; give from 0 to 1", *e.Rhythm)
 	}

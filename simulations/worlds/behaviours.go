@@ -19,6 +19,8 @@ import (
 //   - swoop and tweak: somebody changes many rows with one memo, and then puts single
 //     ones of them right.
 //   - back to back: two answer each other in one row.
+//
+// Some sit at a device that is cut off for a while, and what they wrote comes late.
 const (
 	daily = iota
 	indecision
@@ -34,7 +36,8 @@ type act struct {
 	at   time.Duration
 	who  int
 	rows []int
-	last bool // of what somebody does who sat down
+	last bool          // of what somebody does who sat down
+	away time.Duration // so long the device is cut off from then on, if it is
 }
 
 // dice draws numbers for a day.
@@ -87,6 +90,9 @@ func acts(s *scenario.Scenario, what int, region []int, d *dice) []act {
 		}
 		b := bout(e, d, what, len(region), who, at)
 		b[len(b)-1].last = true
+		if d.float() < *e.Offline && what != backToBack {
+			b[0].away = time.Duration(-math.Log(1-d.float()) * float64(e.Away))
+		}
 		all = append(all, b...)
 	}
 	all = slices.DeleteFunc(all, func(a act) bool { return a.at >= until })

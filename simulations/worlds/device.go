@@ -27,8 +27,9 @@ type device struct {
 	rows    map[string]merge.Row
 	orphans []*memo.Memo
 	qc      causal.Context
-	bytes   int // of the tail
-	busy    time.Duration
+	bytes   int           // of the tail
+	busy    time.Duration // when something came last
+	away    time.Duration // until when it is cut off
 }
 
 // clock is what its clock shows.

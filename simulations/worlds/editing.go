@@ -114,7 +114,10 @@ func (x *seen) facts(name string, teams int) []report.Fact {
 		{Name: name + "token, longest", Value: float64(x.mostToken), Unit: "B"},
 	}
 	if x.took.Count() > 0 {
-		out = append(out, spans(name+"to another device", &x.took)[:2]...)
+		at := func(q float64) float64 { return engine.Time(x.took.Quantile(q)).Seconds() }
+		out = append(out,
+			report.Fact{Name: name + "to another device p50", Value: at(0.5), Unit: "s"},
+			report.Fact{Name: name + "to another device p99", Value: at(0.99), Unit: "s"})
 	}
 	if name == "" {
 		out = append(out,
@@ -130,8 +133,9 @@ func drawEditing(r *report.Result, s *scenario.Scenario, by *[behaviours]seen) {
 	blind := report.Chart{Name: "concurrent", Title: "Memos written without knowing of another one of the row", Y: report.Axis{Label: "memos an hour"}}
 	heads := report.Chart{Name: "heads", Title: "The longest context", Y: report.Axis{Label: "loose heads in the hour"}}
 	late := report.Chart{
-		Name: "latency", Title: "From an edit to another device", X: report.Axis{Label: "time", Unit: "ms"},
-		Y: report.Axis{Label: "share that took less"},
+		Name: "latency", Title: "From an edit to another device", X: report.Axis{Label: "time", Unit: "s", Log: true},
+		Y:    report.Axis{Label: "share that took less"},
+		Note: "The long ones are of devices that were cut off.",
 	}
 	n := int((time.Duration(s.Until) + time.Hour - 1) / time.Hour)
 	hours := make([]float64, n)
@@ -149,7 +153,7 @@ func drawEditing(r *report.Result, s *scenario.Scenario, by *[behaviours]seen) {
 		memos.Curves = append(memos.Curves, curve(by[b].hourly))
 		blind.Curves = append(blind.Curves, curve(by[b].clashes))
 		heads.Curves = append(heads.Curves, curve(by[b].headsAt))
-		c := cumulative("latency", "", "ms", engine.Resolution.Seconds()*1e3, &by[b].took).Curves[0]
+		c := cumulative("latency", "", "s", engine.Resolution.Seconds(), &by[b].took).Curves[0]
 		c.Name = behaviourNames[b]
 		late.Curves = append(late.Curves, c)
 	}

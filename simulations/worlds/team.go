@@ -21,9 +21,9 @@ import (
 
 // What happens in a team.
 const (
-	actNow = iota
-	memoComes // a memo
-	contextComes   // a context
+	actNow       = iota
+	memoComes    // a memo
+	contextComes // a context
 )
 
 // happening is one of it.
@@ -153,6 +153,11 @@ func (t *team) run() error {
 	for len(t.todo) > 0 {
 		h := heap.Pop(&t.todo).(happening)
 		t.now = h.at
+		if h.kind != actNow && h.at < h.who.away {
+			h.at = h.who.away
+			t.plan(h)
+			continue
+		}
 		err := h.who.rest(h.at)
 		switch {
 		case err != nil:
@@ -176,6 +181,10 @@ func (t *team) run() error {
 // edit has a device write, and tell the others; where that was the last of what
 // somebody does who sat down, the device hands its context to one of them.
 func (t *team) edit(d *device, a act) error {
+	if a.away > 0 {
+		d.away = max(d.away, t.now+a.away)
+	}
+	out := max(t.now, d.away) // when it leaves the device
 	m, err := d.write(a, t.now)
 	if err != nil {
 		return err
@@ -187,12 +196,12 @@ func (t *team) edit(d *device, a act) error {
 	}
 	for _, to := range t.devices {
 		if wait := t.delay(d.n, to.n); to != d && t.d.float() >= t.s.Network.Loss {
-			t.plan(happening{at: t.now + wait, kind: memoComes, who: to, m: m})
+			t.plan(happening{at: out + wait, kind: memoComes, who: to, m: m})
 		}
 	}
 	if a.last {
 		to := (d.n + 1 + t.d.below(len(t.devices)-1)) % len(t.devices)
-		t.plan(happening{at: t.now + t.delay(d.n, to), kind: contextComes, who: t.devices[to], qc: d.qc})
+		t.plan(happening{at: out + t.delay(d.n, to), kind: contextComes, who: t.devices[to], qc: d.qc})
 	}
 	return nil
 }
