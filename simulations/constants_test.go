@@ -31,6 +31,8 @@ var brief = map[string][]string{
 	"late":          {"peers=8", "until=25s", "late.join=5s", "late.memos=100"},
 	"liars":         {"peers=16", "until=30s", "liars.memos=50"},
 	"partition":     {"peers=16", "until=30s", "partition.memos=50"},
+	"push":          {"peers=300"},
+	"rounds":        {"peers=300", "until=12s"},
 }
 
 // constant is one of the product's, and another value that it might have had.

@@ -121,7 +121,7 @@ func TestGatherRefuses(t *testing.T) {
 	sweep(t, s, "v2", Shard{1, 2}, b)
 	refuses("two versions", "run 0 is of version v1, run 1 of v2", s, a, b)
 	refuses("another scenario", "is of another scenario", parse(t, strings.Replace(small, "[20,", "[21,", 1)), a)
-	refuses("no sweep", "nothing to merge", parse(t, "world = \"flood\"\n"), a)
+	refuses("no sweep", "there is nothing to merge", parse(t, "world = \"flood\"\n"), a)
 	sweep(t, s, "v1", Shard{1, 2}, b)
 	r, err := report.Read(runDir(a, 0))
 	if err != nil {

@@ -32,8 +32,8 @@ type Random interface {
 type trickle struct {
 	interval time.Duration // zero: stands still
 	begun    time.Time
-	speak    time.Time // in the second half; zero: it has passed
-	again    bool      // there was news in an interval of announceMin
+	speak    time.Duration // how far in the interval, in its second half; zero: it has passed
+	again    bool          // there was news in an interval of announceMin
 }
 
 // news begins a shortest interval, unless one is under way: the next is one too.
@@ -51,7 +51,7 @@ func (t *trickle) begin(now time.Time, interval time.Duration, rng Random) {
 	width := half / announceSlots
 	*t = trickle{
 		interval: interval, begun: now,
-		speak: now.Add(half + slot*width + time.Duration(rng.Int64N(int64(width)))),
+		speak: half + slot*width + time.Duration(rng.Int64N(int64(width))),
 	}
 }
 
@@ -59,11 +59,11 @@ func (t *trickle) begin(now time.Time, interval time.Duration, rng Random) {
 func (t *trickle) due(now time.Time, rng Random) bool {
 	switch {
 	case t.interval == 0:
-	case !t.speak.IsZero():
-		if now.Before(t.speak) {
+	case t.speak > 0:
+		if now.Sub(t.begun) < t.speak {
 			return false
 		}
-		t.speak = time.Time{}
+		t.speak = 0
 		return true
 	case now.Sub(t.begun) >= t.interval:
 		next := t.interval

@@ -42,8 +42,10 @@ func (a Axis) bounds(lo, hi float64, room bool) (low, high float64) {
 	if room && lo != hi {
 		more := beyond * (high - low)
 		high += more
-		if low != 0 {
-			low = max(low-more, min(0, math.Floor(lo))) // not below zero, if no value is
+		if lo < 0 {
+			low -= more
+		} else {
+			low = max(0, low-more)
 		}
 	}
 	if whole := a.whole(); hi <= whole {

@@ -18,7 +18,7 @@ import (
 // write and hear. hotroots.go is how roots bring the rest. What is heard, which roots are
 // merged and when one is announced is decided by p2p/gossip's Ear and Budget; roots and
 // what they cost are package merge's, in a forest. Models are: the mesh; that blocks come
-// as soon as there is budget for them; and recon, which is not.
+// as soon as there is budget for them; and who asks for which root when, as package node has it.
 
 // The events and counters of such a topic, behind those of the mesh.
 const (
@@ -72,7 +72,7 @@ type hearer struct {
 	best    notice      // the widest of them
 	want    notice      // that is being merged
 	next    notice      // that is merged then; none: the zero notice
-	recon   engine.Time // when the widest root heard of is merged next, if it is wider
+	ask     engine.Time // when it may take the widest, though it was not chosen
 	owed    int32       // units that the root under way still costs; 0: none is
 	depth   uint8       // of the own root: how many merges deep
 	fresh   bool        // memos came since the last root was made
@@ -127,7 +127,7 @@ func newHotter(sh *engine.Shard, t *hotTopic) *hotter {
 // Start is the protocol's.
 func (h *hotter) Start(p *engine.Port) {
 	h.Mesh.Start(p)
-	h.peer[p.Local()].recon = engine.Time(p.IntN(int(reconEvery)))
+	h.peer[p.Local()].ask = engine.Time(p.IntN(int(askAgain)))
 	p.After(engine.Time(p.IntN(int(engine.Ticks(gossip.TickEvery))))+1, listen, 0)
 	for a, who := range h.peers {
 		if who == p.Self() {

@@ -11,8 +11,9 @@ import (
 // This file is how roots go from peer to peer on a hot topic: announced, passed on, chosen
 // and merged.
 
-// reconEvery is the mean time between two recons of a peer: p2p/gossip's antiEntropy.
-var reconEvery = engine.Seconds(10)
+// askAgain is the pause between two times that a peer which is behind and merges nothing
+// asks for a root that it was not to merge: package node's adoptAgain.
+var askAgain = engine.Seconds(5)
 
 // announcementBytes is the size of an announcement with no heads.
 const announcementBytes = 220
@@ -70,14 +71,12 @@ func (b *board) all(yield func(announcement) bool) {
 	}
 }
 
-// merge spends what is free on the root that is being merged; now and then it is the
-// widest that was heard of, as recon would bring it.
+// merge spends what is free on the root that is being merged. Who is behind and was not to
+// merge any for a while takes the widest that was heard of.
 func (h *hotter) merge(p *engine.Port, x *hearer, now time.Time) {
-	if p.Now() >= x.recon {
-		x.recon = p.Now() + reconEvery/2 + engine.Time(p.IntN(int(reconEvery)))
-		if x.owed == 0 {
-			h.fetch(p, x, x.best)
-		}
+	if x.owed == 0 && p.Now() >= x.ask {
+		x.ask = p.Now() + askAgain
+		h.fetch(p, x, x.best)
 	}
 	if x.owed == 0 {
 		return
