@@ -19,7 +19,7 @@ import (
 
 // How many worlds a test makes; the environment may ask for more.
 const (
-	fewSeeds  = 60 // unless REPLICAS says how many
+	fewSeeds  = 80 // unless REPLICAS says how many
 	sameSeeds = 8  // of which the trace is made twice
 )
 
