@@ -106,9 +106,9 @@ func add(r *report.Result, c Case, real, model *Outcome) {
 const quantiles = 100
 
 // newReport begins a report.
-func newReport() *report.Result {
+func newReport(seed uint64) *report.Result {
 	return &report.Result{
-		Name: "calibration", World: "calibration", Seed: small.Seed, Version: "of the test", Against: "model",
+		Name: "calibration", World: "calibration", Seed: seed, Version: "of the test", Against: "model",
 		About: "The same messages on real go-libp2p hosts with go-libp2p-pubsub, in virtual time, and on the model of simulations/mesh.",
 	}
 }

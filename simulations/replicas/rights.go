@@ -151,7 +151,8 @@ func (w *World) admitAll() error {
 	return nil
 }
 
-// outlaw has every replica that was revoked write on. Nobody may take that.
+// outlaw has every replica that was revoked write on, which a sound one relays: the
+// revoked one itself nobody listens to any more. Nobody may take that.
 func (w *World) outlaw() error {
 	sound := w.sound()
 	for _, p := range w.peers {
@@ -163,7 +164,7 @@ func (w *World) outlaw() error {
 			continue
 		}
 		w.struck("revoked writer")
-		w.write(p, p.key, last.Head)
+		w.write(sound[len(sound)-1], p.key, last.Head)
 		w.run(2 * time.Second)
 		for _, q := range sound {
 			if now, _ := q.space.Vector().Get(p.id); now.Seq != last.Seq {

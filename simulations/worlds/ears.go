@@ -38,5 +38,8 @@ func (e *ears) silent(i int) bool { return e.of[i].Offered() == 0 }
 // forget has a peer begin anew, as a process does that is started.
 func (e *ears) forget(i int) { e.of[i] = gossip.Ear{} }
 
+// touch reads of an Ear what hearing needs of it; see engine.Toucher.
+func (e *ears) touch(i int) uint64 { return uint64(e.of[i].Offered()) }
+
 // digest folds what a peer's Ear decides by.
 func (e *ears) digest(i int) uint64 { return e.of[i].Digest() }

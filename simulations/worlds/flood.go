@@ -192,7 +192,7 @@ func (f *flooder) Touch(soon []engine.Event) uint64 {
 	sum := f.Mesh.Touch(soon)
 	for i := range soon {
 		if k := soon[i].Kind; k >= push || f.Carries(k) {
-			sum += uint64(f.ears.of[soon[i].To-f.first].Offered())
+			sum += f.touch(int(soon[i].To - f.first))
 		}
 	}
 	return sum

@@ -1,8 +1,8 @@
 package worlds
 
 import (
-	"fmt"
 	"math"
+	"slices"
 
 	"lightcone/simulations/engine"
 	"lightcone/simulations/mesh"
@@ -25,14 +25,15 @@ type rounder struct {
 	age  int     // rounds for which a message is passed on
 	size int     // peers
 	got  []uint8 // by message, of each peer: the round in which it got it
-	came [][]int // by message: how many got it in each round, from 0
+	// By message: how many got it in each round, from 0, and how many copies came.
+	came, copies [][]int
 }
 
 func newRounder(sh *engine.Shard, s *scenario.Scenario) *rounder {
 	r := &rounder{rounds: roundsOf(s), s: s, age: age(s), size: int(sh.Last - sh.First)}
 	r.got = make([]uint8, r.size*s.Flood.Messages)
 	for range s.Flood.Messages {
-		r.came = append(r.came, make([]int, r.age+1))
+		r.came, r.copies = append(r.came, make([]int, r.age+1)), append(r.copies, make([]int, r.age+1))
 	}
 	return r
 }
@@ -78,6 +79,7 @@ func (f *flooder) answer(p *engine.Port, ev engine.Event) {
 func (f *flooder) tell(p *engine.Port, msg uint32) {
 	i, round := p.Local(), f.round(p.Now(), msg)
 	p.Count(mesh.Copies, 1)
+	f.copies[msg][round]++
 	if !f.See(i, msg) {
 		p.Count(mesh.Duplicates, 1)
 		return
@@ -90,86 +92,93 @@ func (f *flooder) tell(p *engine.Port, msg uint32) {
 	}
 }
 
-// lacking returns the share of the peers that lack each message after each round, until all
-// have it.
-func lacking(e *engine.Engine, s *scenario.Scenario) (out [][]float64) {
+// toldOf is what was told of one message.
+type toldOf struct {
+	lacks  []float64 // the share of the peers that lack it after each round, until all have it
+	copies float64   // that came until then, a peer
+}
+
+func toldIn(e *engine.Engine, s *scenario.Scenario) (out []toldOf) {
 	for m := range s.Flood.Messages {
-		left, share := s.Peers, []float64(nil)
+		left, copies, x := s.Peers, 0, toldOf{}
 		for round := 0; round <= age(s) && (left > 0 || round == 0); round++ {
 			for p := range e.Protocols {
-				left -= p.(*flooder).came[m][round]
+				f := p.(*flooder)
+				left, copies = left-f.came[m][round], copies+f.copies[m][round]
 			}
-			share = append(share, float64(left)/float64(s.Peers))
+			x.lacks = append(x.lacks, float64(left)/float64(s.Peers))
 		}
-		out = append(out, share)
+		x.copies = float64(copies) / float64(s.Peers)
+		out = append(out, x)
 	}
 	return out
 }
 
-// half is the first round after which at most half of the peers lack a message.
-func half(share []float64) int {
-	for t, p := range share {
-		if p <= 0.5 {
-			return t
-		}
+// rounds returns how many it took until all had it, NaN if somebody never did.
+func (x toldOf) rounds() float64 {
+	last := len(x.lacks) - 1
+	if x.lacks[last] > 0 {
+		return math.NaN()
 	}
-	return len(share) - 1
+	return float64(last)
 }
 
-// reportRounds says how many rounds a message takes.
+// first is the first round after which at most a share lacks it.
+func (x toldOf) first(share float64) int {
+	return max(0, slices.IndexFunc(x.lacks, func(p float64) bool { return p <= share }))
+}
+
+// reportRounds says how many rounds and copies a message takes.
 func reportRounds(r *report.Result, e *engine.Engine, s *scenario.Scenario) {
-	rule, n := roundsOf(s), float64(s.Peers)
-	var all, tails, tailsTheory []float64
-	longest := 0
-	steps := report.Curve{Name: "measured", Points: true}
-	lacks := lacking(e, s)
-	for _, share := range lacks {
-		last, h := float64(len(share)-1), half(share)
-		if share[len(share)-1] > 0 {
-			last = math.NaN() // somebody lacks it to the end
-		}
-		all, tails = append(all, last), append(tails, last-float64(h))
-		tailsTheory = append(tailsTheory, rule.until(share[h], n))
-		longest = max(longest, len(share))
-		for t := 1; t < len(share); t++ {
-			steps.X, steps.Y = append(steps.X, share[t-1]), append(steps.Y, share[t])
-		}
+	rule, n, all := roundsOf(s), float64(s.Peers), toldIn(e, s)
+	var took, tail, tailTheory, copies []float64
+	for _, x := range all {
+		h := x.first(0.5)
+		left, _ := rule.until(x.lacks[h], n)
+		took, copies = append(took, x.rounds()), append(copies, x.copies)
+		tail, tailTheory = append(tail, x.rounds()-float64(h)), append(tailTheory, left)
 	}
 	formula, source := rule.formula(n)
+	_, sent := rule.until(1-1/n, n)
 	r.Facts = append(r.Facts,
-		fact("rounds until all have it", mean(all), "", formula, source),
-		fact("rounds from half to all", mean(tails), "", mean(tailsTheory), rule.name()+", iterated"))
-	measured, theory := report.Curve{Name: "measured"}, report.Curve{Name: rule.name(), Theory: true}
-	p := 1 - 1/n
-	for t := range longest {
-		x := 0.0
-		for _, share := range lacks {
-			x += share[min(t, len(share)-1)] / float64(len(lacks))
-		}
-		measured.X, measured.Y = append(measured.X, float64(t)), append(measured.Y, x)
-		theory.X, theory.Y = append(theory.X, float64(t)), append(theory.Y, p)
-		p = rule.next(p)
-	}
-	line := report.Curve{Name: rule.name(), Theory: true}
-	for p := 1.0; p > 0.5/n; p *= 0.95 {
-		line.X, line.Y = append(line.X, p), append(line.Y, rule.next(p))
-	}
-	share := func(when string) report.Axis { return report.Axis{Label: "share that lacks it " + when, Log: true} }
-	r.Charts = append(r.Charts,
-		report.Chart{
-			Name: "lacks", Title: "Who lacks it", X: report.Axis{Label: "rounds"}, Y: share("then"), Curves: []report.Curve{measured, theory},
-			Note: "Mean of the messages; the theory begins with one peer that has it.",
-		},
-		report.Chart{
-			Name: "step", Title: "What one round leaves", X: share("before"), Y: share("after"), Curves: []report.Curve{steps, line},
-			Note: "Every round of every message. The steeper towards the left, the shorter the tail: slope 1 leaves a part of those each time, slope 2 squares the share.",
-		})
+		fact("rounds until all have it", mean(took), "", formula, source),
+		fact("rounds from half to all", mean(tail), "", mean(tailTheory), "p after a round is "+rule.name()),
+		fact("copies a peer until all have it", mean(copies), "", sent, "calls and answers in the same rounds: O(log N) by push, O(log log N) by push and pull (Karp and others 2000)"))
+	r.Charts = append(r.Charts, lackChart(rule, all[0], n), stepChart(rule, all, n))
 }
 
-// name is the formula of next.
-func (r rounds) name() string {
-	if r.pull {
-		return fmt.Sprintf("p' = p^%v e^(-%v(1-p))", 1+r.calls, r.calls)
+// lackChart draws who lacks the first message.
+func lackChart(rule rounds, x toldOf, n float64) report.Chart {
+	const enough = 0.99 // where one of a hundred has it, calls are too many for chance
+	measured, theory := report.Curve{Name: "measured"}, report.Curve{Name: rule.name(), Theory: true}
+	for t, p := range x.lacks {
+		measured.X, measured.Y = append(measured.X, float64(t)), append(measured.Y, p)
 	}
-	return fmt.Sprintf("p' = p e^(-%v(1-p))", r.calls)
+	from := x.first(enough)
+	for t, p := from, x.lacks[from]; p*n > 0.5; t, p = t+1, rule.next(p) {
+		theory.X, theory.Y = append(theory.X, float64(t)), append(theory.Y, p)
+	}
+	return report.Chart{
+		Name: "lacks", Title: "Who lacks the first message", X: report.Axis{Label: "rounds"}, Y: report.Axis{Label: "share that lacks it", Log: true},
+		Curves: []report.Curve{measured, theory},
+		Note:   "The theory begins where one peer of a hundred has it: before, few calls decide. A share of less than half a peer is not drawn.",
+	}
+}
+
+// stepChart draws what each round of each message leaves.
+func stepChart(rule rounds, all []toldOf, n float64) report.Chart {
+	measured, theory := report.Curve{Name: "measured", Points: true}, report.Curve{Name: rule.name(), Theory: true}
+	for _, x := range all {
+		for t := 1; t < len(x.lacks); t++ {
+			measured.X, measured.Y = append(measured.X, x.lacks[t-1]), append(measured.Y, x.lacks[t])
+		}
+	}
+	for p := 1.0; n*rule.next(p) > 0.5; p *= 0.95 {
+		theory.X, theory.Y = append(theory.X, p), append(theory.Y, rule.next(p))
+	}
+	return report.Chart{
+		Name: "step", Title: "What one round leaves", X: report.Axis{Label: "share that lacks it before", Log: true},
+		Y: report.Axis{Label: "share that lacks it after", Log: true}, Curves: []report.Curve{measured, theory},
+		Note: "Every round of every message. To the left the slope is 1 where a round leaves a part of those who lack it, and 2 where it squares their share.",
+	}
 }

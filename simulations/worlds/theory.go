@@ -1,6 +1,7 @@
 package worlds
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -99,17 +100,35 @@ func (r rounds) next(p float64) float64 {
 	return q
 }
 
-// until returns the mean number of rounds until nobody of n peers lacks it, when a share p
-// does: after each the number that does is Poisson's.
-func (r rounds) until(p, n float64) (sum float64) {
+// until returns how many rounds pass until nobody of n peers lacks it, when a share p does,
+// and the copies a peer that come in them, in the mean: after each round the number that
+// lacks it is Poisson's.
+func (r rounds) until(p, n float64) (took, copies float64) {
 	for range scenario.MaxAge {
-		left := -math.Expm1(-n * p)
-		if sum += left; left < 1e-9 {
+		goesOn := -math.Expm1(-n * p)
+		if goesOn < 1e-9 {
 			break
 		}
-		p = r.next(p)
+		sent := r.calls * r.arrives * (1 - p)
+		if r.pull {
+			sent += sent * r.arrives * p // answers
+		}
+		took, copies, p = took+goesOn, copies+goesOn*sent, r.next(p)
 	}
-	return sum
+	return took, copies
+}
+
+// name is the formula of next.
+func (r rounds) name() string {
+	switch {
+	case !r.pull && r.arrives == 1:
+		return fmt.Sprintf("p·e^(−f(1−p)), f = %v", r.calls)
+	case !r.pull:
+		return fmt.Sprintf("p·e^(−fs(1−p)), f = %v, s = %.3g", r.calls, r.arrives)
+	case r.arrives == 1:
+		return fmt.Sprintf("p^(1+f)·e^(−f(1−p)), f = %v", r.calls)
+	}
+	return fmt.Sprintf("p·(1−s²(1−p))^f·e^(−fs(1−p)), f = %v, s = %.3g", r.calls, r.arrives)
 }
 
 // formula returns the rounds until all of n have it, but for O(1), and whose it is.
@@ -118,7 +137,7 @@ func (r rounds) formula(n float64) (float64, string) {
 	f := r.calls * r.arrives
 	switch {
 	case !r.pull:
-		return log(n, 1+f) + math.Log(n)/f, "log₂N + ln N + O(1) (Pittel 1987); with f calls that arrive log₁₊f N + (ln N)/f"
+		return log(n, 1+f) + math.Log(n)/f, "log₂N + ln N + O(1) (Pittel 1987); with f calls that arrive ln N/ln(1+f) + (ln N)/f"
 	case r.arrives == 1:
 		return log(n, 1+2*f) + log(max(math.E, math.Log(n)), 1+f), "log₃N + O(log log N) (Karp, Schindelhauer, Shenker, Vöcking 2000), here log₂ ln N"
 	}
@@ -133,5 +152,6 @@ func age(s *scenario.Scenario) int {
 		return s.Flood.Age
 	}
 	n := float64(s.Peers)
-	return min(scenario.MaxAge, int(math.Ceil(roundsOf(s).until(1-1/n, n)))+beyond)
+	took, _ := roundsOf(s).until(1-1/n, n)
+	return min(scenario.MaxAge, int(math.Ceil(took))+beyond)
 }

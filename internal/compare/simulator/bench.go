@@ -94,13 +94,12 @@ func (b *bench) turns(ctx context.Context, f flood, peers int) ([]line, error) {
 	return out, alike(out)
 }
 
-// large is one try with as many peers as the flag says: how far Lightcone, with a worker a
-// processor, and PeerSim get.
+// large is one try with as many peers as the flag says.
 func (b *bench) large(ctx context.Context, w io.Writer) error {
 	f := floods[0]
 	var lines []line
 	for _, sd := range b.taking(f) {
-		if sd.name != twoWorkers && sd.name != peerSim {
+		if !sd.large {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s, %d peers: %s …\n", f.name, b.largest, sd.name)
@@ -143,10 +142,10 @@ func (b *bench) once(ctx context.Context, sd side, f flood, peers int, seed uint
 }
 
 // again runs a flood several times in one process and returns the processor seconds of
-// a run, a mean over the second half of them.
+// a run of a warm program.
 func (b *bench) again(ctx context.Context, sd side, f flood, peers int, seed uint64) (float64, error) {
-	const warm, most = 200_000, 50 // as many peers as make a program warm; runs
-	runs := 2 * min(most, 1+warm/peers)
+	const enough, most = 200_000, 50 // as many peers as make a program warm; runs
+	runs := 2 * min(most, 1+enough/peers)
 	outs, _, err := process(ctx, sd, b.java, f, peers, seed, runs)
 	if err != nil {
 		return 0, err
@@ -156,7 +155,13 @@ func (b *bench) again(ctx context.Context, sd side, f flood, peers int, seed uin
 			return 0, fmt.Errorf("%s, flood %s, %d peers, again: %w", sd.name, f.name, peers, err)
 		}
 	}
-	return (outs[runs-1].CPU - outs[runs/2-1].CPU) / float64(runs/2), nil
+	return warm(outs), nil
+}
+
+// warm is the processor seconds of a run, a mean over the second half of them.
+func warm(outs []outcome) float64 {
+	n := len(outs) / 2
+	return (outs[2*n-1].CPU - outs[n-1].CPU) / float64(n)
 }
 
 // middle is the median of each figure of some lines.

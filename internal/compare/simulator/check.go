@@ -14,6 +14,9 @@ const (
 	// the first few steps of a flood are of few peers and left to chance, and the sides'
 	// links differ.
 	apartMs, apartHops = 2 * latencyTicks / ticksPerMs, 1.5
+	// apartCopies bounds how far the copies of two sides are from each other, as a share:
+	// the means of their links are 4.3 and 4.0.
+	apartCopies = 0.15
 )
 
 // check reports what a flood cannot have shown.
@@ -38,6 +41,10 @@ func alike(lines []line) error {
 			return fmt.Errorf("%s and %s did not simulate the same, flood %s among %d peers: first copies came by %.1f and %.1f links, "+
 				"to half of the peers in %.0f and %.0f ms, to 99 %% in %.0f and %.0f ms",
 				a.Side, b.Side, a.Flood, a.Peers, a.Hops, b.Hops, a.P50, b.P50, a.P99, b.P99)
+		}
+		if math.Abs(a.Copies-b.Copies) > apartCopies*max(a.Copies, b.Copies) {
+			return fmt.Errorf("%s and %s did not simulate the same, flood %s among %d peers: %.0f and %.0f copies arrived",
+				a.Side, b.Side, a.Flood, a.Peers, a.Copies, b.Copies)
 		}
 	}
 	return nil

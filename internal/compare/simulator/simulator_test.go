@@ -48,8 +48,10 @@ func TestSidesSimulateTheSame(t *testing.T) {
 			}
 		}
 	}
-	if largest := slices.IndexFunc(b.lines, func(l line) bool { return l.Peers == b.largest && l.Side == twoWorkers }); largest < 0 {
-		t.Error("no line of the most peers")
+	for _, sd := range b.taking(floods[0]) {
+		if got := slices.ContainsFunc(b.lines, func(l line) bool { return l.Peers == b.largest && l.Side == sd.name }); got != sd.large {
+			t.Errorf("%s takes part in the try with the most peers: %v", sd.name, got)
+		}
 	}
 }
 
@@ -77,16 +79,26 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: nothing is wrong with it", what)
 		}
 	}
-	a := line{Side: "a", Hops: 6, P50: 150, P99: 220}
-	for _, b := range []line{{Hops: 8, P50: 150, P99: 220}, {Hops: 6, P50: 200, P99: 220}, {Hops: 6, P50: 150, P99: 300}} {
+	a := line{Side: "a", Hops: 6, P50: 150, P99: 220, Copies: 3000}
+	if err := alike([]line{a, {Hops: 6.5, P50: 170, P99: 240, Copies: 3280}}); err != nil {
+		t.Error(err)
+	}
+	for _, spoil := range []func(*line){
+		func(l *line) { l.Hops = 8 }, func(l *line) { l.P50 = 200 }, func(l *line) { l.P99 = 300 }, func(l *line) { l.Copies = 4000 },
+	} {
+		b := a
+		spoil(&b)
 		if alike([]line{a, b}) == nil {
 			t.Errorf("%+v and %+v are said to be alike", a, b)
 		}
 	}
 }
 
-// A median is of each figure alone.
+// A median is of each figure alone, and a warm run one of the second half.
 func TestMiddle(t *testing.T) {
+	if s := warm([]outcome{{CPU: 5}, {CPU: 7}, {CPU: 8}, {CPU: 10}}); s != 1.5 {
+		t.Errorf("runs that end after 5, 7, 8 and 10 s take %v s when warm", s)
+	}
 	m := middle([]line{{Side: "a", CPU: 3, Wall: 1}, {Side: "a", CPU: 1, Wall: 2}, {Side: "a", CPU: 2, Wall: 9}})
 	if m.Side != "a" || m.CPU != 2 || m.Wall != 2 {
 		t.Errorf("%+v", m)
