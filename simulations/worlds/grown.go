@@ -140,14 +140,14 @@ func (g *grown) end() (memo.ID, error) {
 	return qc.Root, err
 }
 
-// written is the length of the token that names the context, however many heads it has.
-func (g *grown) written() int {
+// tokenLength is the length of the token that names a context, however many heads it has.
+func tokenLength(qc causal.Context, origin memo.Author) int {
 	all := causal.Token{}
-	for rest := g.qc.Loose; ; {
-		part := g.qc
+	for rest := qc.Loose; ; {
+		part := qc
 		part.Loose = rest[:min(len(rest), causal.MaxTokenHeads)]
 		rest = rest[len(part.Loose):]
-		t, err := part.Token(g.origin)
+		t, err := part.Token(origin)
 		if err != nil {
 			panic(err) // so many heads a token has
 		}
@@ -164,9 +164,10 @@ func (g *grown) note(n int) {
 		g.tooLong++
 	}
 	g.x, g.loose = append(g.x, float64(n)), append(g.loose, float64(len(g.qc.Loose)))
-	g.token, g.kept = append(g.token, float64(g.written())), append(g.kept, float64(g.bytes)/1e3)
+	token := tokenLength(g.qc, g.origin)
+	g.token, g.kept = append(g.token, float64(token)), append(g.kept, float64(g.bytes)/1e3)
 	g.made = append(g.made, float64(g.stored.puts))
-	sizes := binary.BigEndian.AppendUint64(nil, uint64(len(g.qc.Loose))<<32|uint64(g.written()))
+	sizes := binary.BigEndian.AppendUint64(nil, uint64(len(g.qc.Loose))<<32|uint64(token))
 	g.hash = sha256.Sum256(append(g.hash[:], sizes...))
 }
 
