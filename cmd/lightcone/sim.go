@@ -166,7 +166,7 @@ func (a *app) simRun(ctx context.Context, s *scenario.Scenario, o simOptions) er
 func showResult(w io.Writer, r *report.Result, page string) error {
 	var t table
 	for _, f := range r.Facts {
-		text := strings.TrimSpace(report.Short(f.Value) + " " + f.Unit)
+		text := report.Quantity(f.Value, f.Unit)
 		if f.Theory != nil {
 			text += ", theory " + report.Short(*f.Theory)
 		}
@@ -174,7 +174,7 @@ func showResult(w io.Writer, r *report.Result, page string) error {
 	}
 	t.add("events", fmt.Sprintf("%s, %s a processor second", report.Short(float64(r.Cost.Events)), report.Short(r.Cost.Rate())))
 	t.add("took", fmt.Sprintf("%s s, %s s of processors", report.Short(r.Cost.Wall.Seconds()), report.Short(r.Cost.CPU.Seconds())))
-	t.add("memory a peer", report.Short(r.Cost.BytesPerPeer)+" B")
+	t.add("memory a peer", report.Quantity(r.Cost.BytesPerPeer, "B"))
 	t.add("result hash", r.Hash)
 	t.add("report", page)
 	return t.write(w)

@@ -73,8 +73,8 @@ func (w *World) crash(p *replica) {
 	}
 	name, pick := w.pick()
 	w.struck(name)
-	w.oracle.powerCut(p)
 	p.end(p.disk.real.PowerCut(pick))
+	w.oracle.powerCut(p)
 	w.after(w.downFor(), p.restart)
 }
 

@@ -18,6 +18,7 @@ import (
 type oracle struct {
 	writes  []*promise
 	known   map[string]fact // what replicas told before they deleted the memos
+	vague   bool            // or some memos were deleted of which nobody told
 	suspect map[string]fact // what was told by one whose log rots
 	orphan  orphan
 }
@@ -48,16 +49,6 @@ func (o *oracle) forgive(sound []*replica) {
 	maps.DeleteFunc(o.suspect, lost)
 }
 
-// remember takes what a replica tells, before it deletes the memos.
-func (o *oracle) remember(p *replica) error {
-	facts, err := p.facts()
-	if o.known == nil {
-		o.known = map[string]fact{}
-	}
-	maps.Copy(o.known, facts)
-	return err
-}
-
 // promise is a write that was acknowledged.
 type promise struct {
 	id      memo.ID
@@ -67,7 +58,8 @@ type promise struct {
 	starts  int
 	when    time.Duration
 	what    string
-	excused bool // it was acknowledged before it was synced, and the power went
+	fragile bool // it was acknowledged before it was synced, and the process is dead
+	excused bool // and the power went
 }
 
 func (o *oracle) acked(out outcome) {
@@ -77,12 +69,27 @@ func (o *oracle) acked(out outcome) {
 // relaxedFor is within what time a replica that acknowledges early syncs all the same.
 const relaxedFor = 10 * time.Millisecond
 
-// powerCut excuses what a replica acknowledged without having synced it.
-func (o *oracle) powerCut(p *replica) {
+// ended notes what a replica whose process ends acknowledged without having synced it:
+// a power cut may take it, until it was started anew.
+func (o *oracle) ended(p *replica) {
 	for _, x := range o.writes {
 		if p.relaxed && x.at == p && x.starts == p.starts && (p.disk.failed || x.when+relaxedFor+p.disk.slow >= p.w.now()) {
-			x.excused = true
+			x.fragile = true
 		}
+	}
+}
+
+// started: what is there now was read, written again and synced.
+func (o *oracle) started(p *replica) {
+	for _, x := range o.writes {
+		x.fragile = x.fragile && x.at != p
+	}
+}
+
+// powerCut excuses what it may have taken.
+func (o *oracle) powerCut(p *replica) {
+	for _, x := range o.writes {
+		x.excused = x.excused || x.at == p && x.fragile
 	}
 }
 
@@ -225,7 +232,7 @@ func (w *World) verdict() error {
 			return fmt.Errorf("a replica whose log rots told of memo %d of %s as %s, which nobody wrote", f.Seq, f.Author, f.ID)
 		}
 	}
-	bodies := w.kind != adoptSpace || len(w.oracle.orphan.known) == 0 // all of them are somewhere
+	bodies := !w.oracle.vague && (w.kind != adoptSpace || w.oracle.orphan.known == nil) // all of them are known
 	for _, x := range w.oracle.writes {
 		there := ids[x.id] || !bodies && sound[0].space.Vector().Covers(x.author, x.seq)
 		if !there && !x.excused && slices.Contains(sound, x.at) {

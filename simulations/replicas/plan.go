@@ -15,7 +15,7 @@ const (
 	// trouble is how long faults strike and clients work.
 	trouble = 6 * time.Second
 	// patienceHealed bounds how long healed replicas take to be equal: a few rounds of
-	// anti-entropy, and a replica whose clock is ahead has to be caught up with.
+	// anti-entropy, and by how much clocks differ: one that is ahead has to be caught up with.
 	patienceHealed = 3 * time.Minute
 	// leastFaults and mostFaults bound the faults that are planned; lost messages, broken
 	// streams and duplicates come on top.
@@ -189,8 +189,8 @@ func (w *World) heal() {
 
 // settle waits until all replicas have the same memos, and judges them.
 func (w *World) settle() error {
-	tried := false
-	for end := w.now() + patienceHealed; w.now() < end && w.result.Err == nil; {
+	tried, patience := false, patienceHealed+w.skew()
+	for end := w.now() + patience; w.now() < end && w.result.Err == nil; {
 		switch {
 		case !w.equal():
 			w.run(500 * time.Millisecond)
@@ -213,11 +213,20 @@ func (w *World) settle() error {
 		a, b := w.peers[0].space.Vector(), p.space.Vector()
 		for m := range a.All() {
 			if have, _ := b.Get(m.Author); have.Head != m.Head {
-				return fmt.Errorf("%v after all was healed replica %d has memo %d of %s, replica 0 has %d", patienceHealed, p.index, have.Seq, m.Author, m.Seq)
+				return fmt.Errorf("%v after all was healed replica %d has memo %d of %s, replica 0 has %d", patience, p.index, have.Seq, m.Author, m.Seq)
 			}
 		}
 	}
 	return w.result.Err
+}
+
+// skew is by how much the clocks differ.
+func (w *World) skew() time.Duration {
+	least, most := w.peers[0].clock.skew, w.peers[0].clock.skew
+	for _, p := range w.peers {
+		least, most = min(least, p.clock.skew), max(most, p.clock.skew)
+	}
+	return most - least
 }
 
 // equal tells whether all replicas have the same memos.

@@ -126,6 +126,7 @@ func (p *replica) end(after *walfstest.Disk) {
 		return
 	}
 	p.w.note("end %d", p.index)
+	p.w.oracle.ended(p)
 	for _, o := range p.w.peers {
 		if o != p {
 			p.w.connect(p.index, o.index, false)
@@ -161,6 +162,7 @@ func (p *replica) restart() {
 		p.again(err)
 		return
 	}
+	p.w.oracle.started(p)
 	p.w.collect()
 	if own, _ := p.space.Vector().Get(p.id); own.Seq < p.sent {
 		p.w.broken("replica %d has %d own memos after a crash, and %d had left it", p.index, own.Seq, p.sent)
@@ -191,6 +193,7 @@ func (p *replica) again(err error) {
 		_, pick := p.w.pick()
 		after = p.disk.real.PowerCut(pick)
 	}
+	p.w.oracle.powerCut(p)
 	full := p.disk.full
 	p.disk = newDisk(p, after)
 	if p.disk.full = full; full {
@@ -228,8 +231,8 @@ func (p *replica) suffer() bool {
 	if after == nil || p.node == nil {
 		return false
 	}
-	p.w.oracle.powerCut(p)
 	p.end(after)
+	p.w.oracle.powerCut(p)
 	p.w.after(p.w.between(100*time.Millisecond, 5*time.Second), p.restart)
 	return true
 }

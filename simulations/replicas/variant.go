@@ -2,6 +2,7 @@ package replicas
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 
 	"lightcone/memo"
@@ -96,7 +97,8 @@ func (w *World) compact(p *replica) {
 	if p.busy || p.node == nil || p.space == nil {
 		return
 	}
-	if err := w.oracle.remember(p); err != nil {
+	facts, err := p.facts()
+	if err != nil {
 		w.note("facts of %d: %v", p.index, err)
 		return
 	}
@@ -104,5 +106,14 @@ func (w *World) compact(p *replica) {
 	w.errandTo(p, "compaction", func(ctx context.Context) error {
 		_, err := n.Compact(ctx)
 		return err
-	}, func(error) {})
+	}, func(err error) {
+		if err != nil { // what it told may never have been on its disk, and nobody knows what is left
+			w.oracle.vague = true
+			return
+		}
+		if w.oracle.known == nil {
+			w.oracle.known = map[string]fact{}
+		}
+		maps.Copy(w.oracle.known, facts)
+	})
 }

@@ -156,6 +156,18 @@ func Short(v float64) string {
 	return strconv.FormatFloat(round(v), 'f', -1, 64)
 }
 
+// Quantity writes a number as Short does, and its unit: 5 ms, 3.2 MB.
+func Quantity(v float64, unit string) string {
+	text := Short(v)
+	if unit == "" {
+		return text
+	}
+	if last := text[len(text)-1]; unit == "B" && (last == 'k' || last == 'M' || last == 'G') {
+		return text + unit
+	}
+	return text + " " + unit
+}
+
 // round leaves four digits.
 func round(v float64) float64 {
 	if v == 0 {

@@ -131,7 +131,7 @@ func beacons(ctx context.Context, s *scenario.Scenario, o Options, r *report.Res
 	half := mean(rate[len(rate)/2:])
 	r.Facts = append(r.Facts,
 		report.Fact{Name: "pings a second, second half", Value: half, Unit: "1/s", Theory: &theory, Source: source},
-		report.Fact{Name: "of the target", Value: 100 * half / s.Beacons.Target, Unit: "%"},
+		report.Fact{Name: "pings of the target", Value: 100 * half / s.Beacons.Target, Unit: "%"},
 		report.Fact{Name: "pings", Value: float64(e.Total(pings))})
 	r.Charts = append(r.Charts, report.Chart{
 		Name: "rate", Title: "Pings of all beacons together", X: report.Axis{Label: "time", Unit: "s"}, Y: report.Axis{Label: "pings", Unit: "1/s"},

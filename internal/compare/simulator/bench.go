@@ -94,13 +94,12 @@ func (b *bench) turns(ctx context.Context, f flood, peers int) ([]line, error) {
 	return out, alike(out)
 }
 
-// large is one try with as many peers as the flag says: how far Lightcone, with a worker a
-// processor, and PeerSim get.
+// large is one try with as many peers as the flag says.
 func (b *bench) large(ctx context.Context, w io.Writer) error {
 	f := floods[0]
 	var lines []line
 	for _, sd := range b.taking(f) {
-		if sd.name != twoWorkers && sd.name != peerSim {
+		if !sd.large {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s, %d peers: %s …\n", f.name, b.largest, sd.name)

@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("simulator", flag.ContinueOnError)
 	f.StringVar(&o.list, "peers", "1000,10000,100000,1000000", "how many peers, with commas")
 	f.IntVar(&o.rounds, "rounds", 3, "rounds, in each of which all sides take turns, another first; figures are medians")
-	f.IntVar(&o.largest, "largest", 0, "then one try of lightcone, with a worker a processor, and of peersim with so many peers; 0: none")
+	f.IntVar(&o.largest, "largest", 0, "then one try of lightcone-2, engine and peersim with so many peers; 0: none")
 	f.StringVar(&o.floods, "floods", "", "only floods that start with one of these, with commas: push,links")
 	f.StringVar(&o.sides, "sides", "", "only sides that start with one of these, with commas: lightcone,engine,heap,peersim")
 	f.StringVar(&o.java, "java", "-XX:+UseSerialGC -Xmx18g", "flags of the Java virtual machine")

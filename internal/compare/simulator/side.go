@@ -16,8 +16,9 @@ import (
 // side is what runs the floods.
 type side struct {
 	name string
-	// pushOnly sides run no other flood, onceOnly ones are never run again in one process.
-	pushOnly, onceOnly bool
+	// pushOnly sides run no other flood, onceOnly ones are never run again in one process;
+	// large ones take part in the try with the most peers.
+	pushOnly, onceOnly, large bool
 	// run is one run in this program; nil: it is PeerSim.
 	run func(ctx context.Context, f flood, peers int, seed uint64) (outcome, error)
 }
@@ -28,17 +29,17 @@ var sides []side
 func init() { // child asks for the sides, and sides for what child runs
 	sides = []side{
 		{name: "lightcone", run: runLightcone(1)},
-		{name: twoWorkers, run: runLightcone(2), onceOnly: true},
-		{name: "engine", run: runBare, pushOnly: true},
+		{name: "lightcone-2", run: runLightcone(2), onceOnly: true, large: true},
+		{name: "engine", run: runBare, pushOnly: true, large: true},
 		{name: "heap", pushOnly: true, onceOnly: true, run: func(_ context.Context, f flood, peers int, seed uint64) (outcome, error) {
 			return runHeap(f, peers, seed), nil
 		}},
-		{name: peerSim},
+		{name: peerSim, large: true},
 	}
 }
 
-// Names that are asked for.
-const twoWorkers, peerSim = "lightcone-2", "peersim"
+// peerSim is the name of the side that is PeerSim.
+const peerSim = "peersim"
 
 // usage is what a process used from its start to its end.
 type usage struct {
