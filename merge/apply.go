@@ -304,7 +304,11 @@ func (a *applier) make(r *region) error {
 		if len(parts) > 0 && len(piece.items) > 0 && parts[0].place.First == piece.items[0].Key {
 			had, parts = parts[0].page, parts[1:]
 		}
-		it, err := a.node(a.cutter.n, piece.items, piece.dom, had)
+		old := had
+		if r.first().parent == nil { // its key is nobody's; below a taller tree it may stay as it is
+			old = r.first()
+		}
+		it, err := a.node(a.cutter.n, piece.items, piece.dom, old)
 		if err != nil {
 			return err
 		}

@@ -306,3 +306,42 @@ func TestApplyPassesErrorsOn(t *testing.T) {
 		t.Errorf("a failed putter: %s, %v", got, err)
 	}
 }
+
+// fresh is a block store that minds what is put although it is there.
+type fresh struct {
+	blocks
+	again int
+}
+
+func (f *fresh) PutBlock(id memo.ID, data []byte) error {
+	if f.blocks[id] != nil {
+		f.again++
+	}
+	return f.blocks.PutBlock(id, data)
+}
+
+// A node that stays as it is is not put again: not those beside an edit, and not a root
+// that a taller tree has below its own.
+func TestApplyPutsWhatIsNew(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := treeParams().Draw(t, "params")
+		keys := randomKeys(rapid.Uint64().Draw(t, "seed"), rapid.IntRange(2, 400).Draw(t, "n"))
+		slices.Sort(keys)
+		f, n := &fresh{}, 0
+		for n < len(keys) {
+			f.blocks = blocks{} // of the tree before, and no older one
+			root, err := merge.Build(p, entriesOf(valued(keys[:n])), f.blocks)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to := min(len(keys), n+rapid.IntRange(1, 60).Draw(t, "batch"))
+			if _, err = merge.Apply(p, f, root, sorted(valued(keys[n:to])), f); err != nil {
+				t.Fatal(err)
+			}
+			n = to
+		}
+		if f.again > 0 {
+			t.Fatalf("%d nodes of the tree before were put again", f.again)
+		}
+	})
+}

@@ -42,16 +42,18 @@ var layers = map[string][]string{
 	"simulations/scenario": {"memo", "simulations/engine", "simulations/mesh"},
 	// simulations/cores runs whole cores of the protocol in the engine.
 	"simulations/cores": {"memo", "merge", "context", "p2p/gossip", "simulations/engine"},
+	// simulations/forest holds the roots of a world's peers, each once.
+	"simulations/forest": {"memo", "merge"},
 	"simulations/worlds": {
 		"memo", "merge", "context", "beacon", "p2p/gossip",
-		"simulations/cores", "simulations/engine", "simulations/mesh", "simulations/report", "simulations/scenario",
+		"simulations/cores", "simulations/engine", "simulations/forest", "simulations/mesh", "simulations/report", "simulations/scenario",
 	},
 	// simulations/replicas runs whole nodes, in virtual time, on a disk that loses power.
 	"simulations/replicas": {"memo", "context", "walfs", "walfs/walfstest", "p2p/gossip", "node"},
 	"simulations":          {"simulations/report", "simulations/scenario", "simulations/worlds"},
 	// simulations/calib compares the model of the network with real hosts, which
 	// internal/vnet runs in virtual time, with the parameters of p2p.
-	"simulations/calib": {"p2p", "internal/vnet", "simulations/engine", "simulations/mesh", "simulations/report"},
+	"simulations/calib": {"memo", "node", "p2p", "internal/vnet", "simulations/engine", "simulations/mesh", "simulations/report"},
 
 	// Helpers that tests import.
 	"memo/memotest":   {"memo"},

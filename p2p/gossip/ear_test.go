@@ -28,6 +28,19 @@ func TestEarIsSmall(t *testing.T) {
 	}
 }
 
+// TestEarFitsLines: an Ear is whole lines of the cache, and hearing finds what it needs
+// of any in the first.
+func TestEarFitsLines(t *testing.T) {
+	const line = 64
+	var e Ear
+	if size := unsafe.Sizeof(e); size%line != 0 {
+		t.Errorf("an Ear takes %d B, which is no multiple of %d", size, line)
+	}
+	if end := unsafe.Offsetof(e.voices) + unsafe.Sizeof(e.voices); end > line {
+		t.Errorf("what hearing needs ends after %d B", end)
+	}
+}
+
 // TestEarAllocatesNothing: but where an author is new.
 func TestEarAllocatesNothing(t *testing.T) {
 	var e Ear

@@ -1,10 +1,6 @@
 package gossip
 
-import (
-	"time"
-
-	"lightcone/memo"
-)
+import "lightcone/memo"
 
 // This file is the merging funnel: which announced roots are worth merging where more
 // are announced than can be, and which own ones are worth announcing.
@@ -21,24 +17,14 @@ const (
 
 // funnel is what a space knows of the roots that others announce.
 type funnel struct {
-	second second
-	news   flow    // λ_roots: roots that are news
-	peers  float64 // P̄: mean of the peers behind them; 0: none was heard of
-	cost   float64 // units to fetch and merge one; 0: none was
-	mark   int     // units spent when the last was fetched
+	news  flow    // λ_roots: roots that are news
+	peers float64 // P̄: mean of the peers behind them; 0: none was heard of
+	cost  float64 // units to fetch and merge one; 0: none was
+	mark  int     // units spent when the last was fetched
 }
 
-// pass lets time pass.
-func (f *funnel) pass(now time.Time) {
-	if d := f.second.over(now); d > 0 {
-		f.news.pass(d, keeps(d))
-	}
-}
-
-// Worth is p_merge of an announced root that is news, with so many peers behind it: it is
-// to be merged with the probability min(1, (C/λ_roots)·(P̂/P̄)), where C is how many can
-// be merged in a second.
-func (f *funnel) Worth(b *Budget, peers uint64) float64 {
+// worth is p_merge of an announced root that is news, with so many peers behind it.
+func (f *funnel) worth(b *Budget, peers uint64) float64 {
 	f.news.count++
 	if f.peers == 0 {
 		f.peers = float64(peers)

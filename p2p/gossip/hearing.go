@@ -41,13 +41,12 @@ type HearingStats struct {
 
 // hearing is what a space knows of its traffic.
 type hearing struct {
-	second  second
-	offered flow    // λ: memos that are offered
-	voices  []voice // of each author, ascending
-	active  int     // voices that are heard of, lately
-	wanted  map[memo.Author]time.Time
+	offered flow      // λ: memos that are offered
+	voices  []voice   // of each author, ascending
 	flooded time.Time // since when more is offered than can be attached; zero: it is not
 	flood   bool      // it still is, and not for long
+	active  int32     // voices that are heard of, lately
+	wanted  map[memo.Author]time.Time
 }
 
 // voice is what an author offers.
@@ -202,19 +201,15 @@ func (h *hearing) loud(a memo.Author) bool {
 	return known && h.voices[i].rate*float64(h.active) > fairSlack*h.offered.rate
 }
 
-// pass lets time pass: seconds that are over go into the means.
-func (h *hearing) pass(now time.Time) {
-	d := h.second.over(now)
-	if d == 0 {
-		return
-	}
+// pass takes so many seconds that are over into the means.
+func (h *hearing) pass(now time.Time, d float64) {
 	keep := keeps(d)
 	h.offered.pass(d, keep)
 	for i := range h.voices {
 		h.voices[i].pass(d, keep)
 	}
 	h.voices = slices.DeleteFunc(h.voices, func(v voice) bool { return v.rate < quiet })
-	h.active = len(h.voices)
+	h.active = int32(len(h.voices))
 	for a, until := range h.wanted {
 		if !until.After(now) {
 			delete(h.wanted, a)

@@ -14,9 +14,13 @@ const (
 	// announceSlots divides the second half of an interval, where announcements are
 	// made. Twice as many peers draw a slot as the one before it, so that of n peers
 	// about one draws the earliest slot that anybody does and the others hear it,
-	// while n is below 2^announceSlots = maxMembers. Drawn evenly, of n peers those
+	// while n is below 2^announceSlots, a million. Drawn evenly, of n peers those
 	// within one delay of the first would speak too: a number that grows with n.
-	announceSlots = 12
+	announceSlots = 20
+	// enoughRoots is how many roots that are news are heard in an interval before those say
+	// nothing who have nothing of their own to say. An equal root silences who have it,
+	// but where roots are merged that differ, most peers have one that nobody else has.
+	enoughRoots = 8
 )
 
 // Random is what is drawn from; a *rand.Rand is one.
@@ -32,8 +36,9 @@ type Random interface {
 type trickle struct {
 	interval time.Duration // zero: stands still
 	begun    time.Time
-	speak    time.Time // in the second half; zero: it has passed
-	again    bool      // there was news in an interval of announceMin
+	speak    time.Duration // how far in the interval, in its second half; zero: it has passed
+	again    bool          // there was news in an interval of announceMin
+	heard    uint16        // roots of others that are news, in this interval
 }
 
 // news begins a shortest interval, unless one is under way: the next is one too.
@@ -45,13 +50,16 @@ func (t *trickle) news(now time.Time, rng Random) {
 	t.begin(now, announceMin, rng)
 }
 
+// hears counts a root of others that is news.
+func (t *trickle) hears() { t.heard = min(t.heard+1, enoughRoots) }
+
 func (t *trickle) begin(now time.Time, interval time.Duration, rng Random) {
 	half := interval / 2
 	slot := time.Duration(announceSlots - 1 - min(bits.TrailingZeros64(rng.Uint64()), announceSlots-1))
 	width := half / announceSlots
 	*t = trickle{
 		interval: interval, begun: now,
-		speak: now.Add(half + slot*width + time.Duration(rng.Int64N(int64(width)))),
+		speak: half + slot*width + time.Duration(rng.Int64N(int64(width))),
 	}
 }
 
@@ -59,11 +67,11 @@ func (t *trickle) begin(now time.Time, interval time.Duration, rng Random) {
 func (t *trickle) due(now time.Time, rng Random) bool {
 	switch {
 	case t.interval == 0:
-	case !t.speak.IsZero():
-		if now.Before(t.speak) {
+	case t.speak > 0:
+		if now.Sub(t.begun) < t.speak {
 			return false
 		}
-		t.speak = time.Time{}
+		t.speak = 0
 		return true
 	case now.Sub(t.begun) >= t.interval:
 		next := t.interval

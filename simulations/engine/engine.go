@@ -16,9 +16,9 @@ import (
 const (
 	// MaxPeers bounds the peers: beyond it events would have to be longer.
 	MaxPeers = 1 << 28
-	// MaxShards bounds the shards; peersPerShard is what each has at least, so that few
-	// peers are not spread thinly.
-	MaxShards, peersPerShard = 64, 256
+	// MaxShards bounds the shards; leastShardBits says what each has at least, so that
+	// few peers are not spread thinly.
+	MaxShards, leastShardBits = 64, 8
 )
 
 // Config says what to simulate.
@@ -53,10 +53,12 @@ func (c Config) Validate() error {
 
 // Engine is one simulation.
 type Engine struct {
-	cfg    Config
-	links  *links
-	shards []*Shard
-	now    Time
+	cfg       Config
+	links     *links
+	shardBits int // a shard has 1<<shardBits peers, the last one what is left
+	shards    []*Shard
+	now       Time
+	turn      int // of the two outboxes of each shard, the one that is filled
 }
 
 // New makes the peers. The function is called once a shard, in their order, and then
@@ -69,22 +71,16 @@ func New(cfg Config, protocol func(*Shard) Protocol) (*Engine, error) {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
 	e := &Engine{cfg: cfg, links: newLinks(cfg.Network, cfg.Peers, cfg.Seed)}
-	n := min(MaxShards, (cfg.Peers+peersPerShard-1)/peersPerShard)
+	for e.shardBits = leastShardBits; (cfg.Peers-1)>>e.shardBits >= MaxShards; {
+		e.shardBits++
+	}
+	n := (cfg.Peers-1)>>e.shardBits + 1
 	for i := range n {
-		s := &Shard{First: e.first(i, n), Last: e.first(i+1, n), engine: e, wheel: newWheel(), out: make([][]Event, n)}
-		s.port.s = s
-		size := int(s.Last - s.First)
-		s.draws = make([]uint32, size)
-		if cfg.Network.Uplink > 0 {
-			s.upUntil = make([]time.Duration, size)
-		}
-		if cfg.Network.Churn.Up > 0 {
-			s.down = make([]bool, size)
-		}
-		e.shards = append(e.shards, s)
+		e.shards = append(e.shards, e.newShard(i, n))
 	}
 	for _, s := range e.shards {
 		s.protocol = protocol(s)
+		s.toucher, _ = s.protocol.(Toucher)
 	}
 	e.each(func(s *Shard) {
 		for p := s.First; p < s.Last; p++ {
@@ -93,25 +89,28 @@ func New(cfg Config, protocol func(*Shard) Protocol) (*Engine, error) {
 			s.protocol.Start(&s.port)
 		}
 	})
-	e.exchange()
 	return e, nil
 }
 
-// first returns the first peer of shard i of n.
-func (e *Engine) first(i, n int) Peer { return Peer(uint64(i) * uint64(e.cfg.Peers) / uint64(n)) }
+// newShard makes shard i of n.
+func (e *Engine) newShard(i, n int) *Shard {
+	s := &Shard{First: Peer(i) << e.shardBits, Last: Peer(min((i+1)<<e.shardBits, e.cfg.Peers)), engine: e, wheel: newWheel(e.links.least), posted: End}
+	s.port.s = s
+	s.wheel.today.coming = s.touch
+	s.out = [2][][]Event{make([][]Event, n), make([][]Event, n)}
+	size := int(s.Last - s.First)
+	s.draws = make([]uint32, size)
+	if e.cfg.Network.Uplink > 0 {
+		s.upUntil = make([]time.Duration, size)
+	}
+	if e.cfg.Network.Churn.Up > 0 {
+		s.down = make([]bool, size)
+	}
+	return s
+}
 
 // shardOf returns the shard of a peer.
-func (e *Engine) shardOf(p Peer) int {
-	n := len(e.shards)
-	i := int(uint64(p) * uint64(n) / uint64(e.cfg.Peers))
-	for p >= e.shards[i].Last {
-		i++
-	}
-	for p < e.shards[i].First {
-		i--
-	}
-	return i
-}
+func (e *Engine) shardOf(p Peer) int { return int(p >> e.shardBits) }
 
 // churn draws whether a peer starts up and sets the timer of its first change.
 func (s *Shard) churn(p Peer) {
@@ -145,16 +144,16 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 		next := End
 		for _, s := range e.shards {
-			next = min(next, s.wheel.next())
+			next = min(next, s.wheel.next(), s.posted)
 		}
 		next = max(next, e.now) // a wheel may name a moment that has passed, of a slot that has not
 		stop := min(e.cfg.Until, sample)
 		if next >= stop {
 			e.now = stop
 		} else {
-			end := min(next.plus(e.links.least), stop)
+			end := min(e.window(next), stop)
+			e.turn = 1 - e.turn
 			e.each(func(s *Shard) { s.run(end) })
-			e.exchange()
 			e.now = end
 		}
 		if e.cfg.Sample != nil && (e.now == sample || e.now == e.cfg.Until) {
@@ -163,6 +162,14 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// window returns how far the shards can run on their own from a moment on: to the end of
+// its day, which is no longer than the shortest latency. What is sent in a day therefore
+// comes on another one.
+func (e *Engine) window(from Time) Time {
+	day := Time(1) << e.shards[0].wheel.dayBits
+	return (from &^ (day - 1)).plus(day)
 }
 
 // each calls f for every shard, some at the same time.
@@ -184,20 +191,6 @@ func (e *Engine) each(f func(*Shard)) {
 		})
 	}
 	wait.Wait()
-}
-
-// exchange gives each shard what the others sent to its peers, in the order of the
-// shards.
-func (e *Engine) exchange() {
-	e.each(func(to *Shard) {
-		i := e.shardOf(to.First)
-		for _, from := range e.shards {
-			for _, ev := range from.out[i] {
-				to.wheel.add(ev)
-			}
-			from.out[i] = from.out[i][:0]
-		}
-	})
 }
 
 // Now returns the time.

@@ -93,7 +93,7 @@ func TestWorkersDoNotShow(t *testing.T) {
 // were added, as a stable sort has them.
 func TestWheel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWheel()
+		w := newWheel(rapid.SampledFrom([]Time{1, 2, 100, 512, 1 << 20}).Draw(t, "day"))
 		var want, got []Event
 		add := func(n int) {
 			for range n {
@@ -108,7 +108,9 @@ func TestWheel(t *testing.T) {
 		add(rapid.IntRange(0, 60).Draw(t, "first"))
 		for at := w.next(); at < End; at = w.next() {
 			w.advance(at)
-			w.take(func(ev *Event) { got = append(got, *ev) })
+			for ev := w.take(); ev != nil; ev = w.take() {
+				got = append(got, *ev)
+			}
 			if len(want) < 200 {
 				add(rapid.IntRange(0, 3).Draw(t, "more"))
 			}

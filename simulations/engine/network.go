@@ -146,10 +146,12 @@ type links struct {
 	base   [][]Time
 	least  Time    // the shortest latency: how long shards run on their own
 	region []uint8 // of each peer; nil: there is one
+	calm   bool    // everybody can be reached at any time
 }
 
 func newLinks(n Network, peers int, seed uint64) *links {
 	l := &links{Network: n, seed: seed, least: Ticks(DefaultLatency), base: [][]Time{{Ticks(DefaultLatency)}}}
+	l.calm = n.Churn.Up == 0 && len(n.Partitions) == 0
 	if n.Latency != nil {
 		l.base, l.least = make([][]Time, len(n.Latency)), End
 		for i, row := range n.Latency {
@@ -181,7 +183,7 @@ func (l *links) place(peers int) {
 	}
 	l.region = make([]uint8, peers)
 	for p := range l.region {
-		x := unit(Draw(l.seed, Peer(p), placeDraw)) * sum
+		x := float64(unit(Draw(l.seed, Peer(p), placeDraw)) * sum) // rounded here: nothing is fused
 		for i, r := range l.Regions {
 			if x -= r; x < 0 || i == len(l.Regions)-1 {
 				l.region[p] = uint8(i)
@@ -249,7 +251,7 @@ func (l *links) session(p Peer, n uint32, up bool) Time {
 	if up {
 		mean = l.Churn.Up
 	}
-	return exponential(mean, unit(Draw(l.seed^churnSeed, p, n)))
+	return exponential(mean, Draw(l.seed^churnSeed, p, n))
 }
 
 // up tells whether a peer is up at a time: anybody may ask, for sessions are drawn
@@ -273,9 +275,4 @@ func (l *links) clock(p Peer, now Time) time.Time {
 		d += time.Duration(float64(d) * l.Drift * (2*unit(Draw(l.seed, p, driftDraw)) - 1))
 	}
 	return epoch.Add(d)
-}
-
-// exponential maps a number of [0, 1) to an exponential span, at least a tick.
-func exponential(mean time.Duration, x float64) Time {
-	return max(1, Seconds(-math.Log(1-x)*mean.Seconds()))
 }

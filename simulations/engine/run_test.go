@@ -3,9 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // TestShards: every peer is in one shard, which is found, whatever their number.
@@ -162,6 +165,40 @@ func TestHashCovers(t *testing.T) {
 	}
 }
 
+// TestDigestsApart: no bit of one field of an event undoes that of another in its hash.
+func TestDigestsApart(t *testing.T) {
+	one := Event{At: 7, To: 9, From: 11, Arg: 13, Aux: 15, Kind: 17}
+	var all []Event
+	for bit := range 32 {
+		for _, flip := range []func(*Event){
+			func(e *Event) { e.At ^= 1 << bit }, func(e *Event) { e.To ^= 1 << bit }, func(e *Event) { e.From ^= 1 << bit },
+			func(e *Event) { e.Arg ^= 1 << bit }, func(e *Event) { e.Aux ^= 1 << bit }, func(e *Event) { e.Kind ^= 1 << bit },
+		} {
+			ev := one
+			if flip(&ev); ev != one {
+				all = append(all, ev)
+			}
+			for _, second := range []func(*Event){
+				func(e *Event) { e.Arg ^= 1 << (bit ^ 24) }, func(e *Event) { e.From ^= 1 << (bit ^ 24) },
+				func(e *Event) { e.Aux ^= 1 << (bit ^ 8) }, func(e *Event) { e.Kind ^= 1 << (bit ^ 8) },
+			} {
+				both := ev
+				if second(&both); both != ev && both != one {
+					all = append(all, both)
+				}
+			}
+		}
+	}
+	seen := map[uint64]Event{}
+	for _, ev := range all {
+		h := ev.digest(1)
+		if other, there := seen[h]; there && other != ev {
+			t.Fatalf("%+v and %+v have one digest", ev, other)
+		}
+		seen[h] = ev
+	}
+}
+
 // TestSpans: no span is longer than End, however it is given.
 func TestSpans(t *testing.T) {
 	for _, got := range []Time{Seconds(1e300), Seconds(1e10), Seconds(End.Seconds()), Ticks(1<<63 - 1), Ticks(End.Duration())} {
@@ -172,7 +209,26 @@ func TestSpans(t *testing.T) {
 	if Seconds(-1) != 0 || Seconds(1) != 10_000 || Ticks(149*time.Microsecond) != 1 || Ticks(150*time.Microsecond) != 2 {
 		t.Error("spans are not rounded to ticks")
 	}
-	if got := exponential(1<<63-1, 0.9999); got != End {
-		t.Errorf("a session of ages lasts %d ticks", got)
+	for _, x := range []uint64{0, 1, 1 << 32, 1 << 60} {
+		if got := exponential(1<<63-1, x); got != End {
+			t.Errorf("a session of ages lasts %d ticks", got)
+		}
 	}
+}
+
+// TestExponential: spans are −mean · ln(x/2⁶⁴), as math.Log has it, and never grow
+// with x.
+func TestExponential(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		mean := time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "mean"))
+		x := rapid.Uint64().Draw(t, "x") >> rapid.IntRange(0, 63).Draw(t, "shift")
+		got := exponential(mean, x)
+		want := -math.Log(float64(x|1)/(1<<64)) * float64(mean) / float64(Resolution)
+		if off := math.Abs(float64(got) - max(1, want)); off > 0.51+3e-6*float64(mean)/float64(Resolution) {
+			t.Fatalf("of %v at %x: %d ticks, want %v", mean, x, got, want)
+		}
+		if x < 1<<64-1<<50 && exponential(mean, x+1<<50) > got {
+			t.Fatalf("of %v, more at %x than before it", mean, x+1<<50)
+		}
+	})
 }

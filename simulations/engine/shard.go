@@ -12,14 +12,26 @@ type Protocol interface {
 	Digest(id Peer) uint64
 }
 
+// Toucher is a Protocol whose peers are so many that what it keeps of them is in no
+// cache. Touch reads, of the peers of some events that come soon, what Step will read of
+// them: the processor then waits for all of it at once, not for one after the other. It
+// returns something that depends on what it read, so that no compiler leaves that out,
+// and must not change anything.
+type Toucher interface {
+	Touch(soon []Event) uint64
+}
+
 // Shard is a part of the peers, those from First up to, but not with, Last.
 type Shard struct {
 	First, Last Peer
 	engine      *Engine
 	wheel       *wheel
 	protocol    Protocol
+	toucher     Toucher // the protocol, if it is one
+	touched     uint64
 	port        Port
-	out         [][]Event       // to each shard, in the window under way
+	out         [2][][]Event    // to each shard, in the window under way and in the one before
+	posted      Time            // the first arrival of those of the window that was last
 	draws       []uint32        // how many numbers each peer drew
 	down        []bool          // nil: there is no churn
 	upUntil     []time.Duration // when each peer's uplink is free, finer than ticks; nil: no limit
@@ -49,7 +61,9 @@ func (p *Port) Clock() time.Time { return p.s.engine.links.clock(p.self, p.now) 
 
 // Reachable reports whether a message to another peer would find it: it is up and no
 // partition is between. It is what a peer learns from its connections.
-func (p *Port) Reachable(to Peer) bool {
+func (p *Port) Reachable(to Peer) bool { return p.s.engine.links.calm || p.reachable(to) }
+
+func (p *Port) reachable(to Peer) bool {
 	l := p.s.engine.links
 	return l.up(to, p.now) && (len(l.Partitions) == 0 || !l.cut(p.now, p.self, to))
 }
@@ -105,7 +119,7 @@ func (p *Port) way(to Peer, leave Time) Time {
 	l := p.s.engine.links
 	at := leave.plus(l.base[l.of(p.self)][l.of(to)])
 	if l.Jitter > 0 {
-		at = at.plus(exponential(l.Jitter, p.Float64()))
+		at = at.plus(exponential(l.Jitter, p.Uint64()))
 	}
 	return at
 }
@@ -122,7 +136,9 @@ func (p *Port) post(ev Event) {
 		return
 	}
 	o := s.engine.shardOf(ev.To)
-	s.out[o] = append(s.out[o], ev)
+	s.posted = min(s.posted, ev.At)
+	out := s.out[s.engine.turn]
+	out[o] = append(out[o], ev)
 }
 
 // uplink puts so many bytes into the queue before the peer's link and returns when they
@@ -137,13 +153,41 @@ func (p *Port) uplink(bytes int) Time {
 	return Ticks(*until)
 }
 
-// run handles the events before end.
+// run handles the events before end, with those that others sent in the window before.
 func (s *Shard) run(end Time) {
+	s.receive()
 	for t := s.wheel.next(); t < end; t = s.wheel.next() {
 		s.wheel.advance(t)
 		s.port.now = t
-		s.wheel.take(s.handle)
+		for ev := s.wheel.take(); ev != nil; ev = s.wheel.take() {
+			s.handle(ev)
+		}
 	}
+}
+
+// receive takes what the shards sent to this one in the window before, in their order.
+func (s *Shard) receive() {
+	s.posted = End
+	i, turn := s.engine.shardOf(s.First), 1-s.engine.turn
+	for _, from := range s.engine.shards {
+		out := from.out[turn]
+		for k := range out[i] {
+			s.wheel.add(out[i][k])
+		}
+		out[i] = out[i][:0]
+	}
+}
+
+// touch has the state of the peers of some events brought into the cache.
+func (s *Shard) touch(soon []Event) {
+	sum := uint64(0)
+	for i := range soon {
+		sum += uint64(s.draws[soon[i].To-s.First])
+	}
+	if s.toucher != nil {
+		sum += s.toucher.Touch(soon)
+	}
+	s.touched = sum
 }
 
 // handle handles one event.

@@ -3,42 +3,63 @@ package engine
 import "math/bits"
 
 const (
-	// A wheel has wheelLevels rings of 1<<slotBits slots; a slot of ring n is as long
-	// as the whole ring n−1. Together they hold any Time.
+	// A wheel has wheelLevels rings of 1<<slotBits slots; a slot of the first ring is a
+	// day, one of ring n is as long as the whole ring n−1. Together they hold any Time.
 	slotBits    = 10
 	slots       = 1 << slotBits
 	wheelLevels = 4
-	// chunkEvents is how many events are linked together in a slot.
-	chunkEvents = 24
+	// maxDayBits bounds a day: 1<<maxDayBits ticks.
+	maxDayBits = 10
+	// chunkEvents is how many events are linked together in a slot: a chunk is eight
+	// lines of 64 bytes then.
+	chunkEvents = 21
 )
 
-// wheel is a hierarchical timing wheel (Varghese, Lauck 1987): events by their time,
-// those of one moment in the order in which they were added. Adding and taking cost
-// O(1). Its memory is a list of chunks that are used again.
+// wheel is a hierarchical timing wheel (Varghese, Lauck 1987) over days: events by
+// their time, those of one moment in the order in which they were added. Those of a day
+// are sorted when it begins, all at once: memory is then written and read in its order,
+// for what is added goes to the end of one of a few lists, and what is taken lies beside
+// what was taken before. Adding and taking cost O(1).
 type wheel struct {
-	now    Time // events before it were taken
-	count  int
-	rings  [wheelLevels][slots]slot
-	used   [wheelLevels][slots / 64]uint64 // bit of each slot that has events
-	chunks []chunk
-	free   int32 // first of the free chunks, linked; 0: none
-	taken  Event // that is being handled
+	now     Time // events before it were taken
+	dayBits int  // a day has 1<<dayBits ticks
+	today   today
+	later   int                             // events of the rings
+	rings   [wheelLevels][slots]slot        // of the days behind today
+	used    [wheelLevels][slots / 64]uint64 // bit of each slot that has events
+	chunks
 }
 
 // slot is a list of chunks, by index; 0 is none.
 type slot struct{ head, tail int32 }
 
-type chunk struct {
-	events [chunkEvents]Event
-	n      int32
-	next   int32
+// chunks is the memory of lists of events, used again and again.
+type chunks struct {
+	all  []chunk
+	free int32 // first of the free ones, linked; 0: none
 }
 
-func newWheel() *wheel { return &wheel{chunks: make([]chunk, 1)} }
+type chunk struct {
+	n, next int32
+	events  [chunkEvents]Event
+}
+
+// newWheel returns a wheel of days of so many ticks, at most: of the greatest power of
+// two in it.
+func newWheel(day Time) *wheel {
+	w := &wheel{dayBits: min(maxDayBits, bits.Len32(uint32(day))-1)}
+	w.all = make([]chunk, 1)
+	w.today = newToday(1 << w.dayBits)
+	return w
+}
 
 // add puts an event into the wheel. Its time is not before now.
 func (w *wheel) add(ev Event) {
-	w.count++
+	if (ev.At^w.now)>>w.dayBits == 0 {
+		w.today.add(&w.chunks, ev)
+		return
+	}
+	w.later++
 	w.put(ev)
 }
 
@@ -46,124 +67,110 @@ func (w *wheel) add(ev Event) {
 // below.
 func (w *wheel) put(ev Event) {
 	level := 0
-	if diff := uint32(ev.At ^ w.now); diff >= slots {
+	if diff := uint32(ev.At^w.now) >> w.dayBits; diff >= slots {
 		level = (bits.Len32(diff) - 1) / slotBits
 	}
-	i := uint32(ev.At) >> (level * slotBits) & (slots - 1)
-	s := &w.rings[level][i]
+	i := uint32(ev.At) >> w.dayBits >> (level * slotBits) & (slots - 1)
 	w.used[level][i/64] |= 1 << (i % 64)
-	if s.tail == 0 || w.chunks[s.tail].n == chunkEvents {
-		c := w.chunk()
+	w.append(&w.rings[level][i], ev)
+}
+
+// append puts an event at the end of a list.
+func (m *chunks) append(s *slot, ev Event) {
+	if s.tail == 0 || m.all[s.tail].n == chunkEvents {
+		c := m.chunk()
 		if s.tail == 0 {
 			s.head = c
 		} else {
-			w.chunks[s.tail].next = c
+			m.all[s.tail].next = c
 		}
 		s.tail = c
 	}
-	c := &w.chunks[s.tail]
+	c := &m.all[s.tail]
 	c.events[c.n] = ev
 	c.n++
 }
 
 // chunk returns an empty one.
-func (w *wheel) chunk() int32 {
-	if c := w.free; c != 0 {
-		w.free = w.chunks[c].next
-		w.chunks[c].n, w.chunks[c].next = 0, 0
+func (m *chunks) chunk() int32 {
+	if c := m.free; c != 0 {
+		m.free = m.all[c].next
+		m.all[c].n, m.all[c].next = 0, 0
 		return c
 	}
-	w.chunks = append(w.chunks, chunk{})
-	return int32(len(w.chunks) - 1)
+	m.all = append(m.all, chunk{})
+	return int32(len(m.all) - 1)
 }
 
-// release makes a chunk free.
-func (w *wheel) release(c int32) {
-	w.chunks[c].next = w.free
-	w.free = c
+// release makes a chunk free, and returns the one behind it.
+func (m *chunks) release(c int32) (next int32) {
+	next = m.all[c].next
+	m.all[c].next = m.free
+	m.free = c
+	return next
 }
 
-// next returns the time of the first event, End if there is none. For events far off
-// it may return an earlier moment, that of their slot, at which there is none.
+// next returns the time of the first event, End if there is none. For events of other
+// days it returns the beginning of their slot, at which there may be none.
 func (w *wheel) next() Time {
-	if w.count == 0 {
-		return End
+	if t := w.today.first(w.now); t < End || w.later == 0 {
+		return t
 	}
 	for level := range wheelLevels {
-		shift := level * slotBits
-		from := uint32(w.now) >> shift & (slots - 1)
-		if i, ok := w.first(level, from); ok {
-			above := uint64(w.now) >> shift &^ (slots - 1)
-			return max(w.now, Time((above|uint64(i))<<shift))
+		shift := w.dayBits + level*slotBits
+		from := uint64(w.now) >> shift
+		if i, ok := firstBit(w.used[level][:], uint32(from&(slots-1))); ok {
+			return max(w.now, Time((from&^(slots-1)|uint64(i))<<shift))
 		}
 	}
 	return End
 }
 
-// first finds the first used slot of a ring, from one on.
-func (w *wheel) first(level int, from uint32) (uint32, bool) {
-	u := &w.used[level]
+// firstBit finds the first bit that is set, from one on.
+func firstBit(set []uint64, from uint32) (uint32, bool) {
 	i := from / 64
-	word := u[i] &^ (1<<(from%64) - 1)
-	for {
+	for word := set[i] &^ (1<<(from%64) - 1); ; word = set[i] {
 		if word != 0 {
 			return i*64 + uint32(bits.TrailingZeros64(word)), true
 		}
-		if i++; i == slots/64 {
+		if i++; int(i) == len(set) {
 			return 0, false
 		}
-		word = u[i]
 	}
 }
 
-// advance moves to t, which is at most next(), and spreads the slots of higher rings
-// that begin there.
+// advance moves to t, which is at most next(). Where another day begins it spreads the
+// slots of higher rings that begin there, and sorts the day's own.
 func (w *wheel) advance(t Time) {
-	old := w.now
+	old := w.now >> w.dayBits
 	w.now = t
+	day := t >> w.dayBits
+	if old == day {
+		return
+	}
 	for level := wheelLevels - 1; level > 0; level-- {
 		shift := level * slotBits
-		if old>>shift == t>>shift {
+		if old>>shift == day>>shift {
 			continue
 		}
-		i := uint32(t) >> shift & (slots - 1)
-		s := w.rings[level][i]
-		if s.head == 0 {
-			continue
-		}
-		w.clear(level, i)
-		for c := s.head; c != 0; {
-			k := w.chunks[c] // a copy: put may move the chunks
+		for c := w.clear(level, uint32(day)>>shift&(slots-1)); c != 0; c = w.release(c) {
+			k := w.all[c] // a copy: put may move the chunks
 			for _, ev := range k.events[:k.n] {
 				w.put(ev)
 			}
-			next := k.next
-			w.release(c)
-			c = next
 		}
 	}
+	w.later -= w.today.begin(&w.chunks, w.clear(0, uint32(day)&(slots-1)))
 }
 
-func (w *wheel) clear(level int, i uint32) {
+// clear makes a slot empty and returns its first chunk.
+func (w *wheel) clear(level int, i uint32) (head int32) {
+	head = w.rings[level][i].head
 	w.rings[level][i] = slot{}
 	w.used[level][i/64] &^= 1 << (i % 64)
+	return head
 }
 
-// take removes the events of the present moment and yields them, with those that are
-// added for it meanwhile.
-func (w *wheel) take(yield func(ev *Event)) {
-	i := uint32(w.now) & (slots - 1)
-	for s := w.rings[0][i]; s.head != 0; s = w.rings[0][i] {
-		w.clear(0, i)
-		for c := s.head; c != 0; {
-			for k := int32(0); k < w.chunks[c].n; k++ {
-				w.taken = w.chunks[c].events[k] // a copy: what yield adds may move the chunks
-				w.count--
-				yield(&w.taken)
-			}
-			next := w.chunks[c].next
-			w.release(c)
-			c = next
-		}
-	}
-}
+// take removes an event of the present moment and returns it, nil if there is none. It
+// is valid until the next one.
+func (w *wheel) take() *Event { return w.today.take(&w.chunks, w.now) }

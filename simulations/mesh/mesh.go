@@ -85,13 +85,7 @@ type Mesh struct {
 	params Params
 	first  engine.Peer
 	peers  int
-	width  int // links a peer has room for
-	links  []engine.Peer
-	degree []uint8
-	life   []uint8 // how often each peer came
-	words  int
-	seen   []uint64 // bit sets of messages, of words each
-	recent recent
+	rows   rows
 	refuse unwanted
 	size   func(msg uint32) int
 }
@@ -99,129 +93,133 @@ type Mesh struct {
 // New returns the mesh for a shard of a simulation of so many peers and messages;
 // size tells how many bytes a message takes on the wire.
 func New(s *engine.Shard, peers int, p Params, messages int, size func(msg uint32) int) *Mesh {
-	n := int(s.Last - s.First)
-	m := &Mesh{
-		params: p, first: s.First, peers: peers, width: p.High + slack, size: size,
-		words: (messages + 63) / 64, degree: make([]uint8, n), life: make([]uint8, n), refuse: make(unwanted, n),
+	beats := p.LazyBeats
+	if p.Lazy == 0 {
+		beats = 0
 	}
-	m.links = make([]engine.Peer, n*m.width)
-	m.seen = make([]uint64, n*m.words)
-	m.recent = newRecent(n, p)
-	return m
+	return &Mesh{
+		params: p, first: s.First, peers: peers, size: size,
+		rows: newRows(int(s.Last-s.First), p.High+slack, messages, beats), refuse: unwanted{},
+	}
 }
 
 // Start has a peer come, and begins its heartbeats at a moment of its own.
 func (m *Mesh) Start(p *engine.Port) {
-	i := p.Local()
-	m.life[i]++
-	p.After(engine.Time(p.IntN(int(engine.Ticks(joining))))+1, join, uint32(m.life[i]))
-	p.After(engine.Time(p.IntN(int(engine.Ticks(m.params.Heartbeat))))+1, beat, uint32(m.life[i]))
+	r := m.rows.of(p.Local())
+	r.live()
+	p.After(engine.Time(p.IntN(int(engine.Ticks(joining))))+1, join, r.life())
+	p.After(engine.Time(p.IntN(int(engine.Ticks(m.params.Heartbeat))))+1, beat, r.life())
 }
 
 // leave forgets the links of a peer that is gone: they were connections. What it has
 // seen it still has.
 func (m *Mesh) leave(i int) {
-	m.degree[i] = 0
-	m.refuse[i] = nil
-	m.recent.forget(i)
+	r := m.rows.of(i)
+	r.alone()
+	m.refuse.forget(i, r)
+	m.rows.forget(i, r)
 }
 
 // Publish has a peer send a message of its own.
 func (m *Mesh) Publish(p *engine.Port, msg uint32) {
-	if m.hear(p.Local(), msg, 0) {
-		m.relay(p, p.Self(), msg, 1)
+	if r := m.rows.of(p.Local()); m.hear(p.Local(), r, msg, 0) {
+		m.relay(p, r, p.Self(), msg, 1)
 	}
 }
 
 // Seen reports whether a peer got or made a message.
 func (m *Mesh) Seen(local int, msg uint32) bool {
-	return m.seen[local*m.words+int(msg/64)]&(1<<(msg%64)) != 0
+	return m.rows.seen(m.rows.of(local), msg)
 }
 
 // Degree returns how many links a peer has.
-func (m *Mesh) Degree(local int) int { return int(m.degree[local]) }
+func (m *Mesh) Degree(local int) int { return m.rows.of(local).degree() }
+
+// Carries tells whether events of a kind are copies of messages.
+func (m *Mesh) Carries(k engine.Kind) bool { return k == carry }
+
+// Touch reads of the peers of some events what Step begins with; see engine.Toucher.
+func (m *Mesh) Touch(soon []engine.Event) (sum uint64) {
+	for i := range soon {
+		sum += uint64(m.rows.all[int(soon[i].To-m.first)*m.rows.stride])
+	}
+	return sum
+}
 
 // Step handles an event of the mesh. It returns the message that came, the links it
 // came by and whether it is the first copy.
 func (m *Mesh) Step(p *engine.Port, ev engine.Event) (msg uint32, hops uint16, first bool) {
 	i := p.Local()
+	r := m.rows.of(i)
 	switch ev.Kind {
 	case carry:
 		p.Count(Copies, 1)
-		if !m.hear(i, ev.Arg, ev.Aux) {
+		if !m.hear(i, r, ev.Arg, ev.Aux) {
 			p.Count(Duplicates, 1)
 			return 0, 0, false
 		}
-		m.spare(p, ev.From, ev.Arg)
-		m.relay(p, ev.From, ev.Arg, ev.Aux+1)
+		m.spare(p, r, ev.From, ev.Arg)
+		m.relay(p, r, ev.From, ev.Arg, ev.Aux+1)
 		return ev.Arg, ev.Aux, true
 	case engine.Up:
 		m.Start(p)
 	case engine.Down:
 		m.leave(i)
 	case join:
-		if ev.Arg == uint32(m.life[i]) {
-			m.mend(p, i)
+		if ev.Arg == r.life() {
+			m.mend(p, r)
 		}
 	case beat:
-		if ev.Arg != uint32(m.life[i]) {
+		if ev.Arg != r.life() {
 			break // it was gone in between
 		}
-		m.mend(p, i)
-		m.tell(p, i)
-		m.refuse.pass(i)
+		m.mend(p, r)
+		m.tell(p, i, r)
+		m.refuse.pass(i, r)
 		p.After(engine.Ticks(m.params.Heartbeat), beat, ev.Arg)
 	case graft:
 		p.Count(Grafts, 1)
-		if !m.accepts(p, i) || !m.link(i, p.Self(), ev.From) {
+		if !m.accepts(p, r) || !m.rows.link(r, p.Self(), ev.From) {
 			p.Send(ev.From, prune, 0, 0, controlBytes)
 		}
 	case prune:
 		p.Count(Prunes, 1)
-		m.unlink(i, ev.From)
+		r.unlink(ev.From)
 	case ihave:
 		p.Count(Told, 1)
-		if !m.Seen(i, ev.Arg) {
+		if !m.rows.seen(r, ev.Arg) {
 			p.Count(Asked, 1)
 			p.Send(ev.From, iwant, ev.Arg, ev.Aux, controlBytes+idBytes)
 		}
 	case iwant:
-		if m.Seen(i, ev.Arg) && !m.refuse.has(i, ev.From, ev.Arg) {
+		if m.rows.seen(r, ev.Arg) && !m.refuse.has(i, r, ev.From, ev.Arg) {
 			p.Send(ev.From, carry, ev.Arg, ev.Aux+1, m.size(ev.Arg))
 		}
 	case unwant:
 		p.Count(Unwanted, 1)
-		m.refuse.add(i, ev.From, ev.Arg)
+		m.refuse.add(i, r, ev.From, ev.Arg)
 	}
 	return 0, 0, false
 }
 
 // See marks a message as seen, and reports whether it was not. It is told to nobody: it
 // came otherwise than by the mesh.
-func (m *Mesh) See(i int, msg uint32) bool {
-	w := &m.seen[i*m.words+int(msg/64)]
-	bit := uint64(1) << (msg % 64)
-	if *w&bit != 0 {
-		return false
-	}
-	*w |= bit
-	return true
-}
+func (m *Mesh) See(i int, msg uint32) bool { return m.rows.see(m.rows.of(i), msg) }
 
 // hear is See of what came by so many links of the mesh: others will be told.
-func (m *Mesh) hear(i int, msg uint32, hops uint16) bool {
-	first := m.See(i, msg)
+func (m *Mesh) hear(i int, r row, msg uint32, hops uint16) bool {
+	first := m.rows.see(r, msg)
 	if first {
-		m.recent.add(i, msg, hops)
+		m.rows.remember(i, r, msg, hops)
 	}
 	return first
 }
 
 // relay sends a message to all links but the one that it came by.
-func (m *Mesh) relay(p *engine.Port, from engine.Peer, msg uint32, hops uint16) {
+func (m *Mesh) relay(p *engine.Port, r row, from engine.Peer, msg uint32, hops uint16) {
 	size, i := m.size(msg), p.Local()
-	for _, to := range m.of(i) {
-		if to != from && !m.refuse.has(i, to, msg) {
+	for _, to := range r.links() {
+		if to != from && !m.refuse.has(i, r, to, msg) {
 			p.Send(to, carry, msg, hops, size)
 		}
 	}
@@ -229,69 +227,39 @@ func (m *Mesh) relay(p *engine.Port, from engine.Peer, msg uint32, hops uint16) 
 
 // Links returns the links of a peer, for what a protocol sends over them itself. It is
 // valid until the next Step.
-func (m *Mesh) Links(local int) []engine.Peer { return m.of(local) }
+func (m *Mesh) Links(local int) []engine.Peer { return m.rows.of(local).links() }
 
 // spare tells the links but one that this peer needs no copy of a large message.
-func (m *Mesh) spare(p *engine.Port, from engine.Peer, msg uint32) {
+func (m *Mesh) spare(p *engine.Port, r row, from engine.Peer, msg uint32) {
 	if m.size(msg) < unwantedFrom {
 		return
 	}
-	for _, to := range m.of(p.Local()) {
+	for _, to := range r.links() {
 		if to != from {
 			p.Send(to, unwant, msg, 0, controlBytes+idBytes)
 		}
 	}
 }
 
-// of returns the links of a peer.
-func (m *Mesh) of(i int) []engine.Peer { return m.links[i*m.width : i*m.width+int(m.degree[i])] }
-
-// link adds a link, and reports whether there is one now.
-func (m *Mesh) link(i int, self, to engine.Peer) bool {
-	for _, l := range m.of(i) {
-		if l == to {
-			return true
-		}
-	}
-	if to == self || int(m.degree[i]) == m.width {
-		return false
-	}
-	m.links[i*m.width+int(m.degree[i])] = to
-	m.degree[i]++
-	return true
-}
-
-// unlink removes a link, if there is one.
-func (m *Mesh) unlink(i int, to engine.Peer) {
-	all := m.of(i)
-	for k, l := range all {
-		if l == to {
-			all[k] = all[len(all)-1]
-			m.degree[i]--
-			return
-		}
-	}
-}
-
 // mend drops links to peers that are gone, makes new ones where there are too few, and
 // drops some where there are too many.
-func (m *Mesh) mend(p *engine.Port, i int) {
-	for k := len(m.of(i)) - 1; k >= 0; k-- {
-		if to := m.of(i)[k]; !p.Reachable(to) {
-			m.unlink(i, to)
+func (m *Mesh) mend(p *engine.Port, r row) {
+	for k := r.degree() - 1; k >= 0; k-- {
+		if to := r.links()[k]; !p.Reachable(to) {
+			r.unlink(to)
 		}
 	}
-	if len(m.of(i)) < m.params.Low {
-		for range m.params.D - len(m.of(i)) {
-			if to, ok := m.Other(p); ok && m.link(i, p.Self(), to) {
+	if n := r.degree(); n < m.params.Low {
+		for range m.params.D - n {
+			if to, ok := m.Other(p); ok && m.rows.link(r, p.Self(), to) {
 				p.Send(to, graft, 0, 0, controlBytes)
 			}
 		}
 	}
-	if len(m.of(i)) >= m.params.High {
-		for len(m.of(i)) > m.params.D {
-			to := m.of(i)[p.IntN(len(m.of(i)))]
-			m.unlink(i, to)
+	if r.degree() >= m.params.High {
+		for r.degree() > m.params.D {
+			to := r.links()[p.IntN(r.degree())]
+			r.unlink(to)
 			p.Send(to, prune, 0, 0, controlBytes)
 		}
 	}
@@ -299,15 +267,16 @@ func (m *Mesh) mend(p *engine.Port, i int) {
 
 // accepts tells whether a peer takes another link. One with High takes only those of
 // peers that it dialed itself: every other one.
-func (m *Mesh) accepts(p *engine.Port, i int) bool {
-	return len(m.of(i)) < m.params.High || p.Uint64()&1 == 0
+func (m *Mesh) accepts(p *engine.Port, r row) bool {
+	return r.degree() < m.params.High || p.Uint64()&1 == 0
 }
 
 // Other draws a peer that can be reached and is no link.
 func (m *Mesh) Other(p *engine.Port) (engine.Peer, bool) {
+	links := m.Links(p.Local())
 	for range tries {
 		to := engine.Peer(p.IntN(m.peers))
-		if to != p.Self() && !slices.Contains(m.of(p.Local()), to) && p.Reachable(to) {
+		if to != p.Self() && !slices.Contains(links, to) && p.Reachable(to) {
 			return to, true
 		}
 	}
@@ -316,9 +285,8 @@ func (m *Mesh) Other(p *engine.Port) (engine.Peer, bool) {
 
 // tell sends the ids of what came lately to some others. One message carries them all;
 // here each id is an event of its own.
-func (m *Mesh) tell(p *engine.Port, i int) {
-	ids := m.recent.of(i)
-	if len(ids) > 0 {
+func (m *Mesh) tell(p *engine.Port, i int, r row) {
+	if ids := m.rows.recent(i, r); len(ids) > 0 {
 		for range m.params.Lazy {
 			to, ok := m.Other(p)
 			if !ok {
@@ -331,5 +299,5 @@ func (m *Mesh) tell(p *engine.Port, i int) {
 			}
 		}
 	}
-	m.recent.pass(i)
+	m.rows.pass(i, r)
 }

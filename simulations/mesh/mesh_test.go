@@ -27,7 +27,7 @@ func (f *publish) Step(p *engine.Port, ev engine.Event) {
 	}
 }
 
-func (f *publish) Digest(id engine.Peer) uint64 { return uint64(f.degree[id-f.first]) }
+func (f *publish) Digest(id engine.Peer) uint64 { return uint64(f.Degree(int(id - f.first))) }
 
 // spread publishes one message and returns the share of the peers that got it, and the
 // engine.
@@ -45,7 +45,7 @@ func spread(t *testing.T, peers int, params Params, net engine.Network) (float64
 	seen := 0
 	for p := range e.Protocols {
 		m := p.(*publish)
-		for i := range m.degree {
+		for i := range m.count() {
 			if m.Seen(i, 0) {
 				seen++
 			}
@@ -57,12 +57,16 @@ func spread(t *testing.T, peers int, params Params, net engine.Network) (float64
 	return float64(seen) / float64(peers), e
 }
 
+// count is how many peers a shard has.
+func (f *publish) count() int { return len(f.rows.all) / f.rows.stride }
+
 // meanDegree is how many links a peer has, those that are gone among them.
 func meanDegree(e *engine.Engine) float64 {
 	sum := 0
 	for p := range e.Protocols {
-		for _, d := range p.(*publish).degree {
-			sum += int(d)
+		m := p.(*publish)
+		for i := range m.count() {
+			sum += m.Degree(i)
 		}
 	}
 	return float64(sum) / float64(e.Peers())
@@ -108,15 +112,15 @@ func TestMeshMends(t *testing.T) {
 // TestLargeMessagesAreRefused: who has a large message says so to its links, and is
 // sent no copy by those that get it later.
 func TestLargeMessagesAreRefused(t *testing.T) {
-	u := make(unwanted, 1)
-	u.add(0, 7, 3)
+	u, r := unwanted{}, make(row, 1)
+	u.add(0, r, 7, 3)
 	for range unwantedBeats {
-		if !u.has(0, 7, 3) || u.has(0, 7, 4) || u.has(0, 8, 3) {
+		if !u.has(0, r, 7, 3) || u.has(0, r, 7, 4) || u.has(0, r, 8, 3) {
 			t.Fatal("it refuses another message than the one it should")
 		}
-		u.pass(0)
+		u.pass(0, r)
 	}
-	if u.has(0, 7, 3) {
+	if u.has(0, r, 7, 3) || len(u) > 0 {
 		t.Fatalf("a refusal is remembered after %d heartbeats", unwantedBeats)
 	}
 }
@@ -154,7 +158,7 @@ type counting struct {
 }
 
 func (c *counting) Step(p *engine.Port, ev engine.Event) {
-	if ev.Kind == beat && ev.Arg == uint32(c.life[p.Local()]) {
+	if ev.Kind == beat && ev.Arg == c.rows.of(p.Local()).life() {
 		*c.beats++
 	}
 	c.publish.Step(p, ev)

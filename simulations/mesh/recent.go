@@ -12,56 +12,76 @@ const (
 	hopShift    = 24
 )
 
-// recent are the messages of the last heartbeats, of each peer of a shard. Memory is
-// taken when a peer has some: at rest there are none.
-type recent struct {
-	beats int
-	ids   [][]uint32
-	ends  [][MaxBeats]uint8 // how many ids came in each beat, the one under way first
-}
+// This file is what peers remember of the messages of the last heartbeats: their ids,
+// oldest first, in the row where it has room for them, else in memory that is taken for
+// them and left again.
 
-func newRecent(n int, p Params) recent {
-	if p.Lazy == 0 || p.LazyBeats == 0 {
-		return recent{}
-	}
-	return recent{beats: p.LazyBeats, ids: make([][]uint32, n), ends: make([][MaxBeats]uint8, n)}
-}
+// ends returns how many ids came in each beat, a byte each.
+func (r row) ends() uint64 { return uint64(r[endsWord]) | uint64(r[endsWord+1])<<32 }
 
-// add notes a message.
-func (r *recent) add(i int, msg uint32, hops uint16) {
-	if r.beats == 0 || r.ends[i][0] == maxRecent {
+func (r row) setEnds(e uint64) { r[endsWord], r[endsWord+1] = uint32(e), uint32(e>>32) }
+
+// setIDs notes how many ids there are.
+func (r row) setIDs(n int) { r[headWord] = r[headWord]&(1<<idsShift-1) | uint32(n)<<idsShift }
+
+// remember notes a message.
+func (m *rows) remember(i int, r row, msg uint32, hops uint16) {
+	e := r.ends()
+	if m.beats == 0 || e&0xff == maxRecent {
 		return
 	}
-	r.ids[i] = append(r.ids[i], msg|uint32(min(hops, 255))<<hopShift)
-	r.ends[i][0]++
+	id, n, room := msg|uint32(min(hops, 255))<<hopShift, r.ids(), r[m.idsWord:]
+	switch {
+	case n < len(room):
+		room[n] = id
+	case n == len(room):
+		if m.spill == nil {
+			m.spill = make([][]uint32, len(m.all)/m.stride)
+		}
+		m.spill[i] = append(append(make([]uint32, 0, 2*n), room...), id)
+	default:
+		m.spill[i] = append(m.spill[i], id)
+	}
+	r.setIDs(n + 1)
+	r.setEnds(e + 1)
 }
 
-// of returns what came in the last beats, oldest first: ids with their links.
-func (r *recent) of(i int) []uint32 {
-	if r.beats == 0 {
-		return nil
+// recent returns what came in the last beats, oldest first: ids with their links.
+func (m *rows) recent(i int, r row) []uint32 {
+	n, room := r.ids(), r[m.idsWord:]
+	if n > len(room) {
+		return m.spill[i]
 	}
-	return r.ids[i]
+	return room[:n]
 }
 
 // pass begins the next beat, and forgets the oldest.
-func (r *recent) pass(i int) {
-	if r.beats == 0 {
+func (m *rows) pass(i int, r row) {
+	e, n, room := r.ends(), r.ids(), r[m.idsWord:]
+	if n == 0 {
 		return
 	}
-	e := &r.ends[i]
-	old := int(e[r.beats-1])
-	r.ids[i] = append(r.ids[i][:0], r.ids[i][old:]...)
-	copy(e[1:r.beats], e[:r.beats-1])
-	e[0] = 0
-	if len(r.ids[i]) == 0 {
-		r.ids[i] = nil
+	top := 8 * (m.beats - 1)
+	all := m.recent(i, r)
+	left := all[e>>top&0xff:]
+	switch {
+	case n <= len(room):
+		copy(room, left)
+	case len(left) <= len(room):
+		copy(room, left)
+		m.spill[i] = nil
+	default:
+		m.spill[i] = append(all[:0], left...)
 	}
+	r.setIDs(len(left))
+	r.setEnds(e << 8 & (1<<top<<8 - 1))
 }
 
 // forget drops what a peer remembers.
-func (r *recent) forget(i int) {
-	if r.beats > 0 {
-		r.ids[i], r.ends[i] = nil, [MaxBeats]uint8{}
+func (m *rows) forget(i int, r row) {
+	if r.ids() > len(r)-m.idsWord {
+		m.spill[i] = nil
 	}
+	r.setIDs(0)
+	r.setEnds(0)
 }

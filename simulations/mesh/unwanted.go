@@ -11,9 +11,9 @@ const (
 	unwantedBeats = 3
 )
 
-// unwanted are the copies that links need not be sent, of each peer of a shard. Memory
-// is taken when a peer is told of one.
-type unwanted [][]refusal
+// unwanted are the copies that links need not be sent, of the peers of a shard that
+// were told of some: their rows say so.
+type unwanted map[int][]refusal
 
 // refusal is one message that one link has.
 type refusal struct {
@@ -22,14 +22,18 @@ type refusal struct {
 	left uint8 // heartbeats
 }
 
-func (u unwanted) add(i int, by engine.Peer, msg uint32) {
+func (u unwanted) add(i int, r row, by engine.Peer, msg uint32) {
 	u[i] = append(u[i], refusal{by, msg, unwantedBeats})
+	r[headWord] |= refusesBit
 }
 
 // has tells whether a link has said so.
-func (u unwanted) has(i int, by engine.Peer, msg uint32) bool {
-	for _, r := range u[i] {
-		if r.by == by && r.msg == msg {
+func (u unwanted) has(i int, r row, by engine.Peer, msg uint32) bool {
+	if !r.refuses() {
+		return false
+	}
+	for _, x := range u[i] {
+		if x.by == by && x.msg == msg {
 			return true
 		}
 	}
@@ -37,17 +41,25 @@ func (u unwanted) has(i int, by engine.Peer, msg uint32) bool {
 }
 
 // pass lets a heartbeat go by.
-func (u unwanted) pass(i int) {
-	if u[i] == nil {
+func (u unwanted) pass(i int, r row) {
+	if !r.refuses() {
 		return
 	}
 	kept := u[i][:0]
-	for _, r := range u[i] {
-		if r.left--; r.left > 0 {
-			kept = append(kept, r)
+	for _, x := range u[i] {
+		if x.left--; x.left > 0 {
+			kept = append(kept, x)
 		}
 	}
 	if u[i] = kept; len(kept) == 0 {
-		u[i] = nil
+		u.forget(i, r)
+	}
+}
+
+// forget drops what a peer was told.
+func (u unwanted) forget(i int, r row) {
+	if r.refuses() {
+		delete(u, i)
+		r[headWord] &^= refusesBit
 	}
 }

@@ -3,9 +3,11 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"image/color"
 	"math"
-	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -15,73 +17,152 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// The size of a chart: two of them on a printed page.
+// The size of a chart without its legend: two of them on a printed page.
 const chartWidth, chartHeight = 17 * vg.Centimeter, 9.5 * vg.Centimeter
 
-// palette are colours that who is colour-blind can tell apart (Okabe, Ito 2008).
-var palette = []color.RGBA{
-	{0, 114, 178, 255},
-	{213, 94, 0, 255},
-	{0, 158, 115, 255},
-	{204, 121, 167, 255},
-	{86, 180, 233, 255},
-	{230, 159, 0, 255},
-	{90, 90, 90, 255},
-}
+// How many letters of a chart's words are on a line.
+const titleLine, labelLine = 60, 32
 
 // svg draws a chart.
 func (c *Chart) svg() ([]byte, error) {
+	p := c.frame()
+	entries, err := c.addCurves(p)
+	if err != nil {
+		return nil, err
+	}
+	c.X.scale(&p.X, false)
+	c.Y.scale(&p.Y, true)
+	if len(entries) == 1 && !c.Curves[0].Theory {
+		entries = nil // the axis says what it is
+	}
+	legend := layout(entries)
+	canvas := vgsvg.New(chartWidth, chartHeight+legend.height())
+	all := draw.New(canvas)
+	all.SetColor(color.White)
+	all.Fill(all.Rectangle.Path())
+	axes := draw.Crop(all, vg.Points(4), -vg.Points(14), vg.Points(4)+legend.height(), -vg.Points(4))
+	p.Draw(c.label(axes))
+	legend.draw(draw.Crop(all, vg.Points(40), 0, 0, -chartHeight))
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return nil, err
+	}
+	return c.named(b.Bytes()), nil
+}
+
+// frame is the plot without its curves.
+func (c *Chart) frame() *plot.Plot {
 	p := plot.New()
-	p.Title.Text = c.Title
-	p.Title.Padding = vg.Points(6)
 	for _, f := range []struct {
 		font *font.Font
 		size vg.Length
 	}{
 		{&p.Title.TextStyle.Font, 13},
-		{&p.X.Label.TextStyle.Font, 11},
-		{&p.Y.Label.TextStyle.Font, 11},
 		{&p.X.Tick.Label.Font, 10},
 		{&p.Y.Tick.Label.Font, 10},
-		{&p.Legend.TextStyle.Font, 10},
 	} {
 		f.font.Variant, f.font.Size = "Sans", f.size
 	}
-	p.X.Label.Text, p.Y.Label.Text = c.X.column(), c.Y.column()
-	p.Legend.Padding = vg.Points(2)
-	p.Legend.Left = true // its text goes on to the right, however wide the reader's font is
-	top, left := c.legendAt()
-	if p.Legend.Top = top; !left {
-		p.Legend.XOffs = chartWidth / 2
-	}
+	p.Title.Text, p.Title.Padding = wrap(c.Title, titleLine), vg.Points(6)
+	p.Y.Tick.Label.XAlign = -1.12 // to the left of a tick, with room for a wider font
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{225}, color.Gray{225}
 	p.Add(grid)
-	solid := 0
+	return p
+}
+
+// label writes what the axes are into the margins of a canvas, and returns what is left.
+// (Labels of the library take room at the wrong place beside a logarithmic axis.)
+func (c *Chart) label(all draw.Canvas) draw.Canvas {
+	style := plot.New().X.Label.TextStyle
+	style.Font.Variant, style.Font.Size = "Sans", 11
+	style.XAlign = draw.XCenter
+	y := wrap(c.Y.column(), labelLine)
+	style.YAlign = draw.YBottom
+	all.FillText(style, vg.Point{X: all.Center().X, Y: all.Min.Y}, c.X.column())
+	below, beside := style.Height(c.X.column()), style.Height(y)
+	style.Rotation, style.YAlign = math.Pi/2, draw.YTop
+	all.FillText(style, vg.Point{X: all.Min.X, Y: all.Center().Y}, y)
+	return draw.Crop(all, beside+vg.Points(8), 0, below+vg.Points(4), 0)
+}
+
+// addCurves draws the curves, theories on top, and returns what the legend says of them.
+func (c *Chart) addCurves(p *plot.Plot) (entries []entry, err error) {
+	measured := 0
 	for _, k := range c.Curves {
-		pts := thin(c.points(k))
+		if !k.Theory {
+			measured++
+		}
+	}
+	for _, theory := range []bool{false, true} {
+		i := 0
+		for _, k := range c.Curves {
+			pts := thin(c.points(k))
+			if k.Theory != theory || len(pts) == 0 {
+				continue
+			}
+			var e entry
+			if theory {
+				e, err = k.addTheory(p, pts, i)
+			} else {
+				e, err = k.addMeasured(p, pts, i, measured)
+			}
+			if err != nil {
+				return nil, err
+			}
+			i++
+			entries = append(entries, e)
+		}
+	}
+	return entries, nil
+}
+
+// named makes of a file a part of a page: what stands before the svg element is gone,
+// and the picture has a name and a description for who does not see it.
+func (c *Chart) named(svg []byte) []byte {
+	if i := bytes.Index(svg, []byte("<svg")); i >= 0 {
+		svg = svg[i:]
+	}
+	svg = bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arimo,Arial,Helvetica,sans-serif"))
+	head, body, _ := bytes.Cut(svg, []byte(">"))
+	words := fmt.Sprintf(" role=\"img\" aria-label=\"%[1]s\">\n<title>%[1]s</title>\n<desc>%[2]s</desc>", html.EscapeString(c.Title), html.EscapeString(c.words()))
+	return append(append(bytes.Clone(head), words...), body...)
+}
+
+// words say what is drawn.
+func (c *Chart) words() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s over %s.", c.Y.column(), c.X.column())
+	for _, k := range c.Curves {
+		pts := c.points(k)
 		if len(pts) == 0 {
 			continue
 		}
-		paint := palette[solid%len(palette)]
-		if k.Theory {
-			paint = color.RGBA{40, 40, 40, 255}
-		} else {
-			solid++
-		}
-		if err := k.add(p, pts, paint, len(c.Curves) > 1); err != nil {
-			return nil, err
-		}
+		first, last := pts[0], pts[len(pts)-1]
+		fmt.Fprintf(&b, " %s: from %s at %s to %s at %s.", k.Name, Short(first.Y), Short(first.X), Short(last.Y), Short(last.X))
 	}
-	c.scale(&p.X, c.X)
-	c.scale(&p.Y, c.Y)
-	canvas := vgsvg.New(chartWidth, chartHeight)
-	p.Draw(draw.Crop(draw.New(canvas), vg.Points(4), -vg.Points(10), vg.Points(4), -vg.Points(4)))
-	var b bytes.Buffer
-	if _, err := canvas.WriteTo(&b); err != nil {
-		return nil, err
+	return b.String()
+}
+
+// wrap breaks words into lines of at most n letters, but for longer words.
+func wrap(text string, n int) string {
+	var b strings.Builder
+	at := 0
+	for i, word := range strings.Fields(text) {
+		wide := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case at+1+wide > n:
+			b.WriteByte('\n')
+			at = 0
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += wide
 	}
-	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")), nil
+	return b.String()
 }
 
 // points are those of a curve that its axes can show.
@@ -124,172 +205,4 @@ func thin(pts plotter.XYs) plotter.XYs {
 		out = append(out, part[min(lo, hi)], part[max(lo, hi)])
 	}
 	return out
-}
-
-// add draws a curve, with its name where there are others: a theory dashed, lone
-// points as dots.
-func (k Curve) add(p *plot.Plot, pts plotter.XYs, paint color.Color, named bool) error {
-	if k.Points || len(pts) == 1 {
-		s, err := plotter.NewScatter(pts)
-		if err != nil {
-			return err
-		}
-		s.Color, s.Shape, s.Radius = paint, draw.CircleGlyph{}, vg.Points(2.5)
-		p.Add(s)
-		if named {
-			p.Legend.Add(k.Name, s)
-		}
-		return nil
-	}
-	l, err := plotter.NewLine(pts)
-	if err != nil {
-		return err
-	}
-	l.Color, l.Width = paint, vg.Points(1.7)
-	if k.Theory {
-		l.Dashes = []vg.Length{vg.Points(6), vg.Points(4)}
-	}
-	p.Add(l)
-	if named {
-		p.Legend.Add(k.Name, l)
-	}
-	return nil
-}
-
-// legendAt puts the legend where the fewest points are.
-func (c *Chart) legendAt() (top, left bool) {
-	var n [2][2]int
-	box := func(log bool, values func(k Curve) []float64) (lo, hi float64) {
-		lo, hi = math.Inf(1), math.Inf(-1)
-		for _, k := range c.Curves {
-			for _, v := range values(k) {
-				if !bad(v, log) {
-					lo, hi = min(lo, v), max(hi, v)
-				}
-			}
-		}
-		return lo, hi
-	}
-	x0, x1 := box(c.X.Log, func(k Curve) []float64 { return k.X })
-	y0, y1 := box(c.Y.Log, func(k Curve) []float64 { return k.Y })
-	half := func(v, lo, hi float64, log bool) int {
-		mid := (lo + hi) / 2
-		if log {
-			mid = math.Sqrt(lo * hi)
-		}
-		if v > mid {
-			return 1
-		}
-		return 0
-	}
-	for _, k := range c.Curves {
-		for _, p := range c.points(k) {
-			n[half(p.Y, y0, y1, c.Y.Log)][half(p.X, x0, x1, c.X.Log)]++
-		}
-	}
-	best := n[1][1] // at the top right, unless elsewhere is emptier
-	top, left = true, false
-	for _, at := range []struct{ y, x int }{{1, 0}, {0, 1}, {0, 0}} {
-		if n[at.y][at.x] < best {
-			best, top, left = n[at.y][at.x], at.y == 1, at.x == 0
-		}
-	}
-	return top, left
-}
-
-// scale sets the range and the ticks of an axis.
-func (c *Chart) scale(a *plot.Axis, of Axis) {
-	if a.Min > a.Max { // there are no points
-		a.Min, a.Max = 1, 10
-	}
-	if of.Log {
-		lo, hi := math.Floor(math.Log10(a.Min)), math.Ceil(math.Log10(a.Max))
-		a.Min, a.Max = math.Pow(10, lo), math.Pow(10, max(hi, lo+1))
-		a.Scale, a.Tick.Marker = plot.LogScale{}, ticker{plot.LogTicks{Prec: -1}}
-		return
-	}
-	if a.Min == a.Max {
-		a.Min, a.Max = a.Min-0.5-math.Abs(a.Min)/1e3, a.Max+0.5+math.Abs(a.Max)/1e3
-	}
-	if a.Min > 0 && a.Min < a.Max/2 {
-		a.Min = 0
-	}
-	if a.Max > 0 {
-		a.Max *= 1.05
-	}
-	a.Tick.Marker = ticker{even{}}
-}
-
-// even has ticks at round numbers, some seven of them.
-type even struct{}
-
-// Ticks implements plot.Ticker.
-func (even) Ticks(min, max float64) (out []plot.Tick) {
-	const wanted = 7
-	step := math.Pow(10, math.Floor(math.Log10((max-min)/wanted)))
-	for _, f := range []float64{2, 2.5, 2} { // 1, 2, 5, 10 times a power of ten
-		if (max-min)/step > wanted {
-			step *= f
-		}
-	}
-	first := math.Ceil(min / step)
-	for i := range 2 * wanted { // bounded: where floats lie far apart, adding a step may change nothing
-		if at := (first + float64(i)) * step; at <= max {
-			out = append(out, plot.Tick{Value: at, Label: "-"})
-		}
-	}
-	return out
-}
-
-// ticker labels ticks as people write numbers: 10,000 and 2 M, not 1e+06.
-type ticker struct{ plot.Ticker }
-
-// Ticks implements plot.Ticker.
-func (t ticker) Ticks(min, max float64) []plot.Tick {
-	out := t.Ticker.Ticks(min, max)
-	for i := range out {
-		if out[i].Label != "" {
-			out[i].Label = Short(out[i].Value)
-		}
-	}
-	return out
-}
-
-// Short writes a number with at most four digits and k, M or G where it is great; what
-// is no number is a dash.
-func Short(v float64) string {
-	if !finite(v) {
-		return "–"
-	}
-	for _, u := range []struct {
-		at   float64
-		name string
-	}{{1e9, " G"}, {1e6, " M"}, {1e4, " k"}} {
-		if math.Abs(v) >= u.at {
-			unit := u.at
-			if u.at == 1e4 {
-				unit = 1e3
-			}
-			return strconv.FormatFloat(round(v/unit), 'f', -1, 64) + u.name
-		}
-	}
-	return strconv.FormatFloat(round(v), 'f', -1, 64)
-}
-
-// round leaves four digits.
-func round(v float64) float64 {
-	if v == 0 {
-		return 0
-	}
-	s := fmt.Sprintf("%.4g", v)
-	r, _ := strconv.ParseFloat(s, 64) // what Sprintf wrote
-	return r
-}
-
-// trimHead cuts what stands before the svg element: it is part of a page.
-func trimHead(svg []byte) []byte {
-	if i := bytes.Index(svg, []byte("<svg")); i >= 0 {
-		return svg[i:]
-	}
-	return svg
 }

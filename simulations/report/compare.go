@@ -72,12 +72,12 @@ func (l Line) String() string {
 		case v == nil:
 			parts = append(parts, "–")
 		case i > 0 && l.Values[0] != nil && *l.Values[0] != 0:
-			parts = append(parts, fmt.Sprintf("%s (%+.1f %%)", Short(*v), 100*(*v/(*l.Values[0])-1)))
+			parts = append(parts, fmt.Sprintf("%s (%+.1f %%)", Quantity(*v, l.Unit), 100*(*v/(*l.Values[0])-1)))
 		default:
-			parts = append(parts, Short(*v))
+			parts = append(parts, Quantity(*v, l.Unit))
 		}
 	}
-	return strings.TrimSpace(strings.Join(parts, "   ") + " " + l.Unit)
+	return strings.Join(parts, "   ")
 }
 
 // Verdict says whether all went the same way.
@@ -92,21 +92,19 @@ func (c *Comparison) Verdict() string {
 // name in common axes, if these mean the same.
 func (c *Comparison) Result() *Result {
 	first := c.all[0]
-	out := &Result{Name: "Comparison of " + strings.Join(c.Names, ", "), World: first.World, Version: first.Version, Seed: first.Seed, Until: first.Until}
-	for _, h := range c.Heads {
-		if h.Name == "world" {
-			out.World = strings.Join(h.Values, ", ")
-		}
-		out.About += fmt.Sprintf("%s: %s. ", h.Name, strings.Join(h.Values, ", "))
-	}
-	for _, l := range c.Lines {
-		for k, v := range l.Values {
-			if v != nil {
-				out.Facts = append(out.Facts, Fact{Name: l.Name + ", " + c.Names[k], Value: *v, Unit: l.Unit})
-			}
-		}
+	out := &Result{
+		Name: "Comparison of " + strings.Join(c.Names, ", "), World: first.World, About: "The reports side by side; their result hashes are " + c.Verdict() + ".",
+		Version: first.Version, Seed: first.Seed, Until: first.Until, Command: "lightcone sim compare " + strings.Join(c.Names, " ") + " --out DIR",
 	}
 	for k, r := range c.all {
+		run := Run{Settings: []Setting{{Key: "report", Value: c.Names[k]}}, Facts: r.Facts, Hash: r.Hash}
+		for _, h := range c.Heads {
+			run.Settings = append(run.Settings, Setting{Key: h.Name, Value: h.Values[k]})
+			if h.Name == "world" {
+				out.World = strings.Join(h.Values, ", ")
+			}
+		}
+		out.Runs = append(out.Runs, run)
 		out.Peers = max(out.Peers, r.Peers)
 		for _, chart := range r.Charts {
 			i := slices.IndexFunc(out.Charts, func(o Chart) bool {
@@ -115,15 +113,20 @@ func (c *Comparison) Result() *Result {
 			if i < 0 {
 				i = len(out.Charts)
 				curves := chart.Curves
-				chart.Curves = nil
+				chart.Curves, chart.Note = nil, "Of "+c.Names[k]
 				out.Charts = append(out.Charts, chart)
 				chart.Curves = curves
+			} else {
+				out.Charts[i].Note += ", " + c.Names[k]
 			}
 			for _, curve := range chart.Curves {
 				curve.Name = c.Names[k] + ": " + curve.Name
 				out.Charts[i].Curves = append(out.Charts[i].Curves, curve)
 			}
 		}
+	}
+	for i := range out.Charts {
+		out.Charts[i].Note += "."
 	}
 	return out
 }

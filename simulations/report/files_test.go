@@ -87,7 +87,7 @@ func TestFileNames(t *testing.T) {
 	if err := Write(dir, r); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"------a-b-c.csv", "-.csv", "chart.csv", "report.html", "same-2.csv", "same-3.csv", "same.csv", "scenario.toml", "summary.json"}
+	want := []string{"------a-b-c.csv", "-.csv", "chart.csv", "report.html", "same-2.csv", "same-3.csv", "same.csv", "summary.json"}
 	if got := slices.Sorted(maps.Keys(files(t, dir))); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
 		t.Errorf("files %q", got)
 	}
@@ -158,7 +158,7 @@ func TestAxes(t *testing.T) {
 	}
 	for span, want := range map[[2]float64]string{{0, 1}: "[0 0.2 0.4 0.6 0.8 1]", {0, 7}: "[0 1 2 3 4 5 6 7]", {90, 140}: "[90 100 110 120 130 140]"} {
 		var got []string
-		for _, k := range (ticker{even{}}).Ticks(span[0], span[1]) {
+		for _, k := range (even{}).Ticks(span[0], span[1]) {
 			got = append(got, k.Label)
 		}
 		if fmt.Sprint(got) != want {

@@ -2,20 +2,14 @@ package report
 
 import (
 	"cmp"
-	"encoding/csv"
-	"errors"
-	"io"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// TableFile has the facts of all runs of a sweep, one line a run.
-const TableFile = "sweep.csv"
-
 // Join returns one result for the runs of a sweep: a chart for each fact over each
-// parameter that is a number, a curve for each choice of the others.
+// parameter that is a number, a curve for each choice of the others. Of what is the same
+// in all runs there is no chart, it is a fact of the sweep.
 func Join(name, scenario string, runs []*Result) *Result {
 	out := &Result{Name: name, Scenario: scenario}
 	if len(runs) == 0 {
@@ -23,6 +17,7 @@ func Join(name, scenario string, runs []*Result) *Result {
 	}
 	first := runs[0]
 	out.World, out.About, out.Version, out.Seed, out.Until = first.World, first.About, first.Version, first.Seed, first.Until
+	out.Model = first.Model
 	var hashes []string
 	for _, r := range runs {
 		out.Peers = max(out.Peers, r.Peers)
@@ -35,19 +30,42 @@ func Join(name, scenario string, runs []*Result) *Result {
 		}
 		out.addSteps(r.Steps)
 		hashes = append(hashes, r.Hash)
+		out.Runs = append(out.Runs, Run{r.Settings, r.Facts, r.Hash})
 	}
 	out.Hash = digest(hashes)
+	var differ []Fact
+	for _, f := range facts(out.Runs) {
+		if len(runs) > 1 && everywhere(runs, f) {
+			out.Facts = append(out.Facts, f)
+		} else {
+			differ = append(differ, f)
+		}
+	}
 	for i, x := range first.Settings {
 		if x.Number == nil || !varies(runs, i) {
 			continue
 		}
-		for _, f := range facts(runs) {
+		for _, f := range differ {
 			if c := over(runs, i, f); len(c.Curves) > 0 {
 				out.Charts = append(out.Charts, c)
 			}
 		}
 	}
 	return out
+}
+
+// everywhere reports whether all runs have a fact, with one value and theory.
+func everywhere(runs []*Result, f Fact) bool {
+	for _, r := range runs {
+		i := slices.IndexFunc(r.Facts, f.same)
+		if i < 0 || r.Facts[i].Value != f.Value {
+			return false
+		}
+		if a, b := r.Facts[i].Theory, f.Theory; (a == nil) != (b == nil) || a != nil && *a != *b {
+			return false
+		}
+	}
+	return true
 }
 
 // addSteps counts the events of another run, by whose code handled them.
@@ -63,7 +81,7 @@ func (r *Result) addSteps(more []Steps) {
 }
 
 // facts are those that any of the runs has, each as the first has it.
-func facts(runs []*Result) (out []Fact) {
+func facts(runs []Run) (out []Fact) {
 	for _, r := range runs {
 		for _, f := range r.Facts {
 			if !slices.ContainsFunc(out, f.same) {
@@ -84,11 +102,12 @@ func varies(runs []*Result, i int) bool {
 
 // over draws a fact over the i-th setting.
 func over(runs []*Result, i int, of Fact) Chart {
-	key := runs[0].Settings[i].Key
+	x := runs[0].Settings[i]
 	c := Chart{
-		Name: slug(of.Name + " by " + key), Title: of.Name + " by " + key,
-		X: Axis{Label: key}, Y: Axis{Label: of.Name, Unit: of.Unit},
+		Name: slug(of.Name + " by " + x.Key), Title: of.Name + " by " + x.Key,
+		X: Axis{Label: x.Key, Unit: x.Unit}, Y: Axis{Label: of.Name, Unit: of.Unit},
 	}
+	var theories Chart
 	for _, r := range runs {
 		at := slices.IndexFunc(r.Facts, of.same)
 		if at < 0 || r.Settings[i].Number == nil {
@@ -97,16 +116,43 @@ func over(runs []*Result, i int, of Fact) Chart {
 		f, name := r.Facts[at], others(r.Settings, i)
 		c.point(cmp.Or(name, "measured"), *r.Settings[i].Number, f.Value, false)
 		if f.Theory != nil {
-			c.point(strings.TrimSpace(name+" theory"), *r.Settings[i].Number, *f.Theory, true)
-			c.Note = f.Source
+			theories.point(name, *r.Settings[i].Number, *f.Theory, true)
+			if !strings.Contains(c.Note, f.Source) {
+				c.Note = strings.TrimPrefix(c.Note+"; "+f.Source, "; ")
+			}
 		}
 	}
 	for k := range c.Curves {
 		c.Curves[k].sort()
 	}
+	if c.Note != "" {
+		c.Note = "Theory: " + c.Note + "."
+	}
+	c.Curves = append(c.Curves, theories.alike()...)
 	c.X.Log = c.wide(func(k Curve) []float64 { return k.X })
 	c.Y.Log = c.wide(func(k Curve) []float64 { return k.Y })
 	return c
+}
+
+// alike returns the curves, theories of one name each, those with the same points as one:
+// what is the same for all runs is said once.
+func (c *Chart) alike() (out []Curve) {
+	for _, k := range c.Curves {
+		k.sort()
+		i := slices.IndexFunc(out, func(o Curve) bool { return slices.Equal(o.X, k.X) && slices.Equal(o.Y, k.Y) })
+		if i < 0 {
+			out = append(out, k)
+		} else {
+			out[i].Name += ", " + k.Name
+		}
+	}
+	for i := range out {
+		if len(out) == 1 {
+			out[i].Name = ""
+		}
+		out[i].Name = strings.TrimSpace(out[i].Name + " theory")
+	}
+	return out
 }
 
 // wide reports whether values of the curves differ so much that only a logarithmic axis
@@ -145,12 +191,12 @@ func (k *Curve) sort() {
 	k.X, k.Y = x, y
 }
 
-// others names a run by its settings but the i-th.
+// others names a run by its settings but the i-th, these by what follows the last dot.
 func others(all []Setting, i int) string {
 	var parts []string
 	for k, x := range all {
 		if k != i {
-			parts = append(parts, x.Key+"="+x.Value)
+			parts = append(parts, x.Key[strings.LastIndexByte(x.Key, '.')+1:]+"="+x.Value)
 		}
 	}
 	return strings.Join(parts, " ")
@@ -167,39 +213,4 @@ func slug(s string) string {
 		}
 		return '-'
 	}, s)
-}
-
-// WriteTable writes the facts of all runs, one line a run; what a run does not have is
-// empty.
-func WriteTable(dir string, runs []*Result) error {
-	return writeFile(filepath.Join(dir, TableFile), func(to io.Writer) error {
-		w := csv.NewWriter(to)
-		var head []string
-		columns := facts(runs)
-		if len(runs) > 0 {
-			for _, x := range runs[0].Settings {
-				head = append(head, x.Key)
-			}
-			for _, f := range columns {
-				head = append(head, Axis{Label: f.Name, Unit: f.Unit}.column())
-			}
-		}
-		errs := []error{w.Write(append(head, "hash"))}
-		for _, r := range runs {
-			var line []string
-			for _, x := range r.Settings {
-				line = append(line, x.Value)
-			}
-			for _, f := range columns {
-				cell := ""
-				if i := slices.IndexFunc(r.Facts, f.same); i >= 0 {
-					cell = number(r.Facts[i].Value)
-				}
-				line = append(line, cell)
-			}
-			errs = append(errs, w.Write(append(line, r.Hash)))
-		}
-		w.Flush()
-		return errors.Join(append(errs, w.Error())...)
-	})
 }

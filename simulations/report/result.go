@@ -15,14 +15,28 @@ type Result struct {
 	Peers    int
 	Until    time.Duration // virtual
 	Scenario string        // the whole scenario as TOML, defaults filled in: it replays
+	Model    string        // what is the product here, where p2p/gossip does not run; "": it does
 	Hash     string        // of all that happened, in hexadecimal
 	Settings []Setting     // what is particular to this run of a sweep, by key
+
+	// Against is what the facts' Theory is, if that is no theory: "model".
+	Against string `json:",omitempty"`
+	// Command makes the report again, where its scenario does not.
+	Command string `json:",omitempty"`
 
 	Facts  []Fact
 	Charts []Chart
 	Steps  []Steps
+	Runs   []Run  `json:",omitempty"` // those of a sweep, or that are compared
 	Sample *Table // of single peers, messages or moments; nil: none
 	Cost   Cost
+}
+
+// Run is one of several that a report is about.
+type Run struct {
+	Settings []Setting // what is particular to it, the same keys in all
+	Facts    []Fact
+	Hash     string
 }
 
 // Setting is a parameter of a sweep and its value.
@@ -30,6 +44,7 @@ type Setting struct {
 	Key    string
 	Value  string
 	Number *float64 // nil: it is no number
+	Unit   string   `json:",omitempty"` // of Number
 }
 
 // Fact is a number that the run showed.

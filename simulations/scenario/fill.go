@@ -29,6 +29,7 @@ var tables = []table{
 	{"flood", "messages through the mesh, heard by everybody", func(s *Scenario) (params, bool) { return ensure(&s.Flood) }},
 	{"beacons", "how often all beacons together ping", func(s *Scenario) (params, bool) { return ensure(&s.Beacons) }},
 	{"hot", "a topic on which more is offered than any peer can take in", func(s *Scenario) (params, bool) { return ensure(&s.Hot) }},
+	{"funnel", "many writers on a topic, whose roots are merged in a funnel (Fig. 12)", func(s *Scenario) (params, bool) { return ensure(&s.Funnel) }},
 	{"partition", "two halves that write apart and then meet: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Split) }},
 	{"consolidation", "some of many readers fold the same edits (Fig. 11): whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Consolidation) }},
 	{"late", "one peer comes late: whole cores", func(s *Scenario) (params, bool) { return ensure(&s.Late) }},
@@ -71,7 +72,7 @@ func (s *Scenario) fill() error {
 		}
 		probe := *s
 		if _, there := t.of(&probe); there {
-			return fmt.Errorf("[%s]: a table in a scenario whose world is %q", t.world, s.World)
+			return fmt.Errorf("[%s]: a table in a scenario whose world is %q; leave it out, or write world = %q", t.world, s.World, t.world)
 		}
 	}
 	if !found {
@@ -115,7 +116,7 @@ func (s *Scenario) checkTimes() error {
 	case every < engine.Resolution || every >= engine.End.Duration():
 		return fmt.Errorf("every = %v; the distance of samples is from %v to %v", every, engine.Resolution, engine.End.Duration())
 	case until/every > MaxSamples:
-		return fmt.Errorf("every = %v; more than %d samples until %v", every, MaxSamples, until)
+		return fmt.Errorf("every = %v; more than %d samples until %v; give a longer one", every, MaxSamples, until)
 	}
 	return nil
 }

@@ -6,44 +6,59 @@ import (
 	"time"
 )
 
-// Limits of a hot topic.
+// Limits of such topics.
 const (
-	// MaxWriters bounds the writers of a hot topic: every peer keeps a number of each.
+	// MaxWriters bounds the writers of a topic: every root keeps a number of each.
 	MaxWriters = 256
 	// maxUnits bounds the budget, in units a second.
 	maxUnits = 1 << 20
 )
 
-// Hot has a few writers offer more than any peer can take in.
-type Hot struct {
+// Topic is one on which writers offer more than any peer can take in.
+type Topic struct {
 	Writers int     `toml:"writers"`
 	Offered float64 `toml:"offered"` // memos a second of all writers together
 	// Budget is what a peer can take in, in units a second: a memo attached, a row
 	// merged and a block decoded are one each. A writer has twice as much as it writes on top.
 	Budget int      `toml:"budget"`
 	Write  Duration `toml:"write"` // how long they write, from the first second on
-	Rows   int      `toml:"rows"`  // rows that the memos change, all of one block
+	Rows   int      `toml:"rows"`  // rows that the memos change, one after the other
 	Size   int      `toml:"size"`  // bytes of a memo on the wire
 	// Hearing is "on", or "off": memos are taken in the order in which they come, and
 	// roots with what that leaves.
 	Hearing string `toml:"hearing"`
 }
 
+// Hot has a few writers on a topic.
+type Hot struct{ Topic }
+
 func (h *Hot) check(s *Scenario) error {
+	return h.fill(s, Topic{Writers: 8, Offered: 48, Budget: 1, Rows: 1})
+}
+
+// Funnel has many writers on a topic, each with a row of its own.
+type Funnel struct{ Topic }
+
+func (h *Funnel) check(s *Scenario) error {
+	return h.fill(s, Topic{Writers: 100, Offered: 100, Budget: 20, Rows: 100})
+}
+
+// fill takes from usual what is not there, and checks.
+func (h *Topic) fill(s *Scenario, usual Topic) error {
 	if h.Writers == 0 {
-		h.Writers = 8
+		h.Writers = usual.Writers
 	}
 	if h.Offered == 0 {
-		h.Offered = 48
+		h.Offered = usual.Offered
 	}
 	if h.Budget == 0 {
-		h.Budget = 1
+		h.Budget = usual.Budget
 	}
 	if h.Write == 0 {
 		h.Write = s.Until / 2
 	}
 	if h.Rows == 0 {
-		h.Rows = 1
+		h.Rows = usual.Rows
 	}
 	if h.Hearing == "" {
 		h.Hearing = "on"
@@ -64,7 +79,7 @@ func (h *Hot) check(s *Scenario) error {
 }
 
 // Memos is how many are written, at most.
-func (h *Hot) Memos() int {
+func (h *Topic) Memos() int {
 	each := math.Ceil(h.Offered * time.Duration(h.Write).Seconds() / float64(h.Writers))
 	return int(math.Min(each, MaxMessages)) * h.Writers
 }

@@ -37,6 +37,7 @@ type Scenario struct {
 	Churn   *ChurnWorld `toml:"churn,omitempty"`
 	Editing *Editing    `toml:"editing,omitempty"`
 	Hot     *Hot        `toml:"hot,omitempty"`
+	Funnel  *Funnel     `toml:"funnel,omitempty"`
 	Split   *Split      `toml:"partition,omitempty"`
 	Late    *Late       `toml:"late,omitempty"`
 	Liars   *Liars      `toml:"liars,omitempty"`

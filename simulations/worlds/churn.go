@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"lightcone/memo"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/mesh"
 	"lightcone/simulations/report"
@@ -28,6 +29,7 @@ const (
 	heard                             // of these, in time
 	caught                            // messages that recon brought
 	hellos
+	churnSteps // calls of Ear
 )
 
 // What churn measures, in ticks.
@@ -39,8 +41,10 @@ const (
 // churner is the protocol of churn.
 type churner struct {
 	*mesh.Mesh
+	ears
 	s     *scenario.Scenario
 	first engine.Peer
+	wrote []memo.Author // keys of those that write
 	since []engine.Time // when each peer came
 	life  []uint32      // how often it came
 	whole []uint32      // messages before this one it has all
@@ -67,14 +71,11 @@ func churn(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 		before = made
 		o.tell(e)
 	}
-	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol {
-		n := sh.Last - sh.First
-		return &churner{
-			Mesh: mesh.New(sh, s.Peers, s.Mesh.Params(), s.Churn.Messages(s), func(uint32) int { return s.Churn.Size }),
-			s:    s, first: sh.First, since: make([]engine.Time, n), life: make([]uint32, n), whole: make([]uint32, n), next: make([]uint32, n),
-			n: uint32(s.Churn.Messages(s)),
-		}
-	})
+	wrote := make([]memo.Author, s.Network.Churn.Keep)
+	for p := range wrote {
+		wrote[p] = authorOf(s.Seed, engine.Peer(p))
+	}
+	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol { return newChurner(sh, s, wrote) })
 	if err == nil {
 		err = e.Run(ctx)
 	}
@@ -106,10 +107,20 @@ func churn(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 		histogram("missed", "From coming back to each message missed", "ms", ms, e.Measured(afterBack)),
 		histogram("latency", "From publication to the first copy", "ms", ms, e.Measured(afterWrite)))
 	r.Steps = append(r.Steps,
+		report.Steps{Package: "p2p/gossip", What: "Ear.Hear, Ear.Tick: a message that comes first is heard", Events: e.Total(churnSteps)},
 		report.Steps{Package: "simulations/mesh", What: "Mesh.Step: relaying, a model of gossipsub", Events: e.Total(engine.Events) - e.Total(hellos) - e.Total(caught), Model: true},
 		report.Steps{Package: "simulations/worlds", What: "recon: one hello, and what is lacked comes back", Events: e.Total(hellos) + e.Total(caught), Model: true})
 	finish(r, e)
 	return nil
+}
+
+func newChurner(sh *engine.Shard, s *scenario.Scenario, wrote []memo.Author) *churner {
+	n, messages := sh.Last-sh.First, s.Churn.Messages(s)
+	return &churner{
+		Mesh: mesh.New(sh, s.Peers, s.Mesh.Params(), messages, func(uint32) int { return s.Churn.Size }),
+		ears: newEars(sh), s: s, first: sh.First, wrote: wrote, n: uint32(messages),
+		since: make([]engine.Time, n), life: make([]uint32, n), whole: make([]uint32, n), next: make([]uint32, n),
+	}
 }
 
 func percent(x float64) *float64 { x *= 100; return &x }
@@ -214,16 +225,27 @@ func (c *churner) Step(p *engine.Port, ev engine.Event) {
 		}
 	case engine.Up:
 		c.Mesh.Step(p, ev)
+		c.forget(i)
 		c.come(p)
 	default:
 		if msg, _, first := c.Mesh.Step(p, ev); first {
-			p.Observe(afterWrite, uint64(p.Now()-c.published(msg)))
+			c.take(p, msg)
 		}
+	}
+}
+
+// take is what a peer does with a message that comes by the mesh: its Ear hears it. What
+// recon brings was asked for, and is no offer.
+func (c *churner) take(p *engine.Port, msg uint32) {
+	p.Count(churnSteps, 2)
+	keep := uint32(len(c.wrote))
+	if c.hear(p.Local(), p.Clock(), c.wrote[msg%keep], uint64(msg/keep)+1) {
+		p.Observe(afterWrite, uint64(p.Now()-c.published(msg)))
 	}
 }
 
 // Digest is the protocol's.
 func (c *churner) Digest(id engine.Peer) uint64 {
 	i := int(id - c.first)
-	return uint64(c.lacks(i))<<8 | uint64(c.Degree(i))
+	return c.digest(i)<<1 ^ (uint64(c.lacks(i))<<8 | uint64(c.Degree(i)))
 }

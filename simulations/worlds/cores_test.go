@@ -1,15 +1,19 @@
 package worlds
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
-// TestConsolidation: five make one root of a round, whose blocks are stored once, and
-// do not all announce it.
+// TestConsolidation: five make one root of a round, whose blocks each makes once and all
+// together store once, and do not all announce it. In the third round the tree becomes
+// taller than a leaf.
 func TestConsolidation(t *testing.T) {
-	r := runText(t, "world = 'consolidation'\npeers = 24\nuntil = '20s'\n[consolidation]\nrounds = 2\napart = '8s'\n")
+	r := runText(t, "world = 'consolidation'\npeers = 24\nuntil = '24s'\n[consolidation]\nrounds = 3\napart = '7s'\n")
 	if got := value(t, r, "different roots a round"); got != 1 {
 		t.Errorf("%v roots a round", got)
 	}
-	if made, stored := value(t, r, "blocks made a round"), value(t, r, "blocks stored a round"); made != 5*stored || stored < 20 {
+	if made, stored := value(t, r, "blocks made a round"), value(t, r, "blocks stored a round"); math.Abs(made-5*stored) > 1e-9 || stored < 20 {
 		t.Errorf("of 20 rows a round five made %v blocks, %v are stored", made, stored)
 	}
 	if got := value(t, r, "announcements a round"); got == 0 || got > 3 {
@@ -57,27 +61,6 @@ func TestLiars(t *testing.T) {
 		}
 		if got := value(t, r, "blames of liars"); (got > 0) != (kind == "garbage") {
 			t.Errorf("%s: %v blames of liars", kind, got)
-		}
-	}
-}
-
-// TestContextGrowth: each policy keeps a context within its bound, and who never folds
-// has one head an author.
-func TestContextGrowth(t *testing.T) {
-	for _, policy := range []string{"never", "threshold", "idle", "partial"} {
-		r := runText(t, "world = 'context'\npeers = 40\n[context]\nmemos = 600\nloose = 16\nrest = 30\npart = 6\nsee = 0.5\npolicy = '"+policy+"'\n")
-		most, folds := value(t, r, "loose heads, most"), value(t, r, "folds")
-		switch {
-		case policy == "never" && (most != 40 || folds != 0):
-			t.Errorf("never: %v heads, %v folds", most, folds)
-		case policy != "never" && folds == 0:
-			t.Errorf("%s: no fold", policy)
-		case (policy == "threshold" || policy == "partial") && most > 16:
-			t.Errorf("%s: %v heads", policy, most)
-		case policy == "partial" && value(t, r, "memos of a fold") > 6:
-			t.Error("partial: a fold took more than its part")
-		case policy == "idle" && most > 30:
-			t.Errorf("idle: %v heads", most)
 		}
 	}
 }

@@ -2,10 +2,12 @@ package worlds
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"time"
 
+	"lightcone/memo"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/report"
 	"lightcone/simulations/scenario"
@@ -35,6 +37,7 @@ var worlds = map[string]world{
 	"churn":   churn,
 	"editing": editing,
 	"hot":     hot,
+	"funnel":  funnel,
 
 	"partition": partition,
 	"late":      late,
@@ -76,3 +79,11 @@ func finish(r *report.Result, e *engine.Engine) {
 }
 
 func ticks(d scenario.Duration) engine.Time { return engine.Ticks(time.Duration(d)) }
+
+// authorOf is the key that a peer writes with, where nobody looks at seals.
+func authorOf(seed uint64, p engine.Peer) (a memo.Author) {
+	for i := range len(a) / 8 {
+		binary.BigEndian.PutUint64(a[8*i:], engine.Draw(seed^0xa07408, p, uint32(i)))
+	}
+	return a
+}
