@@ -104,7 +104,7 @@ func Gather(s *scenario.Scenario, dirs []string) ([]*report.Result, error) {
 		return nil, err
 	}
 	if len(s.Sweep) == 0 {
-		return nil, fmt.Errorf("%w: %s is the report of a single run, with nothing to merge", ErrParts, dirs[0])
+		return nil, fmt.Errorf("%w: %s is the report of a single run; there is nothing to merge, see `lightcone sim compare`", ErrParts, dirs[0])
 	}
 	out := make([]*report.Result, len(runs))
 	var missing []int
@@ -141,9 +141,9 @@ func find(i int, run scenario.Run, dirs []string) (found *report.Result, err err
 		case err != nil:
 			return nil, err
 		case r.Scenario != string(text):
-			return nil, fmt.Errorf("%w: %s is of another scenario", ErrParts, at)
+			return nil, fmt.Errorf("%w: %s is of another scenario, seed or parameters than the first directory; merge the shards of one sweep", ErrParts, at)
 		case found != nil && found.Hash != r.Hash:
-			return nil, fmt.Errorf("%w: run %d has two results: hash %s of version %s, and %s of %s", ErrParts, i, found.Hash, found.Version, r.Hash, r.Version)
+			return nil, fmt.Errorf("%w: run %d has two results: hash %s of version %s, and %s of %s; remove one of them", ErrParts, i, found.Hash, found.Version, r.Hash, r.Version)
 		}
 		found = r
 	}
@@ -160,7 +160,7 @@ func scenarioFile(dir string) string { return filepath.Join(dir, report.Scenario
 func Load(dir string) (*scenario.Scenario, error) {
 	data, err := os.ReadFile(scenarioFile(dir))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s has no scenario; name a directory that `lightcone sim run` wrote: %w", ErrParts, dir, err)
+		return nil, fmt.Errorf("%w: %s has no scenario: %w; name a directory that `lightcone sim run` wrote", ErrParts, dir, cause(err))
 	}
 	s, err := scenario.Parse(data)
 	if err != nil {
@@ -169,14 +169,25 @@ func Load(dir string) (*scenario.Scenario, error) {
 	return s, nil
 }
 
-// Save writes the scenario of a sweep into its directory, which it makes.
+// Save writes the scenario of a sweep into its directory, whole: other shards may read it.
 func Save(dir string, s *scenario.Scenario) error {
 	text, err := s.Encode()
-	if err == nil {
-		err = os.MkdirAll(dir, 0o755)
-	}
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(scenarioFile(dir), text, 0o644)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".scenario-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
+		err = os.Rename(f.Name(), scenarioFile(dir))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"lightcone/simulations/report"
 	"lightcone/simulations/scenario"
 	"lightcone/simulations/worlds"
@@ -121,7 +123,7 @@ func TestGatherRefuses(t *testing.T) {
 	sweep(t, s, "v2", Shard{1, 2}, b)
 	refuses("two versions", "run 0 is of version v1, run 1 of v2", s, a, b)
 	refuses("another scenario", "is of another scenario", parse(t, strings.Replace(small, "[20,", "[21,", 1)), a)
-	refuses("no sweep", "nothing to merge", parse(t, "world = \"flood\"\n"), a)
+	refuses("no sweep", "there is nothing to merge", parse(t, "world = \"flood\"\n"), a)
 	sweep(t, s, "v1", Shard{1, 2}, b)
 	r, err := report.Read(runDir(a, 0))
 	if err != nil {
@@ -134,6 +136,24 @@ func TestGatherRefuses(t *testing.T) {
 	refuses("two results", "run 0 has two results", s, a, b)
 	if _, err := Load(filepath.Join(dir, "nowhere")); !errors.Is(err, ErrParts) {
 		t.Errorf("a directory that is not there: %v", err)
+	}
+}
+
+// TestSettings: a parameter that is a number is one of a chart's axis, a duration in
+// seconds.
+func TestSettings(t *testing.T) {
+	runs, err := parse(t, "world = \"flood\"\n[sweep]\nuntil = [\"250ms\"]\n\"flood.fanout\" = [3]\n\"flood.spread\" = [\"push\"]\n").Runs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	three, quarter := 3.0, 0.25
+	want := []report.Setting{
+		{Key: "flood.fanout", Value: "3", Number: &three},
+		{Key: "flood.spread", Value: "push"},
+		{Key: "until", Value: "250ms", Number: &quarter, Unit: "s"},
+	}
+	if diff := cmp.Diff(want, settings(runs[0])); diff != "" {
+		t.Errorf("other settings:\n%s", diff)
 	}
 }
 

@@ -66,7 +66,7 @@ func openStore(dir string, o Options) (*Store, error) {
 		}
 	}
 	r := room{dir, o.Usage}
-	o.WAL.FS = logFS{o.WAL.FS, r}
+	o.WAL.FS, o.WAL.CheckReads = logFS{o.WAL.FS, r}, true // rot may come after a record was read
 	log, err := walfs.Open(filepath.Join(dir, "wal"), o.WAL)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open log: %w", err), kv.Close())

@@ -14,7 +14,8 @@ import (
 type mapping struct {
 	data []byte
 	// checked has a bit for every place a frame can start at: set when the frame
-	// there was found sound. A record's checksum is computed once per mapping.
+	// there was found sound. A record's checksum is computed once per mapping, unless
+	// Options.CheckReads asks for more.
 	checked []atomic.Uint64
 }
 
@@ -42,6 +43,12 @@ func (m *mapping) isChecked(off int64) bool {
 func (m *mapping) setChecked(off int64) {
 	place := off / frameAlign
 	m.checked[place/checkedBits].Or(1 << (place % checkedBits))
+}
+
+// doubt has the frame at off checked anew when it is read next.
+func (m *mapping) doubt(off int64) {
+	place := off / frameAlign
+	m.checked[place/checkedBits].And(^uint64(1 << (place % checkedBits)))
 }
 
 // record reads the record whose frame starts at off, all of which must lie below

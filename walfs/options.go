@@ -89,6 +89,9 @@ type Options struct {
 	// stops at each gap, which Skip passes over. It is safe beside a process that
 	// writes the log; what that appends after Open is not seen.
 	Degraded bool
+	// CheckReads computes a record's checksum whenever it is read, not only the first
+	// time: where a disk rots, memory shows other bytes than it did before.
+	CheckReads bool
 	// AfterFunc calls f after d, unless stop is called before: it returns whether
 	// it came in time. It tells Interval when to sync. Default time.AfterFunc.
 	AfterFunc func(d time.Duration, f func()) (stop func() bool)

@@ -145,7 +145,7 @@ func (r *Reader) joins(next *segment) error {
 }
 
 func (r *Reader) read(end int64) (Entry, error) {
-	e, size, err := readEntry(r.seg, r.memory, r.off, end)
+	e, size, err := r.log.entry(r.seg, r.memory, r.off, end)
 	if err == nil && r.want != 0 && e.LSN != r.want {
 		err = &DamageError{r.seg.path, r.off, errLSN}
 	}
@@ -241,7 +241,7 @@ func (l *Log) ReadAt(p Position) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	e, _, err := readEntry(s, m, int64(p.Offset), end)
+	e, _, err := l.entry(s, m, int64(p.Offset), end)
 	return e, err
 }
 
@@ -251,6 +251,14 @@ const (
 	errNoFrame = frameError("no frame where a record was promised")
 	errShort   = frameError("the segment ends before the record with which the next one begins")
 )
+
+// entry is readEntry for who is given the record.
+func (l *Log) entry(s *segment, m *mapping, off, end int64) (Entry, int64, error) {
+	if l.o.CheckReads {
+		m.doubt(off)
+	}
+	return readEntry(s, m, off, end)
+}
 
 // readEntry reads the record at off, below end, of s. Bytes that are no record
 // make a DamageError.

@@ -108,7 +108,7 @@ func (w *importer) each(src rowSource) error {
 	}
 }
 
-// errInterrupted reports an import that was asked to end.
+// errInterrupted reports an import or a simulation that was asked to end.
 var errInterrupted = errors.New("interrupted")
 
 // add puts a row into the current batch, and sends that when it is full.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,6 +42,7 @@ type simOptions struct {
 	until          time.Duration
 	set            []string
 	out, shard     string
+	replace        bool
 }
 
 func (a *app) newSimRunCommand() *cobra.Command {
@@ -73,8 +76,12 @@ func (a *app) newSimRunCommand() *cobra.Command {
 	f.IntVar(&o.workers, "workers", 0, "processors to use; 0: all. They change no result")
 	f.StringVar(&o.shard, "shard", "", "run a part of a sweep: I/N, or N where JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID tells I")
 	f.StringVar(&o.out, "out", "", "directory of the report (default: a new one named after the scenario)")
+	f.BoolVar(&o.replace, "replace", false, replaceHelp)
 	return cmd
 }
+
+// replaceHelp is the help of --replace.
+const replaceHelp = "write over what is in the directory, also what is of another report"
 
 // scenario reads a file, or one that comes along, and sets what flags say.
 func (o simOptions) scenario(name string, changed func(flag string) bool) (*scenario.Scenario, error) {
@@ -82,7 +89,7 @@ func (o simOptions) scenario(name string, changed func(flag string) bool) (*scen
 	if err != nil {
 		var known bool
 		if data, known = simulations.Named(name); !known {
-			return nil, fmt.Errorf("%w, and no scenario comes along under that name; there are %s",
+			return nil, fmt.Errorf("%w, and no scenario comes along under that name; name a file, or one of %s",
 				err, strings.Join(slices.Collect(simulations.Library), ", "))
 		}
 	}
@@ -103,25 +110,51 @@ func (o simOptions) scenario(name string, changed func(flag string) bool) (*scen
 			set = append(set, scenario.Setting{Key: flag, Value: value})
 		}
 	}
-	if len(set) == 0 {
-		return s, nil
+	if len(set) > 0 {
+		if s, err = s.With(set...); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
-	return s.With(set...)
+	if _, err := s.Runs(); err != nil { // better now than after some of them
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}
+
+// claim makes the directory of a report, a new one if none is named. What it returns
+// takes it away again if nothing came into it.
+func (o *simOptions) claim(s *scenario.Scenario) (drop func(), err error) {
+	if o.out == "" {
+		o.out = freeName(fileName(s.Name))
+	}
+	if _, err := os.Stat(o.out); errors.Is(err, fs.ErrNotExist) {
+		drop = func() { _ = os.Remove(o.out) } // it fails where there is something
+	} else {
+		drop = func() {}
+	}
+	return drop, simulations.Claim(o.out, s, version(), o.replace)
+}
+
+// stopped says of a run that somebody stopped what to do next.
+func stopped(err error, next string) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w; %s", errInterrupted, next)
+	}
+	return err
 }
 
 // simRun runs a scenario with progress on a terminal, and writes its report.
 func (a *app) simRun(ctx context.Context, s *scenario.Scenario, o simOptions) error {
-	if o.out == "" {
-		o.out = freeName(fileName(s.Name))
-	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil { // better now than after a long run
+	drop, err := o.claim(s)
+	if err != nil {
 		return err
 	}
+	defer drop()
 	bar := a.newSimBar()
 	r, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: o.workers, Progress: bar.tell})
 	bar.clear()
 	if err != nil {
-		return err
+		return stopped(err, "nothing was written; a run begins again from its start")
 	}
 	if err := report.Write(o.out, r); err != nil {
 		return err
@@ -133,7 +166,7 @@ func (a *app) simRun(ctx context.Context, s *scenario.Scenario, o simOptions) er
 func showResult(w io.Writer, r *report.Result, page string) error {
 	var t table
 	for _, f := range r.Facts {
-		text := strings.TrimSpace(report.Short(f.Value) + " " + f.Unit)
+		text := report.Quantity(f.Value, f.Unit)
 		if f.Theory != nil {
 			text += ", theory " + report.Short(*f.Theory)
 		}
@@ -141,7 +174,7 @@ func showResult(w io.Writer, r *report.Result, page string) error {
 	}
 	t.add("events", fmt.Sprintf("%s, %s a processor second", report.Short(float64(r.Cost.Events)), report.Short(r.Cost.Rate())))
 	t.add("took", fmt.Sprintf("%s s, %s s of processors", report.Short(r.Cost.Wall.Seconds()), report.Short(r.Cost.CPU.Seconds())))
-	t.add("memory a peer", report.Short(r.Cost.BytesPerPeer)+" B")
+	t.add("memory a peer", report.Quantity(r.Cost.BytesPerPeer, "B"))
 	t.add("result hash", r.Hash)
 	t.add("report", page)
 	return t.write(w)

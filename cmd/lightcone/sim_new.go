@@ -88,13 +88,15 @@ func (a *app) simNew(name, file string) error {
 		return fmt.Errorf("%s is there already; name another file: lightcone sim new %s FILE", file, name)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; name a file in a directory that there is: lightcone sim new %s FILE", err, name)
 	}
-	if _, err = f.Write(data); err != nil {
-		return errors.Join(err, f.Close())
+	if _, err = f.Write(data); err == nil {
+		err = f.Close()
+	} else {
+		err = errors.Join(err, f.Close())
 	}
-	if err := f.Close(); err != nil {
-		return err
+	if err != nil { // half a scenario may be another one
+		return fmt.Errorf("%w; name a file elsewhere: lightcone sim new %s FILE", errors.Join(err, os.Remove(file)), name)
 	}
 	return a.print(map[string]string{"file": file}, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "wrote %s; run it with: lightcone sim run %s\n", file, file)

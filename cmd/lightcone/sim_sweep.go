@@ -3,10 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,9 +47,11 @@ func (a *app) simSweep(ctx context.Context, s *scenario.Scenario, o simOptions) 
 	if err != nil {
 		return err
 	}
-	if o.out == "" {
-		o.out = freeName(fileName(s.Name))
+	drop, err := o.claim(s)
+	if err != nil {
+		return err
 	}
+	defer drop()
 	if err := simulations.Save(o.out, s); err != nil {
 		return err
 	}
@@ -63,30 +63,32 @@ func (a *app) simSweep(ctx context.Context, s *scenario.Scenario, o simOptions) 
 	})
 	bar.clear()
 	if err != nil {
-		return err
+		return stopped(err, fmt.Sprintf("what was done is in %s, and the same command with --out %[1]s goes on from there", o.out))
 	}
 	if at.Of > 1 {
 		a.say("shard %d of %d is in %s; when all are done: lightcone sim merge DIR…", at.Index, at.Of, o.out)
 		return nil
 	}
-	return a.simMerge([]string{o.out}, o.out)
+	return a.simMerge([]string{o.out}, o.out, o.replace)
 }
 
 func (a *app) newSimMergeCommand() *cobra.Command {
 	var out string
+	var replace bool
 	cmd := &cobra.Command{
 		Use:   "merge DIR…",
 		Short: "Make one report of the shards of a sweep",
 		Long: "Read the runs that the shards of a sweep left in directories, check that they are all of one scenario and that none\n" +
 			"is missing, and write one report of them: charts of each figure over each parameter, and a table of all runs.",
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return a.simMerge(args, cmp.Or(out, args[0])) },
+		RunE: func(_ *cobra.Command, args []string) error { return a.simMerge(args, cmp.Or(out, args[0]), replace) },
 	}
 	cmd.Flags().StringVar(&out, "out", "", "directory of the report (default: the first DIR)")
+	cmd.Flags().BoolVar(&replace, "replace", false, replaceHelp)
 	return cmd
 }
 
-func (a *app) simMerge(dirs []string, out string) error {
+func (a *app) simMerge(dirs []string, out string, replace bool) error {
 	s, err := simulations.Load(dirs[0])
 	if err != nil {
 		return err
@@ -97,6 +99,9 @@ func (a *app) simMerge(dirs []string, out string) error {
 	}
 	text, err := s.Encode()
 	if err != nil {
+		return err
+	}
+	if err := simulations.Claim(out, s, runs[0].Version, replace); err != nil {
 		return err
 	}
 	r := report.Join(s.Name, string(text), runs)
@@ -110,21 +115,23 @@ func (a *app) simMerge(dirs []string, out string) error {
 
 func (a *app) newSimCompareCommand() *cobra.Command {
 	var out string
+	var replace bool
 	cmd := &cobra.Command{
 		Use:   "compare DIR DIR…",
 		Short: "Put the figures of reports side by side",
 		Long:  "Put the figures of several reports side by side: each, and by how much it is off the first. With --out, their charts too.",
 		Args:  cobra.MinimumNArgs(2),
-		RunE:  func(_ *cobra.Command, args []string) error { return a.simCompare(args, out) },
+		RunE:  func(_ *cobra.Command, args []string) error { return a.simCompare(args, out, replace) },
 	}
 	cmd.Flags().StringVar(&out, "out", "", "directory for a page with the curves of all in common charts")
+	cmd.Flags().BoolVar(&replace, "replace", false, replaceHelp)
 	return cmd
 }
 
-func (a *app) simCompare(dirs []string, out string) error {
+func (a *app) simCompare(dirs []string, out string, replace bool) error {
 	var all []*report.Result
 	for _, dir := range dirs {
-		r, err := readReport(dir)
+		r, err := report.Read(dir)
 		if err != nil {
 			return err
 		}
@@ -132,6 +139,9 @@ func (a *app) simCompare(dirs []string, out string) error {
 	}
 	c := report.Compare(dirs, all)
 	if out != "" {
+		if err := simulations.Claim(out, nil, version(), replace); err != nil {
+			return err
+		}
 		if err := report.Write(out, c.Result()); err != nil {
 			return err
 		}
@@ -162,19 +172,13 @@ func (a *app) newSimReplayCommand() *cobra.Command {
 	return cmd
 }
 
-// readReport reads a report, and says where there is none what would be one.
-func readReport(dir string) (*report.Result, error) {
-	r, err := report.Read(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s has no report; name a directory that `lightcone sim run` wrote: %w", dir, err)
-	}
-	return r, err
-}
-
 func (a *app) simReplay(ctx context.Context, dir string, workers int) error {
-	was, err := readReport(dir)
+	was, err := report.Read(dir)
 	if err != nil {
 		return err
+	}
+	if was.Scenario == "" {
+		return fmt.Errorf("%s has no scenario of its own, it is about other reports; replay one of those", dir)
 	}
 	s, err := scenario.Parse([]byte(was.Scenario))
 	if err != nil {
@@ -187,10 +191,10 @@ func (a *app) simReplay(ctx context.Context, dir string, workers int) error {
 	is, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: workers, Progress: bar.tell})
 	bar.clear()
 	if err != nil {
-		return err
+		return stopped(err, "the report is as it was")
 	}
 	if is.Hash != was.Hash {
-		return fmt.Errorf("the result hash is %s, the report of version %s has %s; with the same version it is the same", is.Hash, was.Version, was.Hash)
+		return fmt.Errorf("the result hash is %s, that of the report, of version %s, is %s; replay it with that version, this is %s", is.Hash, was.Version, was.Hash, version())
 	}
 	return a.print(is, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "the same: %s\n", is.Hash)

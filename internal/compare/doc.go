@@ -5,6 +5,7 @@
 //	go run . wal [--seconds 0.5] [--rounds 3] [--cases append-synced] [--json FILE]
 //	go run . context [--memos 1000000] [--svg FILE] [--json FILE]
 //	go run . index [--keys 100000] [--rounds 3] [--cases update] [--json FILE]
+//	go run . simulator [--peers 1000,1000000] [--rounds 3] [--json FILE]
 //
 // replication compares with go-ds-crdt (Merkle-CRDTs over gossipsub and bitswap).
 // Both sides are real: libp2p hosts over TCP, files on disk, one replica that
@@ -17,9 +18,9 @@
 //
 // wal compares walfs with the logs of etcd, raft-wal and pebble, index the search
 // tree of merge with the Merkle search trees of indigo, context query contexts that
-// are folded with those that are not. They are programs of their own, in the folders
-// of these names, which this one starts. The folder figure is
-// what all share. It is a module of its own, so that what it compares with is
-// not a dependency of the database; `go test ./...` in this folder keeps both
+// are folded with those that are not, simulator the simulator with PeerSim. They are
+// programs of their own, in the folders of these names, which this one starts. The
+// folder figure is what all share. It is a module of its own, so that what it compares
+// with is not a dependency of the database; `go test ./...` in this folder keeps both
 // sides working.
 package main

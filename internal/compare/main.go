@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -70,15 +71,18 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) > 0 && args[0] == "replication":
 		return runReplication(ctx, args[1:])
-	case len(args) > 0 && (args[0] == "wal" || args[0] == "index" || args[0] == "context"):
+	case len(args) > 0 && slices.Contains(programs, args[0]):
 		return runProgram(ctx, args[0], args[1:])
 	}
-	return errors.New("say what to compare: go run . followed by replication, wal, index or context, and flags")
+	return errors.New("say what to compare: go run . followed by replication, wal, index, context or simulator, and flags")
 }
 
-// runProgram runs another command of this module. They are programs of their own:
-// wal because etcd and pubsub both register a protobuf file rpc.proto, which no
-// program may do twice, index and context because they need nothing of either.
+// programs are the other commands of this module: wal because etcd and pubsub both
+// register a protobuf file rpc.proto, which no program may do twice, the others because
+// they need nothing of either.
+var programs = []string{"wal", "index", "context", "simulator"}
+
+// runProgram runs one of programs.
 func runProgram(ctx context.Context, name string, args []string) error {
 	c := exec.CommandContext(ctx, "go", append([]string{"run", "lightcone/internal/compare/" + name}, args...)...)
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr

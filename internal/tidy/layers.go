@@ -53,7 +53,7 @@ var layers = map[string][]string{
 	"simulations":          {"simulations/report", "simulations/scenario", "simulations/worlds"},
 	// simulations/calib compares the model of the network with real hosts, which
 	// internal/vnet runs in virtual time, with the parameters of p2p.
-	"simulations/calib": {"p2p", "internal/vnet", "simulations/engine", "simulations/mesh", "simulations/report"},
+	"simulations/calib": {"memo", "node", "p2p", "internal/vnet", "simulations/engine", "simulations/mesh", "simulations/report"},
 
 	// Helpers that tests import.
 	"memo/memotest":   {"memo"},

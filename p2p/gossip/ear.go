@@ -47,7 +47,8 @@ const (
 //
 // The driver calls Budget.Tick and Tick every TickEvery, Hear for each published memo or
 // run, Worth for each root that is news, Merged when one was merged, News when a root
-// of its own or of others is news, and announces when Speaks says so.
+// of its own or of others is news, and announces when Speaks says so, unless a root as
+// good was heard or, having nothing of its own to say, where it is Crowded.
 //
 // What hearing needs of an Ear in any case comes first, in one line of the processor's
 // cache: of a million of them none is in it.
@@ -164,6 +165,18 @@ func (e *Ear) News(now time.Time, rng Random) { e.timer.news(now, rng) }
 
 // Speaks lets the timer's time pass and reports whether the moment to announce has come.
 func (e *Ear) Speaks(now time.Time, rng Random) bool { return e.timer.due(now, rng) }
+
+// Worth is p_merge of an announced root that is news, with so many peers behind it: it is
+// to be merged with the probability min(1, (C/λ_roots)·(P̂/P̄)), where C is how many can
+// be merged in a second.
+func (e *Ear) Worth(b *Budget, peers uint64) float64 {
+	e.timer.hears()
+	return e.funnel.worth(b, peers)
+}
+
+// Crowded reports whether so many roots of others were news in this interval that one
+// more is of use only if it has what nobody else says: memos written here.
+func (e *Ear) Crowded() bool { return e.timer.heard >= enoughRoots }
 
 // pressed reports whether more is offered than can be attached.
 func (e *Ear) pressed(b *Budget, t *Terms) bool { return e.Chance(b, t) < 1 }

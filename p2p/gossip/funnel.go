@@ -23,10 +23,8 @@ type funnel struct {
 	mark  int     // units spent when the last was fetched
 }
 
-// Worth is p_merge of an announced root that is news, with so many peers behind it: it is
-// to be merged with the probability min(1, (C/λ_roots)·(P̂/P̄)), where C is how many can
-// be merged in a second.
-func (f *funnel) Worth(b *Budget, peers uint64) float64 {
+// worth is p_merge of an announced root that is news, with so many peers behind it.
+func (f *funnel) worth(b *Budget, peers uint64) float64 {
 	f.news.count++
 	if f.peers == 0 {
 		f.peers = float64(peers)

@@ -40,6 +40,7 @@ type RootStats struct {
 type roots struct {
 	own       *Folded    // the newest made here; nil: none
 	said      *Folded    // that was announced last
+	echoed    uint64     // own memos that a root of others has, as its vector shows
 	settled   bool       // own was announced, or one as good was heard
 	sightings []sighting // heard last, last
 	covers    []cover    // newest last
@@ -125,6 +126,9 @@ func (c *Core) fetched(e *Effects) {
 	for _, f := range e.Fetched {
 		if s := c.spaces[f.Space]; s != nil && f.Err == nil {
 			s.roots.remember(cover{vector: f.Made.Vector, marks: f.Vector})
+			if mine, ok := f.Vector.Get(c.cfg.Self); ok {
+				s.roots.echoed = max(s.roots.echoed, mine.Seq)
+			}
 			if f.Parts == StatePart {
 				s.Merged(&c.budget)
 			}
@@ -180,12 +184,19 @@ func (c *Core) speak(now time.Time, s *space, e *Effects) {
 		r.settled = true
 		c.stats.Roots.Suppressed++
 		return
-	case !r.settled && !s.worthSaying():
+	case !r.settled && (!s.worthSaying() || s.Crowded() && !r.tells(c.cfg.Self)):
 		return
 	}
 	r.settled, r.said = true, r.own
 	c.stats.Roots.Announced++
 	e.Publish = append(e.Publish, Publish{Space: s.id, Roots: true, Data: c.announcement(s).sign(s.id, c.cfg.Sign)})
+}
+
+// tells reports whether our newest root has own memos that no root of others is known
+// to have: nobody else need say them.
+func (r *roots) tells(self Peer) bool {
+	mine, ok := r.own.Vector.Get(self)
+	return ok && mine.Seq > r.echoed
 }
 
 // announcement tells of our newest root.

@@ -14,9 +14,13 @@ const (
 	// announceSlots divides the second half of an interval, where announcements are
 	// made. Twice as many peers draw a slot as the one before it, so that of n peers
 	// about one draws the earliest slot that anybody does and the others hear it,
-	// while n is below 2^announceSlots = maxMembers. Drawn evenly, of n peers those
+	// while n is below 2^announceSlots, a million. Drawn evenly, of n peers those
 	// within one delay of the first would speak too: a number that grows with n.
-	announceSlots = 12
+	announceSlots = 20
+	// enoughRoots is how many roots that are news are heard in an interval before those say
+	// nothing who have nothing of their own to say. An equal root silences who have it,
+	// but where roots are merged that differ, most peers have one that nobody else has.
+	enoughRoots = 8
 )
 
 // Random is what is drawn from; a *rand.Rand is one.
@@ -34,6 +38,7 @@ type trickle struct {
 	begun    time.Time
 	speak    time.Duration // how far in the interval, in its second half; zero: it has passed
 	again    bool          // there was news in an interval of announceMin
+	heard    uint16        // roots of others that are news, in this interval
 }
 
 // news begins a shortest interval, unless one is under way: the next is one too.
@@ -44,6 +49,9 @@ func (t *trickle) news(now time.Time, rng Random) {
 	}
 	t.begin(now, announceMin, rng)
 }
+
+// hears counts a root of others that is news.
+func (t *trickle) hears() { t.heard = min(t.heard+1, enoughRoots) }
 
 func (t *trickle) begin(now time.Time, interval time.Duration, rng Random) {
 	half := interval / 2

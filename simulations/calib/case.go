@@ -1,6 +1,9 @@
 package calib
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
 	"slices"
 	"time"
 )
@@ -17,6 +20,7 @@ type Case struct {
 	Tail     time.Duration // mean of the exponential jitter on top
 	Loss     float64       // share of the packets that are lost
 	Seed     uint64
+	Whole    bool // the real side is whole nodes, not bare hosts: all of them know all
 }
 
 // Spans of a run, in virtual time.
@@ -29,9 +33,10 @@ const (
 
 // Outcome is what one side measured.
 type Outcome struct {
-	Runs       int // of the case
-	Delivered  int // first copies at others than the writer
-	Duplicates int // further copies, also those that the writer gets
+	Runs       int    // of the case
+	Hash       string // of all that happened, where that is the same each time
+	Delivered  int    // first copies at others than the writer
+	Duplicates int    // further copies, also those that the writer gets
 	Latency    []time.Duration
 	Hops       []int       // links by which each first copy came
 	Told       int         // ids told by IHAVE
@@ -44,6 +49,8 @@ type Outcome struct {
 // add adds the runs of another.
 func (o *Outcome) add(x *Outcome) {
 	o.Runs += x.Runs
+	sum := sha256.Sum256([]byte(o.Hash + x.Hash))
+	o.Hash = hex.EncodeToString(sum[:])
 	o.Delivered += x.Delivered
 	o.Duplicates += x.Duplicates
 	o.Latency, o.Hops = append(o.Latency, x.Latency...), append(o.Hops, x.Hops...)
@@ -75,13 +82,16 @@ func (o *Outcome) Quantile(q float64) time.Duration {
 	return o.Latency[min(len(o.Latency)-1, int(q*float64(len(o.Latency))))]
 }
 
-// MeanHops is the mean number of links by which first copies came.
+// MeanHops is the mean number of links by which first copies came, NaN if nobody looked.
 func (o *Outcome) MeanHops() float64 {
+	if len(o.Hops) == 0 {
+		return math.NaN()
+	}
 	sum := 0
 	for _, h := range o.Hops {
 		sum += h
 	}
-	return float64(sum) / float64(max(1, len(o.Hops)))
+	return float64(sum) / float64(len(o.Hops))
 }
 
 // MeanDegree is the mean number of links.

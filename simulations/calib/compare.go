@@ -1,6 +1,8 @@
 package calib
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -11,20 +13,21 @@ import (
 type number struct {
 	name, unit string
 	of         func(o *Outcome, c Case) float64
+	inside     bool // only bare hosts show it
 }
 
 // numbers are what is compared.
 var numbers = []number{
-	{"delivery ratio", "", (*Outcome).Delivery},
-	{"latency p50", "ms", quantile(0.5)},
-	{"latency p90", "ms", quantile(0.9)},
-	{"latency p99", "ms", quantile(0.99)},
-	{"links a first copy came by", "", func(o *Outcome, _ Case) float64 { return o.MeanHops() }},
-	{"copies of a message at a peer", "", func(o *Outcome, _ Case) float64 { return o.Copies() }},
-	{"links of a peer", "", func(o *Outcome, _ Case) float64 { return o.MeanDegree() }},
-	{"ids told (IHAVE) a message and peer", "", func(o *Outcome, c Case) float64 { return o.PerMessage(c, o.Told) / float64(c.Peers) }},
-	{"ids asked for (IWANT) a message and peer", "", func(o *Outcome, c Case) float64 { return o.PerMessage(c, o.Asked) / float64(c.Peers) }},
-	{"ids refused (IDONTWANT) a message and peer", "", func(o *Outcome, c Case) float64 { return o.PerMessage(c, o.Unwanted) / float64(c.Peers) }},
+	{name: "delivery ratio", of: (*Outcome).Delivery},
+	{name: "latency p50", unit: "ms", of: quantile(0.5)},
+	{name: "latency p90", unit: "ms", of: quantile(0.9)},
+	{name: "latency p99", unit: "ms", of: quantile(0.99)},
+	{name: "copies of a message at a peer", of: func(o *Outcome, _ Case) float64 { return o.Copies() }},
+	{name: "links a first copy came by", of: func(o *Outcome, _ Case) float64 { return o.MeanHops() }, inside: true},
+	{name: "links of a peer", of: func(o *Outcome, _ Case) float64 { return o.MeanDegree() }, inside: true},
+	{name: "ids told (IHAVE) a message and peer", of: func(o *Outcome, c Case) float64 { return o.PerMessage(c, o.Told) / float64(c.Peers) }, inside: true},
+	{name: "ids asked for (IWANT) a message and peer", of: func(o *Outcome, c Case) float64 { return o.PerMessage(c, o.Asked) / float64(c.Peers) }, inside: true},
+	{name: "ids refused (IDONTWANT) a message and peer", of: func(o *Outcome, c Case) float64 { return o.PerMessage(c, o.Unwanted) / float64(c.Peers) }, inside: true},
 }
 
 func quantile(q float64) func(*Outcome, Case) float64 {
@@ -33,31 +36,47 @@ func quantile(q float64) func(*Outcome, Case) float64 {
 
 // String says what a case is in a few words.
 func (c Case) String() string {
-	return fmt.Sprintf("%d hosts, %v %% loss, %d B", c.Peers, 100*c.Loss, c.Size)
+	what := "hosts"
+	if c.Whole {
+		what = "whole nodes"
+	}
+	return fmt.Sprintf("%d %s, %v %% loss, %d B", c.Peers, what, 100*c.Loss, c.Size)
 }
 
 // table puts both sides next to each other.
 func table(c Case, real, model *Outcome) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n| %v | real | model | off by |\n|---|---|---|---|\n", c)
-	for _, n := range numbers {
+	for _, n := range compared(c) {
 		r, m := n.of(real, c), n.of(model, c)
 		off := "–"
 		if r != 0 {
 			off = fmt.Sprintf("%+.1f %%", 100*(m/r-1))
 		}
-		fmt.Fprintf(&b, "| %s | %s %s | %s %s | %s |\n", n.name, report.Short(r), n.unit, report.Short(m), n.unit, off)
+		with := func(v float64) string { return strings.TrimSpace(report.Short(v) + " " + n.unit) }
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", n.name, with(r), with(m), off)
 	}
+	fmt.Fprintf(&b, "\nResult hash of the model: `%s`\n", model.Hash)
 	return b.String()
+}
+
+// compared are the numbers of a case.
+func compared(c Case) (out []number) {
+	for _, n := range numbers {
+		if !c.Whole || !n.inside {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // add puts a case into a report.
 func add(r *report.Result, c Case, real, model *Outcome) {
-	for _, n := range numbers {
+	for _, n := range compared(c) {
 		m := n.of(model, c)
 		r.Facts = append(r.Facts, report.Fact{
 			Name: n.name + ": " + c.String(), Value: n.of(real, c), Unit: n.unit,
-			Theory: &m, Source: fmt.Sprintf("the model, %d meshes", model.Runs),
+			Theory: &m, Source: fmt.Sprintf("%d meshes, result hash %.8s…", model.Runs, model.Hash),
 		})
 	}
 	chart := report.Chart{
@@ -67,7 +86,7 @@ func add(r *report.Result, c Case, real, model *Outcome) {
 	for _, k := range []struct {
 		name string
 		o    *Outcome
-	}{{"real hosts", real}, {"model", model}} {
+	}{{"real", real}, {"model", model}} {
 		curve := report.Curve{Name: k.name, Theory: k.o == model}
 		for i := range quantiles + 1 {
 			q := float64(i) / quantiles
@@ -76,6 +95,8 @@ func add(r *report.Result, c Case, real, model *Outcome) {
 		chart.Curves = append(chart.Curves, curve)
 	}
 	r.Charts = append(r.Charts, chart)
+	sum := sha256.Sum256([]byte(r.Hash + model.Hash))
+	r.Hash = hex.EncodeToString(sum[:]) // of the model: real hosts are not the same twice
 	r.Until = max(r.Until, settle+c.at(c.Messages)+drain)
 	r.Peers = max(r.Peers, c.Peers)
 	r.Cost.Events += uint64(real.Delivered + real.Duplicates)
@@ -85,9 +106,9 @@ func add(r *report.Result, c Case, real, model *Outcome) {
 const quantiles = 100
 
 // newReport begins a report.
-func newReport() *report.Result {
+func newReport(seed uint64) *report.Result {
 	return &report.Result{
-		Name: "calibration", World: "calibration", Seed: 1,
+		Name: "calibration", World: "calibration", Seed: seed, Version: "of the test", Against: "model",
 		About: "The same messages on real go-libp2p hosts with go-libp2p-pubsub, in virtual time, and on the model of simulations/mesh.",
 	}
 }

@@ -2,6 +2,7 @@ package calib
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,22 +28,33 @@ func large() (all []Case) {
 			all = append(all, c)
 			c.Loss, c.Size = 0, 2000
 			all = append(all, c)
+			c.Size, c.Whole = 400, true
+			all = append(all, c)
 		}
 	}
 	return all
 }
 
-// TestCalibration compares more hosts, and writes the report to where CALIBRATE says.
+// TestCalibration compares more hosts, and writes the report to where CALIBRATE says. With
+// CALIBRATE_CASE it takes those cases alone whose words have that in them.
 func TestCalibration(t *testing.T) {
 	dir := os.Getenv("CALIBRATE")
 	if dir == "" {
 		t.Skip("hundreds of hosts take minutes; CALIBRATE=DIR runs them")
 	}
 	began := time.Now()
-	r := newReport()
+	r := newReport(small.Seed)
+	only := os.Getenv("CALIBRATE_CASE")
 	for _, c := range large() {
+		if !strings.Contains(c.String(), only) {
+			continue
+		}
 		now := time.Now()
-		a := real(t, c)
+		run := real
+		if c.Whole {
+			run = whole
+		}
+		a := run(t, c)
 		took := time.Since(now)
 		b, err := models(t.Context(), c)
 		if err != nil {

@@ -2,6 +2,7 @@ package calib
 
 import (
 	"context"
+	"encoding/hex"
 	"time"
 
 	"lightcone/simulations/engine"
@@ -95,6 +96,8 @@ func model(ctx context.Context, c Case) (Outcome, error) {
 	if err != nil {
 		return out, err
 	}
+	sum := e.Hash()
+	out.Hash = hex.EncodeToString(sum[:])
 	for p := range e.Protocols {
 		m := p.(*modelled)
 		out.Latency, out.Hops = append(out.Latency, m.latency...), append(out.Hops, m.hops...)

@@ -20,6 +20,16 @@
 // what a replica of level None or Interval had not synced when its power went; and rows
 // show what a naive model makes of the feed.
 //
+// Of a log that rots: what is told from it is so, or is called damage; who starts with it
+// has all that left it, or refuses. It gets a new disk and key then, and what somebody
+// else had of it is there in the end.
+//
+// In a space of members: nobody without a grant writes, and nobody takes what a stranger
+// wrote, or one who was revoked writes on. The revoked need not be equal to the others.
+//
+// In a space that adopts replicas delete memos. A feed may lack what others tell then; the
+// model is asked where it is known what all of them were.
+//
 // # The same again
 //
 // One seed makes one trace, of all that is sent and answered and when. The world is its own
@@ -32,7 +42,8 @@
 //
 // plan.go has a world from its beginning to its end, world.go the events, network.go and
 // stream.go what is sent, replica.go and disk.go what crashes, client.go the sessions,
-// faults.go and liar.go the trouble, oracle.go the verdict.
+// faults.go, rot.go and liar.go the trouble, variant.go and rights.go what spaces there
+// are, oracle.go the verdict.
 //
 // # What it must not know
 //

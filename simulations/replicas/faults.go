@@ -1,6 +1,9 @@
 package replicas
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // fault is a kind of trouble.
 type fault struct {
@@ -8,7 +11,7 @@ type fault struct {
 	do   func(w *World, p *replica)
 }
 
-// faults are drawn with equal chances.
+// faults are drawn with equal chances; where a disk rots, that too.
 var faults = []fault{
 	{"crash", (*World).crash},
 	{"crash within an operation", (*World).crashWithin},
@@ -23,8 +26,10 @@ var faults = []fault{
 	{"lost connection", (*World).drop},
 	{"loss", (*World).rain},
 	{"lies", (*World).lie},
-	{"bit rot", (*World).rot},
 }
+
+// bitRot is what happens to a disk that rots.
+var bitRot = fault{"bit rot", (*World).rot}
 
 // more are what happens beside the faults, by kind of space.
 var more = map[string][]fault{
@@ -37,6 +42,10 @@ const leastMore, mostMore = 4, 8
 
 // plan schedules the faults and sets the clients to work.
 func (w *World) plan() {
+	faults := faults
+	if w.rots {
+		faults = append(slices.Clone(faults), bitRot)
+	}
 	for range leastFaults + w.rng.IntN(mostFaults-leastFaults+1) {
 		f, p := faults[w.rng.IntN(len(faults))], w.peers[w.rng.IntN(len(w.peers))]
 		w.after(w.between(0, trouble), func() {
@@ -64,8 +73,8 @@ func (w *World) crash(p *replica) {
 	}
 	name, pick := w.pick()
 	w.struck(name)
-	w.oracle.powerCut(p)
 	p.end(p.disk.real.PowerCut(pick))
+	w.oracle.powerCut(p)
 	w.after(w.downFor(), p.restart)
 }
 

@@ -2,6 +2,7 @@ package replicas
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"lightcone/memo"
@@ -23,6 +24,22 @@ func (w *World) lieAbout(p *replica, data []byte) []byte {
 	out := bytes.Clone(data)
 	bit := w.rng.IntN(8 * len(out))
 	out[bit/8] ^= 1 << (bit % 8)
+	return out
+}
+
+// misguide returns a publication with another hint of what the liar has: any, or that of
+// who hears it, which says that there is nothing to ask for.
+func (w *World) misguide(p, to *replica, data []byte) []byte {
+	if w.liar != p.index || len(data) < messageHeader || !w.chance(0.3) {
+		return data
+	}
+	w.struck("wrong hint")
+	hint := w.rng.Uint64()
+	if to.space != nil && w.chance(0.5) {
+		hint = to.space.Vector().Hint()
+	}
+	out := bytes.Clone(data)
+	binary.BigEndian.PutUint64(out[1:messageHeader], hint)
 	return out
 }
 

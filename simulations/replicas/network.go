@@ -273,7 +273,7 @@ func (w *World) publish(p *replica, o gossip.Publish) {
 
 // carry brings one copy of a publication to one replica.
 func (w *World) carry(from, to *replica, o gossip.Publish) {
-	data, start := w.lieAbout(from, o.Data), to.starts
+	data, start := w.misguide(from, to, w.lieAbout(from, o.Data)), to.starts
 	w.after(w.passage(), func() {
 		if to.starts != start || !w.connected(from.index, to.index) {
 			return

@@ -16,44 +16,80 @@ import (
 
 // oracle knows what clients were promised.
 type oracle struct {
-	writes []*promise
-	known  map[string]fact // what replicas told before they deleted the memos
+	writes  []*promise
+	known   map[string]fact // what replicas told before they deleted the memos
+	vague   bool            // or some memos were deleted of which nobody told
+	suspect map[string]fact // what was told by one whose log rots
+	orphan  orphan
 }
 
-// remember takes what a replica tells, before it deletes the memos.
-func (o *oracle) remember(p *replica) error {
-	facts, err := p.facts()
-	if o.known == nil {
-		o.known = map[string]fact{}
+// orphan is an author whose disk was lost, and how far others had his memos then.
+type orphan struct {
+	author memo.Author
+	known  map[*replica]uint64
+}
+
+// place is that of a memo in a chain.
+type place struct {
+	author memo.Author
+	seq    uint64
+}
+
+// forgive excuses what was lost with a disk: what nobody had who counts in the end.
+func (o *oracle) forgive(sound []*replica) {
+	known := uint64(0)
+	for _, p := range sound {
+		known = max(known, o.orphan.known[p])
 	}
-	maps.Copy(o.known, facts)
-	return err
+	for _, x := range o.writes {
+		x.excused = x.excused || x.author == o.orphan.author && x.seq > known
+	}
+	lost := func(_ string, f fact) bool { return f.Author == o.orphan.author && f.Seq > known }
+	maps.DeleteFunc(o.known, lost)
+	maps.DeleteFunc(o.suspect, lost)
 }
 
 // promise is a write that was acknowledged.
 type promise struct {
 	id      memo.ID
-	seq     uint64 // in the chain of at
+	author  memo.Author
+	seq     uint64
 	at      *replica
 	starts  int
 	when    time.Duration
 	what    string
-	excused bool // it was acknowledged before it was synced, and the power went
+	fragile bool // it was acknowledged before it was synced, and the process is dead
+	excused bool // and the power went
 }
 
 func (o *oracle) acked(out outcome) {
-	o.writes = append(o.writes, &promise{id: out.receipt.ID, seq: placeOf(out.at.id, out.receipt).Seq, at: out.at, starts: out.starts, when: out.at.w.now(), what: out.what})
+	o.writes = append(o.writes, &promise{id: out.receipt.ID, author: out.at.id, seq: placeOf(out.at.id, out.receipt).Seq, at: out.at, starts: out.starts, when: out.at.w.now(), what: out.what})
 }
 
 // relaxedFor is within what time a replica that acknowledges early syncs all the same.
 const relaxedFor = 10 * time.Millisecond
 
-// powerCut excuses what a replica acknowledged without having synced it.
-func (o *oracle) powerCut(p *replica) {
+// ended notes what a replica whose process ends acknowledged without having synced it:
+// a power cut may take it, until it was started anew.
+func (o *oracle) ended(p *replica) {
 	for _, x := range o.writes {
 		if p.relaxed && x.at == p && x.starts == p.starts && (p.disk.failed || x.when+relaxedFor+p.disk.slow >= p.w.now()) {
-			x.excused = true
+			x.fragile = true
 		}
+	}
+}
+
+// started: what is there now was read, written again and synced.
+func (o *oracle) started(p *replica) {
+	for _, x := range o.writes {
+		x.fragile = x.fragile && x.at != p
+	}
+}
+
+// powerCut excuses what it may have taken.
+func (o *oracle) powerCut(p *replica) {
+	for _, x := range o.writes {
+		x.excused = x.excused || x.at == p && x.fragile
 	}
 }
 
@@ -63,7 +99,7 @@ type fact struct {
 	key string
 }
 
-// facts reads the change feed of a replica from its beginning.
+// facts reads the change feed of a replica from its beginning, as far as it goes.
 func (p *replica) facts() (map[string]fact, error) {
 	ctx, cancel := soon()
 	defer cancel()
@@ -81,7 +117,7 @@ func (p *replica) facts() (map[string]fact, error) {
 			return out, nil
 		}
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		if c.VouchedBy != (node.PeerID{}) {
 			continue // a state, in place of memos
@@ -89,7 +125,7 @@ func (p *replica) facts() (map[string]fact, error) {
 		f := fact{c, c.Topic + "/" + c.Key}
 		id := fmt.Sprintf("%x %s", c.ID, f.key)
 		if _, twice := out[id]; twice {
-			return nil, fmt.Errorf("the change feed tells twice of memo %s and row %s", c.ID, f.key)
+			return out, fmt.Errorf("the change feed tells twice of memo %s and row %s", c.ID, f.key)
 		}
 		out[id] = f
 	}
@@ -148,20 +184,30 @@ func (p *replica) answers() (map[string]string, error) {
 	return rows, nil
 }
 
+// stands holds the states and roots of all against each other. Memos without a seal, a
+// ping as a rule, may have got one meanwhile: then it has to be tried again.
+func (w *World) stands() (again bool, err error) {
+	first := ""
+	for i, p := range w.sound() {
+		stand, err := p.stand()
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("replica %d: %w", p.index, err)
+		case i == 0:
+			first = stand
+		case stand != first && !w.equal():
+			return true, nil
+		case stand != first:
+			return false, fmt.Errorf("replica %d: state %s, the first has %s", p.index, stand, first)
+		}
+	}
+	return false, nil
+}
+
 // verdict is the last judgement: all replicas are up, connected and equal by now.
 func (w *World) verdict() error {
 	sound := w.sound()
-	first := sound[0]
-	for i, p := range sound { // at one moment, as time passes below
-		stand, err := p.stand()
-		if err == nil && i > 0 && stand != first.stood {
-			err = fmt.Errorf("state %s, replica 0 has %s", stand, first.stood)
-		}
-		if err != nil {
-			return fmt.Errorf("replica %d: %w", p.index, err)
-		}
-		p.stood = stand
-	}
+	w.oracle.forgive(sound)
 	told := maps.Clone(w.oracle.known)
 	if told == nil {
 		told = map[string]fact{}
@@ -174,20 +220,31 @@ func (w *World) verdict() error {
 		maps.Copy(told, facts)
 	}
 	model := fold(told)
-	ids := map[memo.ID]bool{}
+	ids, at := map[memo.ID]bool{}, map[place]memo.ID{}
 	for _, f := range told {
-		ids[f.ID] = true
+		ids[f.ID], at[place{f.Author, f.Seq}] = true, f.ID
 		if f.Topic == forgedTopic {
 			return fmt.Errorf("a forged memo of %s attached: %s", f.Author, f.ID)
 		}
 	}
+	for _, f := range w.oracle.suspect {
+		if id, ok := at[place{f.Author, f.Seq}]; ok && id != f.ID {
+			return fmt.Errorf("a replica whose log rots told of memo %d of %s as %s, which nobody wrote", f.Seq, f.Author, f.ID)
+		}
+	}
+	bodies := !w.oracle.vague && (w.kind != adoptSpace || w.oracle.orphan.known == nil) // all of them are known
 	for _, x := range w.oracle.writes {
-		if !ids[x.id] && !x.excused && slices.Contains(sound, x.at) {
+		there := ids[x.id] || !bodies && sound[0].space.Vector().Covers(x.author, x.seq)
+		if !there && !x.excused && slices.Contains(sound, x.at) {
 			return fmt.Errorf("a %s that replica %d acknowledged at %v is lost: %s", x.what, x.at.index, x.when, x.id)
 		}
 	}
 	for _, p := range sound {
-		if err := p.agrees(told, model); err != nil {
+		err := p.agrees(told)
+		if err == nil && bodies {
+			err = p.shows(model)
+		}
+		if err != nil {
 			return fmt.Errorf("replica %d: %w", p.index, err)
 		}
 	}
@@ -219,8 +276,8 @@ func (p *replica) stand() (string, error) {
 	return fmt.Sprintf("%x, root %s", digest, token.Root), nil
 }
 
-// agrees holds a replica against what all of them tell, and against the model.
-func (p *replica) agrees(told map[string]fact, model map[string]string) error {
+// agrees holds the change feed of a replica against what all of them tell.
+func (p *replica) agrees(told map[string]fact) error {
 	facts, err := p.facts()
 	if err != nil {
 		return err
@@ -233,6 +290,11 @@ func (p *replica) agrees(told map[string]fact, model map[string]string) error {
 	if len(facts) != len(told) && p.w.kind != adoptSpace {
 		return fmt.Errorf("its change feed has %d changes, that of replica 0 %d", len(facts), len(told))
 	}
+	return nil
+}
+
+// shows holds the rows of a replica against the model.
+func (p *replica) shows(model map[string]string) error {
 	shows, err := p.answers()
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ const (
 	// trouble is how long faults strike and clients work.
 	trouble = 6 * time.Second
 	// patienceHealed bounds how long healed replicas take to be equal: a few rounds of
-	// anti-entropy, and a replica whose clock is ahead has to be caught up with.
+	// anti-entropy, and by how much clocks differ: one that is ahead has to be caught up with.
 	patienceHealed = 3 * time.Minute
 	// leastFaults and mostFaults bound the faults that are planned; lost messages, broken
 	// streams and duplicates come on top.
@@ -29,12 +29,13 @@ const (
 func Run(seed uint64, dir string, tell func(string)) Result {
 	w := &World{
 		rng: rand.New(rand.NewPCG(seed, 1)), start: time.Now(), kick: make(chan struct{}, 1), dir: dir,
-		byID: map[gossip.Peer]*replica{}, liar: -1, trace: sha256.New(), tell: tell, kind: kindOf(seed),
+		byID: map[gossip.Peer]*replica{}, liar: -1, trace: sha256.New(), tell: tell,
 		result: Result{Seed: seed, Faults: map[string]int{}},
 		net: network{
 			cut: map[[2]int]bool{}, up: map[[2]int]bool{}, streams: map[streamEnd]*stream{},
 		},
 	}
+	w.kind, w.rots = variant(seed)
 	w.net.delay, w.net.jitter = w.between(time.Millisecond, 60*time.Millisecond), w.between(0, 80*time.Millisecond)
 	w.net.double = 0.05
 	defer w.close()
@@ -160,6 +161,7 @@ func (w *World) heal() {
 	w.run(patience + time.Second) // clients end, and replicas that are down come back
 	for _, p := range w.peers {
 		if (p.disk.hurt || p.rotted) && p.node != nil { // a rotten disk shows when it is read
+			w.suspect(p)
 			p.end(nil)
 			p.disk = newDisk(p, p.disk.real)
 		}
@@ -187,13 +189,19 @@ func (w *World) heal() {
 
 // settle waits until all replicas have the same memos, and judges them.
 func (w *World) settle() error {
-	tried := false
-	for end := w.now() + patienceHealed; w.now() < end && w.result.Err == nil; {
+	tried, patience := false, patienceHealed+w.skew()
+	for end := w.now() + patience; w.now() < end && w.result.Err == nil; {
 		switch {
 		case !w.equal():
 			w.run(500 * time.Millisecond)
 		case tried:
-			return w.verdict()
+			again, err := w.stands()
+			if err != nil {
+				return err
+			}
+			if !again {
+				return w.verdict()
+			}
 		default:
 			if err := w.outlaw(); err != nil {
 				return err
@@ -205,11 +213,20 @@ func (w *World) settle() error {
 		a, b := w.peers[0].space.Vector(), p.space.Vector()
 		for m := range a.All() {
 			if have, _ := b.Get(m.Author); have.Head != m.Head {
-				return fmt.Errorf("%v after all was healed replica %d has memo %d of %s, replica 0 has %d", patienceHealed, p.index, have.Seq, m.Author, m.Seq)
+				return fmt.Errorf("%v after all was healed replica %d has memo %d of %s, replica 0 has %d", patience, p.index, have.Seq, m.Author, m.Seq)
 			}
 		}
 	}
 	return w.result.Err
+}
+
+// skew is by how much the clocks differ.
+func (w *World) skew() time.Duration {
+	least, most := w.peers[0].clock.skew, w.peers[0].clock.skew
+	for _, p := range w.peers {
+		least, most = min(least, p.clock.skew), max(most, p.clock.skew)
+	}
+	return most - least
 }
 
 // equal tells whether all replicas have the same memos.

@@ -39,11 +39,10 @@ type replica struct {
 	busy    bool             // a client waits for it
 
 	key      ed25519.PrivateKey
-	granted  bool   // in a space of members: somebody was asked to let it write
-	rotted   bool   // bits of its log flipped since it has this disk
-	refused  bool   // it does not start with that log: it is down until it gets another disk
-	replaced bool   // it got one
-	stood    string // state and root, at the verdict
+	granted  bool // in a space of members: somebody was asked to let it write
+	rotted   bool // bits of its log flipped since it has this disk
+	refused  bool // it does not start with that log: it is down until it gets another disk
+	replaced bool // it got one
 }
 
 // segmentSize keeps disks small, and is the least that a store takes.
@@ -127,6 +126,7 @@ func (p *replica) end(after *walfstest.Disk) {
 		return
 	}
 	p.w.note("end %d", p.index)
+	p.w.oracle.ended(p)
 	for _, o := range p.w.peers {
 		if o != p {
 			p.w.connect(p.index, o.index, false)
@@ -162,6 +162,7 @@ func (p *replica) restart() {
 		p.again(err)
 		return
 	}
+	p.w.oracle.started(p)
 	p.w.collect()
 	if own, _ := p.space.Vector().Get(p.id); own.Seq < p.sent {
 		p.w.broken("replica %d has %d own memos after a crash, and %d had left it", p.index, own.Seq, p.sent)
@@ -192,6 +193,7 @@ func (p *replica) again(err error) {
 		_, pick := p.w.pick()
 		after = p.disk.real.PowerCut(pick)
 	}
+	p.w.oracle.powerCut(p)
 	full := p.disk.full
 	p.disk = newDisk(p, after)
 	if p.disk.full = full; full {
@@ -229,8 +231,8 @@ func (p *replica) suffer() bool {
 	if after == nil || p.node == nil {
 		return false
 	}
-	p.w.oracle.powerCut(p)
 	p.end(after)
+	p.w.oracle.powerCut(p)
 	p.w.after(p.w.between(100*time.Millisecond, 5*time.Second), p.restart)
 	return true
 }

@@ -2,12 +2,14 @@ package replicas
 
 import (
 	"bufio"
+	"context"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +21,7 @@ import (
 
 // How many worlds a test makes; the environment may ask for more.
 const (
-	fewSeeds  = 60 // unless REPLICAS says how many
+	fewSeeds  = 80 // unless REPLICAS says how many
 	sameSeeds = 8  // of which the trace is made twice
 )
 
@@ -37,6 +39,11 @@ func scratch(t *testing.T) string {
 	return dir
 }
 
+// again is the line that runs the world of a seed once more.
+func again(seed uint64) string {
+	return fmt.Sprintf("REPLICAS_SEED=%d go test -run TestSeed -v ./simulations/replicas", seed)
+}
+
 // world runs the world of a seed.
 func world(t *testing.T, seed uint64, tell func(string)) (r Result) {
 	t.Helper()
@@ -45,7 +52,11 @@ func world(t *testing.T, seed uint64, tell func(string)) (r Result) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	dir := scratch(t)
 	defer os.RemoveAll(dir)
-	synctest.Test(t, func(*testing.T) { r = Run(seed, dir, tell) })
+	// A panic of a node ends the process: its trace shows the label of its goroutine.
+	t.Setenv("GODEBUG", "tracebacklabels=1")
+	pprof.Do(t.Context(), pprof.Labels("again", again(seed)), func(context.Context) {
+		synctest.Test(t, func(*testing.T) { r = Run(seed, dir, tell) })
+	})
 	return r
 }
 
@@ -67,7 +78,7 @@ func TestWorlds(t *testing.T) {
 	for _, seed := range seeds {
 		r := world(t, seed, nil)
 		if r.Err != nil {
-			t.Errorf("seed %d: %v\nagain: REPLICAS_SEED=%d go test -run TestSeed -v ./simulations/replicas", seed, r.Err, seed)
+			t.Errorf("seed %d: %v\nagain: %s", seed, r.Err, again(seed))
 			if failfast() {
 				return
 			}

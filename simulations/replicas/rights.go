@@ -50,10 +50,10 @@ func placeOf(by memo.Author, r node.Receipt) memo.Head {
 
 // rule has a ruler grant or revoke.
 func (w *World) rule(*replica) {
-	by, about := w.peers[w.rng.IntN(rulers)], w.peers[w.rng.IntN(len(w.peers))]
-	revoke := w.chance(0.4)
-	if about.index < rulers {
-		return
+	by, about := w.peers[w.rng.IntN(rulers)], w.peers[rulers+w.rng.IntN(len(w.peers)-rulers)]
+	revoke := w.chance(0.6)
+	if revoke {
+		by = w.peers[0] // who has the root key may revoke all others
 	}
 	s, id := by.space, about.id
 	if revoke {
@@ -146,12 +146,13 @@ func (w *World) admitAll() error {
 		if _, err := by.space.Grant(ctx, p.id, memo.Writer); err != nil {
 			return fmt.Errorf("grant to replica %d: %w", p.index, err)
 		}
-		w.collect()
 	}
+	w.run(500 * time.Millisecond) // they are sealed
 	return nil
 }
 
-// outlaw has every replica that was revoked write on. Nobody may take that.
+// outlaw has every replica that was revoked write on, which a sound one relays: the
+// revoked one itself nobody listens to any more. Nobody may take that.
 func (w *World) outlaw() error {
 	sound := w.sound()
 	for _, p := range w.peers {
@@ -163,7 +164,7 @@ func (w *World) outlaw() error {
 			continue
 		}
 		w.struck("revoked writer")
-		w.write(p, p.key, last.Head)
+		w.write(sound[len(sound)-1], p.key, last.Head)
 		w.run(2 * time.Second)
 		for _, q := range sound {
 			if now, _ := q.space.Vector().Get(p.id); now.Seq != last.Seq {

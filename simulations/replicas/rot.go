@@ -2,11 +2,12 @@ package replicas
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"strings"
 
+	"lightcone/node"
 	"lightcone/walfs/walfstest"
 )
 
@@ -49,22 +50,31 @@ func (w *World) rot(p *replica) {
 	p.rotted = true
 }
 
+// suspect notes what a replica tells whose log rots. It may say that it cannot, but not
+// what is untrue.
+func (w *World) suspect(p *replica) {
+	if !p.rotted || p.space == nil {
+		return
+	}
+	facts, err := p.facts()
+	if err != nil && !errors.Is(err, node.ErrDamaged) && !errors.Is(err, node.ErrStopped) {
+		w.broken("replica %d, whose log rots, says: %v", p.index, err)
+	}
+	w.oracle.suspect = facts
+}
+
 // replace gives a replica that refuses its log a new disk and, as what it wrote may be
 // known to others, a new key: it fetches everything from the others. What nobody else
 // has is lost with the disk, which no promise excludes.
 func (w *World) replace(p *replica) error {
 	w.struck("new disk")
-	known := uint64(0) // of its memos, to somebody else
+	w.oracle.orphan = orphan{p.id, map[*replica]uint64{}}
 	for _, o := range w.peers {
-		if o != p && o.space != nil {
+		if o != p {
 			mark, _ := o.space.Vector().Get(p.id)
-			known = max(known, mark.Seq)
+			w.oracle.orphan.known[o] = mark.Seq
 		}
 	}
-	for _, x := range w.oracle.writes {
-		x.excused = x.excused || x.at == p && x.seq > known
-	}
-	maps.DeleteFunc(w.oracle.known, func(_ string, f fact) bool { return f.Author == p.id && f.Seq > known })
 	p.replaced, p.rotted, p.refused, p.sent, p.granted = true, false, false, 0, false
 	p.disk = newDisk(p, walfstest.NewDisk())
 	if err := p.furnish(fmt.Sprintf("%d.new", p.index)); err != nil {

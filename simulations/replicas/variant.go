@@ -2,6 +2,7 @@ package replicas
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 
 	"lightcone/memo"
@@ -19,15 +20,18 @@ const (
 // Out of this many worlds, so many have a space of members and one that adopts.
 const kindsOf, membersOf, adoptOf = 10, 3, 3
 
-// kindOf draws what space the world of a seed has, by lots of its own.
-func kindOf(seed uint64) string {
-	switch n := rand.New(rand.NewPCG(seed, 2)).IntN(kindsOf); {
+// variant draws what space the world of a seed has, and whether it has a disk that
+// rots, by lots of its own. One in two has: who refuses its log is down for long.
+func variant(seed uint64) (kind string, rots bool) {
+	lots := rand.New(rand.NewPCG(seed, 2))
+	n, rots := lots.IntN(kindsOf), lots.IntN(2) == 0
+	switch {
 	case n < membersOf:
-		return membersSpace
+		return membersSpace, rots
 	case n < membersOf+adoptOf:
-		return adoptSpace
+		return adoptSpace, rots
 	}
-	return plainSpace
+	return plainSpace, rots
 }
 
 // policy is what the genesis says.
@@ -93,7 +97,8 @@ func (w *World) compact(p *replica) {
 	if p.busy || p.node == nil || p.space == nil {
 		return
 	}
-	if err := w.oracle.remember(p); err != nil {
+	facts, err := p.facts()
+	if err != nil {
 		w.note("facts of %d: %v", p.index, err)
 		return
 	}
@@ -101,5 +106,14 @@ func (w *World) compact(p *replica) {
 	w.errandTo(p, "compaction", func(ctx context.Context) error {
 		_, err := n.Compact(ctx)
 		return err
-	}, func(error) {})
+	}, func(err error) {
+		if err != nil { // what it told may never have been on its disk, and nobody knows what is left
+			w.oracle.vague = true
+			return
+		}
+		if w.oracle.known == nil {
+			w.oracle.known = map[string]fact{}
+		}
+		maps.Copy(w.oracle.known, facts)
+	})
 }

@@ -61,6 +61,7 @@ type World struct {
 	healed  bool
 
 	kind    string      // of the space
+	rots    bool        // a disk does
 	errands []*errand   // under way
 	grants  []memo.Head // in a space of members
 	revoked bool        // a revocation was tried

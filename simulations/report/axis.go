@@ -42,8 +42,10 @@ func (a Axis) bounds(lo, hi float64, room bool) (low, high float64) {
 	if room && lo != hi {
 		more := beyond * (high - low)
 		high += more
-		if low != 0 {
-			low = max(low-more, min(0, math.Floor(lo))) // not below zero, if no value is
+		if lo < 0 {
+			low -= more
+		} else {
+			low = max(0, low-more)
 		}
 	}
 	if whole := a.whole(); hi <= whole {
@@ -152,6 +154,18 @@ func Short(v float64) string {
 		}
 	}
 	return strconv.FormatFloat(round(v), 'f', -1, 64)
+}
+
+// Quantity writes a number as Short does, and its unit: 5 ms, 3.2 MB.
+func Quantity(v float64, unit string) string {
+	text := Short(v)
+	if unit == "" {
+		return text
+	}
+	if last := text[len(text)-1]; unit == "B" && (last == 'k' || last == 'M' || last == 'G') {
+		return text + unit
+	}
+	return text + " " + unit
 }
 
 // round leaves four digits.

@@ -72,12 +72,12 @@ func (l Line) String() string {
 		case v == nil:
 			parts = append(parts, "–")
 		case i > 0 && l.Values[0] != nil && *l.Values[0] != 0:
-			parts = append(parts, fmt.Sprintf("%s (%+.1f %%)", Short(*v), 100*(*v/(*l.Values[0])-1)))
+			parts = append(parts, fmt.Sprintf("%s (%+.1f %%)", Quantity(*v, l.Unit), 100*(*v/(*l.Values[0])-1)))
 		default:
-			parts = append(parts, Short(*v))
+			parts = append(parts, Quantity(*v, l.Unit))
 		}
 	}
-	return strings.TrimSpace(strings.Join(parts, "   ") + " " + l.Unit)
+	return strings.Join(parts, "   ")
 }
 
 // Verdict says whether all went the same way.

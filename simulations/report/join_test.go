@@ -1,8 +1,10 @@
 package report
 
 import (
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +65,65 @@ func TestJoin(t *testing.T) {
 	other[3].Hash = "x"
 	if Join("all", "s", other).Hash == r.Hash {
 		t.Error("another run has the same hash")
+	}
+}
+
+// TestJoinAlike: what is the same in all runs is a fact of the sweep and has no chart;
+// theories with the same points are one curve, of all runs or of those that it names.
+func TestJoinAlike(t *testing.T) {
+	names := func(theory func(way string, n float64) float64) (facts, curves string) {
+		runs := swept()
+		for _, r := range runs {
+			half := theory(r.Settings[0].Value, float64(r.Peers))
+			r.Facts = []Fact{
+				{Name: "lost", Value: 0},
+				{Name: "lag", Unit: "s", Value: float64(r.Peers) * 1.5, Theory: &half, Source: "half of " + r.Settings[0].Value},
+				{Name: "none", Value: math.NaN()},
+				{Name: "close", Value: 1, Theory: &half},
+			}
+		}
+		joined := Join("all", "s", runs)
+		for _, f := range joined.Facts {
+			facts += f.Name + " "
+		}
+		for _, c := range joined.Charts {
+			curves += c.Name + ":"
+			for _, k := range c.Curves {
+				curves += " " + k.Name + ","
+			}
+			curves += c.Note + "|"
+		}
+		return facts, curves
+	}
+	const measured = "lag-by-peers: way=mesh, way=push, "
+	facts, curves := names(func(string, float64) float64 { return 7 })
+	if facts != "lost close " || !strings.HasPrefix(curves, measured+"theory,Theory: half of mesh; half of push.|none-by-peers:") {
+		t.Errorf("of one theory: facts %s, charts %s", facts, curves)
+	}
+	facts, curves = names(func(way string, n float64) float64 { return n * float64(len(way)+int(way[0])) })
+	if facts != "lost " || !strings.HasPrefix(curves, measured+"way=mesh theory, way=push theory,") {
+		t.Errorf("of two theories: facts %s, charts %s", facts, curves)
+	}
+}
+
+// TestShownTable: people get a table of what differs, at most so many runs, few runs side
+// by side.
+func TestShownTable(t *testing.T) {
+	runs := swept()
+	for _, r := range runs {
+		r.Facts, r.Hash = append(r.Facts, Fact{Name: "lost", Value: 0}), "0123456789abcdef"
+	}
+	joined := Join("all", "s", runs)
+	want := [][]string{
+		{"way", "mesh", "mesh", "push", "push"}, {"peers", "1000", "10", "1000", "10"}, {"lag (s)", "1000", "10", "1001", "11"},
+		{"rounds", "", "", "7", "7"}, {"hash", "01234567", "01234567", "01234567", "01234567"},
+	}
+	if diff := cmp.Diff(want, joined.table()); diff != "" {
+		t.Errorf("of four runs:\n%s", diff)
+	}
+	many := Join("all", "s", slices.Repeat(runs, 100)).table()
+	if len(many) != 1+maxRunsShown || len(many[0]) != 5 || many[1][0] != "mesh" {
+		t.Errorf("of 400 runs: %d lines, the second %v", len(many), many[1])
 	}
 }
 

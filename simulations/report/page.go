@@ -15,9 +15,10 @@ import (
 var pageText string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"short":   Short,
-	"seconds": func(d time.Duration) string { return Short(d.Seconds()) + " s" },
-	"bytes":   func(b float64) string { return Short(b) + " B" },
+	"measure": Quantity,
+	"theory":  func(v *float64, unit string) string { return Quantity(*v, unit) },
+	"seconds": func(d time.Duration) string { return Quantity(d.Seconds(), "s") },
+	"bytes":   func(b float64) string { return Quantity(b, "B") },
 	"peers":   func(n int) string { return Short(float64(n)) },
 	"rate":    func(c Cost) string { return Short(c.Rate()) },
 	"off": func(f Fact) string {

@@ -107,3 +107,14 @@ func TestShort(t *testing.T) {
 		}
 	}
 }
+
+func TestQuantity(t *testing.T) {
+	for want, got := range map[string]string{
+		"5": Quantity(5, ""), "5 ms": Quantity(5, "ms"), "3.2 MB": Quantity(3.2e6, "B"), "12 kB": Quantity(12e3, "B"),
+		"900 B": Quantity(900, "B"), "50 k 1/s": Quantity(5e4, "1/s"), "– B": Quantity(math.NaN(), "B"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

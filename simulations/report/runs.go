@@ -55,9 +55,15 @@ const maxRunsShown, hashShown = 200, 8
 // the other: that fits a page.
 const sideBySide = 4
 
-// table is the table for people.
+// table is the table for people, without what is the same in all runs.
 func (r *Result) table() [][]string {
-	t := grid(r.Runs[:min(len(r.Runs), maxRunsShown)], Short)
+	var shown []Run
+	for _, run := range r.Runs[:min(len(r.Runs), maxRunsShown)] {
+		same := func(f Fact) bool { return slices.ContainsFunc(r.Facts, f.same) }
+		run.Facts = slices.DeleteFunc(slices.Clone(run.Facts), same)
+		shown = append(shown, run)
+	}
+	t := grid(shown, Short)
 	for i := range t[1:] {
 		hash := &t[i+1][len(t[0])-1]
 		*hash = (*hash)[:min(len(*hash), hashShown)]

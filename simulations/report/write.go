@@ -81,15 +81,21 @@ func freeName(chart string, taken map[string]bool) string {
 	return name
 }
 
+// ErrNoReport reports a directory without a report that can be read.
+var ErrNoReport = errors.New("no report")
+
 // Read reads the summary of a report.
 func Read(dir string) (*Result, error) {
 	data, err := os.ReadFile(filepath.Join(dir, SummaryFile))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w in %s: %w; name a directory that `lightcone sim run` wrote", ErrNoReport, dir, err)
 	}
 	r := &Result{}
 	if err := json.Unmarshal(data, r); err != nil {
-		return nil, fmt.Errorf("%s is no summary of a simulation: %w", filepath.Join(dir, SummaryFile), err)
+		return nil, fmt.Errorf("%w in %s: %s is damaged: %w; run its %s again", ErrNoReport, dir, SummaryFile, err, ScenarioFile)
+	}
+	if r.Name == "" {
+		return nil, fmt.Errorf("%w in %s: its %s is of something else; name a directory that `lightcone sim run` wrote", ErrNoReport, dir, SummaryFile)
 	}
 	return r, nil
 }
@@ -105,7 +111,7 @@ func writeFile(name string, write func(w io.Writer) error) error {
 	if err = errors.Join(err, w.Flush(), f.Close()); err == nil {
 		return os.Rename(f.Name(), name)
 	}
-	return fmt.Errorf("write %s: %w", name, errors.Join(err, os.Remove(f.Name())))
+	return fmt.Errorf("%s is not written: %w; make room, or name another directory with --out", name, errors.Join(err, os.Remove(f.Name())))
 }
 
 // csv writes the points of a chart, one a line: curve, x, y.

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"lightcone/memo"
@@ -128,15 +129,21 @@ type Growth struct {
 	Memos int `toml:"memos"` // that it takes in, of as many authors as there are peers
 	Size  int `toml:"size"`
 	Rows  int `toml:"rows"` // that they are written to
-	// Policy is when it folds: "never", but where it must; "threshold", beyond Loose
-	// heads; "idle", every Rest memos; "partial", beyond Loose heads the densest Part.
-	Policy string `toml:"policy"`
-	Loose  int    `toml:"loose"`
-	Rest   int    `toml:"rest"`
-	Part   int    `toml:"part"` // memos of a partial fold
+	// Policy is when it folds: one of Policies, or "all", a context for each of them.
+	Policy string  `toml:"policy"`
+	Loose  int     `toml:"loose"`
+	Rest   int     `toml:"rest"`
+	Part   int     `toml:"part"`   // memos of a partial fold
+	Chance float64 `toml:"chance"` // of a probabilistic fold, with each memo
 	// See is the probability that an author saw the newest memo before it writes.
 	See float64 `toml:"see"`
 }
+
+// Policies are when a context folds: never, but where it must (Fig. 8); always, with every
+// memo (Fig. 2); threshold, all beyond Loose heads (Fig. 7); idle, all every Rest memos;
+// partial, beyond Loose heads the densest Part (Fig. 10); probabilistic, the densest Part
+// with a Chance (Fig. 10, 14).
+var Policies = []string{"never", "always", "threshold", "idle", "partial", "probabilistic"}
 
 func (g *Growth) check(s *Scenario) error {
 	or(&g.Memos, 2000)
@@ -146,10 +153,12 @@ func (g *Growth) check(s *Scenario) error {
 	or(&g.Loose, 64)
 	or(&g.Rest, 200)
 	or(&g.Part, 32)
-	switch g.Policy {
-	case "never", "threshold", "idle", "partial":
-	default:
-		return fmt.Errorf("policy = %q; give \"never\", \"threshold\", \"idle\" or \"partial\"", g.Policy)
+	or(&g.Chance, 0.05)
+	if g.Policy != "all" && !slices.Contains(Policies, g.Policy) {
+		return fmt.Errorf("policy = %q; give one of %q, or \"all\"", g.Policy, Policies)
+	}
+	if !(g.Chance > 0) || g.Chance > 1 {
+		return fmt.Errorf("chance = %v; it is a probability above 0", g.Chance)
 	}
 	if !(g.See >= 0) || g.See > 1 {
 		return fmt.Errorf("see = %v; it is a probability", g.See)

@@ -72,7 +72,7 @@ func (s *Scenario) fill() error {
 		}
 		probe := *s
 		if _, there := t.of(&probe); there {
-			return fmt.Errorf("[%s]: a table in a scenario whose world is %q", t.world, s.World)
+			return fmt.Errorf("[%s]: a table in a scenario whose world is %q; leave it out, or write world = %q", t.world, s.World, t.world)
 		}
 	}
 	if !found {
@@ -116,7 +116,7 @@ func (s *Scenario) checkTimes() error {
 	case every < engine.Resolution || every >= engine.End.Duration():
 		return fmt.Errorf("every = %v; the distance of samples is from %v to %v", every, engine.Resolution, engine.End.Duration())
 	case until/every > MaxSamples:
-		return fmt.Errorf("every = %v; more than %d samples until %v", every, MaxSamples, until)
+		return fmt.Errorf("every = %v; more than %d samples until %v; give a longer one", every, MaxSamples, until)
 	}
 	return nil
 }

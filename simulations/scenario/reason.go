@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,20 +30,61 @@ func undecoded(data []byte, err error) *reason {
 	var bad *toml.DecodeError
 	if errors.As(err, &bad) {
 		line, column := bad.Position()
-		return &reason{fmt.Sprintf("line %d, column %d: ", line, column), strings.TrimPrefix(bad.Error(), "toml: ")}
+		return &reason{fmt.Sprintf("line %d, column %d: ", line, column), plain(bad.Error())}
 	}
-	text := strings.TrimPrefix(err.Error(), "toml: ")
+	text := plain(err.Error())
 	if _, twice := lines(data); twice > 0 { // of this the decoder tells no line
 		return &reason{fmt.Sprintf("line %d: ", twice), text}
 	}
 	return &reason{text: text}
 }
 
+// mistyped is what the decoder says of a value of a wrong type, and misfit of a number
+// that its type does not hold.
+var (
+	mistyped = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct field \S+|a Go value) of type (.+)$`)
+	misfit   = regexp.MustCompile(`^(?:negative )?(?:number|integer|decoded number) (\S+) .*fit`)
+)
+
+// plain says what a decoder found in words of the file, with what to do about it.
+func plain(text string) string {
+	text = strings.TrimPrefix(text, "toml: ")
+	if m := mistyped.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("this is a value of type %s; give %s", m[1], wanted(m[2]))
+	}
+	if m := misfit.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("the number %s is out of range; give a whole number from 0", m[1])
+	}
+	if strings.Contains(text, "; ") {
+		return text
+	}
+	return text + "; `lightcone sim new flood` writes a file to compare with"
+}
+
+// wanted is what stands for a type of this package in a file.
+func wanted(goType string) string {
+	switch {
+	case strings.HasPrefix(goType, "[]"), strings.HasPrefix(goType, "map[string][]"):
+		return "a list in brackets, such as [1, 2]"
+	case strings.HasPrefix(goType, "int"), strings.HasPrefix(goType, "uint"):
+		return "a whole number, such as 1000"
+	case strings.HasPrefix(goType, "float"):
+		return "a number, such as 0.5"
+	case strings.HasSuffix(goType, "Duration"):
+		return "a duration, such as \"250ms\""
+	case goType == "string":
+		return "a text in quotes"
+	case goType == "bool":
+		return "true or false"
+	}
+	return "a table, [name] on a line of its own"
+}
+
 // impossible is what a value cannot be. Its text is "key = …", or "[table]: key = …"; of
 // what begins otherwise the line is that of a key of the table which is named, or of
 // the table.
 func impossible(data []byte, err error) *reason {
-	text := err.Error()
+	text := plain(err.Error())
 	table, rest := "", text
 	if strings.HasPrefix(text, "[") {
 		if name, after, ok := strings.Cut(text[1:], "]: "); ok {

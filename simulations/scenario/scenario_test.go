@@ -37,6 +37,11 @@ func TestBadFiles(t *testing.T) {
 		{"world = \"flood\"\n[network]\nloss = 2\n", "line 3: [network]: a loss of 2; it is a probability"},
 		{"world = \"flood\"\n[mesh]\ndegree = 1\n", "line 3: [mesh]: degrees of 1, 2 to 4"},
 		{"world = \"flood\"\n[flood]\nspread = \"pull\"\n", `[flood]: spread = "pull"`},
+		{long("[flood]\nspread = \"push-pull\"\nround = \"90ms\"\n"), "line 7: [flood]: round = 90ms; give at least 100ms"},
+		{long("[flood]\nspread = \"push-pull\"\nage = 300\n"), "line 7: [flood]: age = 300"},
+		{long("[flood]\nspread = \"push-rounds\"\nrelay = 0.5\n"), "line 7: [flood]: relay = 0.5; in rounds everybody"},
+		{long("peers = 1\n[flood]\nspread = \"push-rounds\"\n"), "[flood]: peers = 1; in rounds one calls another"},
+		{long("[network.churn]\nup = \"1s\"\ndown = \"1s\"\n[flood]\nspread = \"push-pull\"\n"), "[flood]: network.churn: in rounds"},
 		{"world = ", "line 1"},
 		{strings.Repeat("#", MaxFile+1), "at most"},
 	} {

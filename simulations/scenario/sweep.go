@@ -85,10 +85,10 @@ func (s *Scenario) Runs() ([]Run, error) {
 	for _, k := range keys {
 		n := len(s.Sweep[k])
 		if n == 0 {
-			return nil, fmt.Errorf("%w: [sweep]: %s takes no value", ErrScenario, k)
+			return nil, fmt.Errorf("%w: [sweep]: %s takes no value; give at least one, or leave it out", ErrScenario, k)
 		}
 		if total *= n; total > MaxRuns {
-			return nil, fmt.Errorf("%w: [sweep]: more than %d combinations", ErrScenario, MaxRuns)
+			return nil, fmt.Errorf("%w: [sweep]: more than %d combinations; give fewer values, or make sweeps of parts", ErrScenario, MaxRuns)
 		}
 	}
 	runs := make([]Run, total)

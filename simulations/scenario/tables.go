@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lightcone/memo"
+	"lightcone/simulations/engine"
 )
 
 // MaxFanout bounds the peers that a message is pushed to by each.
@@ -15,28 +16,43 @@ type Flood struct {
 	Messages int      `toml:"messages"`
 	Size     int      `toml:"size"`  // bytes of a message on the wire
 	Apart    Duration `toml:"apart"` // between two messages
-	// Spread is how a message goes on: "mesh", to a peer's links, or "push", to Fanout
-	// peers drawn anew by whoever gets it first.
-	Spread string  `toml:"spread"`
-	Fanout int     `toml:"fanout"`
-	Relay  float64 `toml:"relay"` // the share of peers that pass a message on
+	// Spread is how a message goes on: "mesh", to a peer's links; "push", to Fanout peers
+	// drawn anew by whoever gets it first, once; "push-rounds", by whoever has it in every
+	// round; "push-pull", by everybody in every round: who has it tells, who lacks it asks.
+	Spread string   `toml:"spread"`
+	Fanout int      `toml:"fanout"`
+	Relay  float64  `toml:"relay"` // the share of peers that push it on
+	Round  Duration `toml:"round"` // between two calls of a peer, in rounds
+	// Age is for how many rounds a message is passed on, 0: somewhat longer than theory
+	// says that it takes.
+	Age int `toml:"age"`
 }
 
-func (f *Flood) check(*Scenario) error {
+// Rounds reports whether messages spread by rounds.
+func (f *Flood) Rounds() bool { return f.Spread == "push-rounds" || f.Spread == "push-pull" }
+
+// MaxAge bounds the rounds of a message, minRound their length.
+const MaxAge, minRound = 250, 10 * time.Millisecond
+
+func (f *Flood) check(s *Scenario) error {
 	if f.Messages == 0 {
 		f.Messages = 1
 	}
 	if f.Spread == "" {
 		f.Spread = "mesh"
 	}
-	if f.Fanout == 0 {
-		f.Fanout = 6
-	}
-	if f.Relay == 0 {
-		f.Relay = 1
-	}
-	if f.Spread != "mesh" && f.Spread != "push" {
-		return fmt.Errorf("spread = %q; give \"mesh\" or \"push\"", f.Spread)
+	or(&f.Relay, 1)
+	switch {
+	case f.Rounds():
+		or(&f.Fanout, 1)
+		or(&f.Round, Duration(500*time.Millisecond))
+		if err := f.checkRounds(s); err != nil {
+			return err
+		}
+	case f.Spread == "mesh" || f.Spread == "push":
+		or(&f.Fanout, 6)
+	default:
+		return fmt.Errorf("spread = %q; give \"mesh\", \"push\", \"push-rounds\" or \"push-pull\"", f.Spread)
 	}
 	if f.Fanout < 0 || f.Fanout > MaxFanout {
 		return fmt.Errorf("fanout = %d; give from 1 to %d", f.Fanout, MaxFanout)
@@ -48,6 +64,32 @@ func (f *Flood) check(*Scenario) error {
 		return fmt.Errorf("messages = %d; give from 1 to %d", f.Messages, MaxMessages)
 	}
 	return checkSize(&f.Size)
+}
+
+// checkRounds checks what goes by rounds: a call and its answer are of one round.
+func (f *Flood) checkRounds(s *Scenario) error {
+	way := engine.DefaultLatency
+	for _, row := range s.Network.Latency {
+		for _, d := range row {
+			way = max(way, time.Duration(d))
+		}
+	}
+	if len(s.Network.Latency) == 1 {
+		way = time.Duration(s.Network.Latency[0][0])
+	}
+	switch round := time.Duration(f.Round); {
+	case round < minRound || round < 2*way:
+		return fmt.Errorf("round = %v; give at least %v: a call and its answer are of one round", round, max(minRound, 2*way))
+	case f.Age < 0 || f.Age > MaxAge:
+		return fmt.Errorf("age = %d; give from 1 to %d rounds, or 0", f.Age, MaxAge)
+	case f.Relay != 1:
+		return fmt.Errorf("relay = %v; in rounds everybody passes a message on", f.Relay)
+	case s.Peers < 2:
+		return fmt.Errorf("peers = %d; in rounds one calls another", s.Peers)
+	case s.Network.Churn != nil:
+		return fmt.Errorf("network.churn: in rounds peers do not come and go")
+	}
+	return nil
 }
 
 // runSize is what a run of one memo of 100 B takes on the wire, see p2p/mesh.go; maxSize

@@ -1,6 +1,7 @@
 package worlds
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"time"
@@ -17,7 +18,16 @@ import (
 
 const beaconTick = engine.FirstKind // a timer, every beacon.Tick
 
-const pings = engine.FirstCounter
+// What beacons count.
+const (
+	pings   = engine.FirstCounter + iota
+	decided // times that a peer made up its mind
+)
+
+// moments is how many moments a second has at which peers make up their minds, at least:
+// of more peers several share one, one event for all, and are looked at in the order in
+// which they lie in memory. Nothing that they see depends on the moment.
+const moments = 10_000
 
 // heardFor is how long, in samples a second, the inverse rule remembers a beacon: a
 // minute.
@@ -39,10 +49,10 @@ type air struct {
 
 // pass ends a sample in which these peers pinged, as seed and now have it: a ping is a
 // memo that the topic brings.
-func (a *air) pass(who []engine.Peer, seed uint64, now time.Time) {
+func (a *air) pass(who []pinged, seed uint64, now time.Time) {
 	a.ear.tick(0, now)
 	for _, p := range who {
-		if a.ear.hear(0, now, authorOf(seed, p), uint64(a.sample+1)) { // nobody pings twice in a sample
+		if a.ear.hear(0, now, authorOf(seed, p.by), uint64(a.sample+1)) { // nobody pings twice in a sample
 			a.total++
 		}
 	}
@@ -50,10 +60,10 @@ func (a *air) pass(who []engine.Peer, seed uint64, now time.Time) {
 	a.sample++
 	a.recent = append(a.recent, 0)
 	for _, p := range who {
-		if before := int(a.last[p]); before > 0 && a.sample-before <= a.window {
+		if before := int(a.last[p.by]); before > 0 && a.sample-before <= a.window {
 			a.recent[before-1]--
 		}
-		a.last[p] = uint32(a.sample)
+		a.last[p.by] = uint32(a.sample)
 		a.recent[a.sample-1]++
 	}
 	a.heard = 0
@@ -66,53 +76,62 @@ func (a *air) pass(who []engine.Peer, seed uint64, now time.Time) {
 type beaconer struct {
 	s        *scenario.Scenario
 	air      *air
+	lag      *lags
 	first    engine.Peer
 	emitters []beacon.Emitter
 	seen     []uint32 // of air.total, at the last tick
 	came     []uint8  // how often each peer came up: a tick of an earlier time is none
-	pinged   []engine.Peer
+	group    int      // so many peers share a moment
+	pinged   []pinged
 }
 
 func beacons(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result) error {
 	cfg := config(s, o)
+	theory, source := s.Beacons.Target, "ρ, the target of the space"
+	if s.Beacons.Rule == "inverse" {
+		theory, source = inverseRate(s.Beacons.Target, float64(s.Peers)), "the fixed point of p = ρ / N(1 − e^(−60p)): grows as √N"
+	}
+	lag, err := newLags(s, theory)
+	if err != nil {
+		return err
+	}
 	a := &air{last: make([]uint32, s.Peers), window: int(heardFor / cfg.SampleEvery.Seconds()), ear: ears{of: make([]gossip.Ear, 1)}}
 	var times, rate []float64
-	var steps uint64
 	cfg.Sample = func(e *engine.Engine, now engine.Time) {
-		var who []engine.Peer
+		var who []pinged
 		for p := range e.Protocols {
 			b := p.(*beaconer)
 			who = append(who, b.pinged...)
 			b.pinged = b.pinged[:0]
 		}
 		a.pass(who, s.Seed, time.Unix(0, 0).Add(now.Duration()))
+		if err == nil {
+			err = lag.pass(now, who)
+		}
 		times, rate = append(times, now.Seconds()), append(rate, float64(len(who))/cfg.SampleEvery.Seconds())
-		steps = e.Total(engine.Events)
 		o.tell(e)
 	}
-	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol {
+	e, failed := engine.New(cfg, func(sh *engine.Shard) engine.Protocol {
 		n := sh.Last - sh.First
-		b := &beaconer{s: s, air: a, first: sh.First, emitters: make([]beacon.Emitter, n), seen: make([]uint32, n), came: make([]uint8, n)}
+		b := &beaconer{
+			s: s, air: a, lag: lag, first: sh.First, group: groupOf(s),
+			emitters: make([]beacon.Emitter, n), seen: make([]uint32, n), came: make([]uint8, n),
+		}
 		for i := range b.emitters {
 			b.emitters[i] = *beacon.NewEmitter(s.Beacons.Target)
 		}
 		return b
 	})
-	if err == nil {
-		err = e.Run(ctx)
+	if failed == nil {
+		failed = e.Run(ctx)
 	}
-	if err != nil {
-		return err
-	}
-	theory := s.Beacons.Target
-	source := "ρ, the target of the space"
-	if s.Beacons.Rule == "inverse" {
-		theory, source = inverseRate(s.Beacons.Target, float64(s.Peers)), "the fixed point of p = ρ / N(1 − e^(−60p)): grows as √N"
+	if failed = cmp.Or(failed, err); failed != nil {
+		return failed
 	}
 	half := mean(rate[len(rate)/2:])
 	r.Facts = append(r.Facts,
 		report.Fact{Name: "pings a second, second half", Value: half, Unit: "1/s", Theory: &theory, Source: source},
-		report.Fact{Name: "of the target", Value: 100 * half / s.Beacons.Target, Unit: "%"},
+		report.Fact{Name: "pings of the target", Value: 100 * half / s.Beacons.Target, Unit: "%"},
 		report.Fact{Name: "pings", Value: float64(e.Total(pings))})
 	r.Charts = append(r.Charts, report.Chart{
 		Name: "rate", Title: "Pings of all beacons together", X: report.Axis{Label: "time", Unit: "s"}, Y: report.Axis{Label: "pings", Unit: "1/s"},
@@ -121,21 +140,33 @@ func beacons(ctx context.Context, s *scenario.Scenario, o Options, r *report.Res
 			{Name: "target", X: []float64{0, times[len(times)-1]}, Y: []float64{s.Beacons.Target, s.Beacons.Target}, Theory: true},
 		},
 	})
-	pkg, model := report.Steps{Package: "beacon", What: "Emitter.Step: whether to ping", Events: steps}, s.Beacons.Rule == "inverse"
+	pkg, model := report.Steps{Package: "beacon", What: "Emitter.Step: whether to ping", Events: e.Total(decided)}, s.Beacons.Rule == "inverse"
 	if model {
-		pkg = report.Steps{Package: "simulations/worlds", What: "the inverse rule", Events: steps, Model: true}
+		pkg = report.Steps{Package: "simulations/worlds", What: "the inverse rule", Events: e.Total(decided), Model: true}
 	}
 	r.Steps = append(r.Steps, pkg, report.Steps{
 		Package: "p2p/gossip", What: "Ear.Hear: each ping, once for all peers, who hear the same", Events: e.Total(pings),
 	}, report.Steps{
 		Package: "simulations/worlds", What: "how pings spread: all have them at the next sample", Events: e.Total(pings), Model: true,
 	})
+	lag.report(r, theory)
 	finish(r, e)
 	return nil
 }
 
+// groupOf is how many peers share a moment. Those that come and go do so alone.
+func groupOf(s *scenario.Scenario) int {
+	if s.Network.Churn != nil {
+		return 1
+	}
+	return max(1, s.Peers/moments)
+}
+
 // Start is the protocol's.
 func (b *beaconer) Start(p *engine.Port) {
+	if p.Local()%b.group > 0 {
+		return // the first of the group has its moment
+	}
 	p.After(engine.Time(p.IntN(int(engine.Ticks(beacon.Tick))))+1, beaconTick, 0)
 }
 
@@ -150,26 +181,36 @@ func (b *beaconer) Step(p *engine.Port, ev engine.Event) {
 	case ev.Kind != beaconTick || uint8(ev.Arg) != b.came[i]:
 		return
 	}
-	news := b.air.total - b.seen[i]
-	b.seen[i] = b.air.total
-	var ping bool
-	if b.s.Beacons.Rule == "inverse" {
-		ping = p.Float64()*float64(max(1, b.air.heard)) < b.s.Beacons.Target
-	} else {
-		ping = b.emitters[i].Step(p.Clock(), beacon.Observed{
-			News: !b.s.Beacons.Idle, Pings: int(news), Authors: float64(b.s.Peers), Random: p.Float64(),
-		})
-	}
-	if ping {
-		p.Count(pings, 1)
-		b.pinged = append(b.pinged, p.Self())
+	now := p.Clock()
+	for to := min(i+b.group, len(b.emitters)); i < to; i++ {
+		if b.decide(i, now, p.Float64()) {
+			p.Count(pings, 1)
+			b.pinged = append(b.pinged, pinged{at: p.Now(), by: b.first + engine.Peer(i)})
+		}
+		p.Count(decided, 1)
 	}
 	p.After(engine.Ticks(beacon.Tick), beaconTick, ev.Arg)
 }
 
+// decide has a peer make up its mind whether to ping.
+func (b *beaconer) decide(i int, now time.Time, random float64) bool {
+	news := b.air.total - b.seen[i]
+	b.seen[i] = b.air.total
+	if b.s.Beacons.Rule == "inverse" {
+		return random*float64(max(1, b.air.heard)) < b.s.Beacons.Target
+	}
+	return b.emitters[i].Step(now, beacon.Observed{
+		News: !b.s.Beacons.Idle, Pings: int(news), Authors: float64(b.s.Peers), Random: random,
+	})
+}
+
 // Digest is the protocol's.
 func (b *beaconer) Digest(id engine.Peer) uint64 {
-	return uint64(b.air.last[id]) ^ b.air.digest ^ math.Float64bits(b.emitters[id-b.first].Chance()) ^ math.Float64bits(b.emitters[id-b.first].Rate())<<1
+	var seen uint64
+	if id == 0 {
+		seen = b.lag.sum
+	}
+	return seen ^ uint64(b.air.last[id]) ^ b.air.digest ^ math.Float64bits(b.emitters[id-b.first].Chance()) ^ math.Float64bits(b.emitters[id-b.first].Rate())<<1
 }
 
 // inverseRate is the rate at which the inverse rule comes to rest: p is ρ by how many

@@ -2,285 +2,181 @@ package worlds
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math"
 
 	causal "lightcone/context"
 	"lightcone/memo"
-	"lightcone/merge"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/report"
 	"lightcone/simulations/scenario"
 )
 
-// This file is how a query context grows with what it takes in, and folds. There is no
-// network: memos come in the order in which they are written.
+// This file is how query contexts grow with what they take in, and fold, each by a policy
+// of its own. There is no network: memos come in the order in which they are written,
+// the same for all.
 
-// grown is one context and what it cost.
-type grown struct {
+// writers write the memos.
+type writers struct {
 	s       *scenario.Scenario
-	trees   causal.Trees
-	policy  causal.Policy
-	space   memo.SpaceID
-	qc      causal.Context
-	authors []chain
-	draws   uint32
-	genesis memo.Head
+	genesis *memo.Memo
+	authors []memo.Mark
 	newest  memo.Mark
-	tail    []*memo.Memo
-	bytes   int // of the tail
-	hash    [32]byte
-
-	folds, folded, blocks int
-	tooLong               int // samples of more heads than a token names
-	// By sample: memos taken in, loose heads, bytes of the token, kB of the tail.
-	x, loose, token, kept []float64
-}
-
-// chain is an author's.
-type chain struct {
-	id   memo.Author
-	head memo.Head
-	at   memo.Time
-}
-
-// blockMap keeps the blocks of roots, and counts those put.
-type blockMap struct {
-	m   map[memo.ID][]byte
-	put *int
-}
-
-func (b blockMap) Block(id memo.ID) ([]byte, error) {
-	if data, ok := b.m[id]; ok {
-		return data, nil
-	}
-	return nil, fmt.Errorf("%w: %s", merge.ErrNoBlock, id)
-}
-
-func (b blockMap) PutBlock(id memo.ID, data []byte) error {
-	b.m[id] = data
-	*b.put++
-	return nil
+	draws   uint32
 }
 
 func growth(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result) error {
-	g, err := newGrown(s)
+	w, err := newWriters(s)
 	if err != nil {
 		return err
+	}
+	policies := []string{s.Growth.Policy}
+	if s.Growth.Policy == "all" {
+		policies = scenario.Policies
+	}
+	var all []*grown
+	for _, p := range policies {
+		all = append(all, newGrown(s, p, w.genesis))
 	}
 	every := max(1, s.Growth.Memos/400)
 	for i := range s.Growth.Memos {
-		if err := ctx.Err(); err != nil {
-			return err
+		m, err := w.write()
+		if err == nil {
+			err = ctx.Err()
 		}
-		if err := g.take(i); err != nil {
-			return err
-		}
-		if i%every == 0 {
-			g.note(i + 1)
-		}
-	}
-	if o.Progress != nil {
-		o.Progress(Progress{Now: ticks(s.Until), Until: ticks(s.Until), Events: uint64(s.Growth.Memos)})
-	}
-	g.report(r)
-	return nil
-}
-
-func newGrown(s *scenario.Scenario) (*grown, error) {
-	g := &grown{s: s}
-	switch p := s.Growth; p.Policy {
-	case "threshold":
-		g.policy = causal.Policy{Loose: p.Loose}
-	case "idle":
-		g.policy = causal.Policy{Idle: true}
-	case "partial":
-		g.policy = causal.Policy{Loose: p.Loose, Part: causal.Budget{Memos: p.Part}}
-	}
-	for i := range s.Peers {
-		var seed [ed25519.SeedSize]byte
-		binary.BigEndian.PutUint64(seed[:], engine.Draw(s.Seed^0x6b6579, engine.Peer(i), 0))
-		g.authors = append(g.authors, chain{id: memo.Author(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))})
-	}
-	return g, g.found()
-}
-
-// found makes the space: its first author's first memo, which the context has.
-func (g *grown) found() error {
-	first := &g.authors[0]
-	m, err := memo.New(memo.Memo{Author: first.id, Seq: 1, Time: 1, Body: &memo.Genesis{
-		Name: "simulation", RootKeys: []memo.Author{first.id}, W: 16, M: 128, D: 3, Rho: memo.DefaultRho,
-	}})
-	if err != nil {
-		return err
-	}
-	g.space, first.head, first.at = m.SpaceID(), m.Head(), m.Time
-	g.genesis, g.newest = m.Head(), memo.Mark{Head: m.Head(), Time: m.Time}
-	b := blockMap{map[memo.ID][]byte{}, &g.blocks}
-	g.trees = causal.Trees{Params: merge.DefaultParams(g.space), Get: b, Put: b}
-	g.qc, g.tail = causal.Context{Space: g.space}.With(m.Head()), []*memo.Memo{m}
-	return nil
-}
-
-// draw returns a number of [0, n).
-func (g *grown) draw(n int) int {
-	g.draws++
-	return int(engine.Draw(g.s.Seed, 0, g.draws) >> 32 * uint64(n) >> 32)
-}
-
-// write makes the next memo: of any author, to any row.
-func (g *grown) write() (*memo.Memo, error) {
-	p, a := g.s.Growth, &g.authors[g.draw(len(g.authors))]
-	var deps []memo.Head
-	at := a.at
-	if a.head.Seq == 0 {
-		deps = []memo.Head{g.genesis}
-	}
-	if g.newest.Author != a.id && a.head.Seq > 0 && float64(g.draw(1<<20)) < p.See*(1<<20) {
-		deps, at = []memo.Head{g.newest.Head}, max(at, g.newest.Time)
-	}
-	m, err := memo.New(memo.Memo{
-		Space: g.space, Author: a.id, Seq: a.head.Seq + 1, Prev: a.head.ID, Deps: deps, Time: memo.Next(uint64(g.draws), at),
-		Body: &memo.Edit{Topics: []memo.TopicEdit{{Topic: "t", Rows: []memo.RowEdit{{
-			Row:    memo.Bytes(fmt.Sprintf("%06d", g.draw(p.Rows))),
-			Deltas: []memo.Delta{{Op: memo.Op{Set: true, Value: memo.Blob(make([]byte, p.Size))}}},
-		}}}}},
-	})
-	if err == nil {
-		a.head, a.at = m.Head(), m.Time
-		g.newest = memo.Mark{Head: m.Head(), Time: m.Time}
-	}
-	return m, err
-}
-
-// take has the context take in one more memo, and fold if that is due.
-func (g *grown) take(i int) error {
-	m, err := g.write()
-	if err != nil {
-		return err
-	}
-	g.qc = g.qc.With(m.Head())
-	g.tail = append(g.tail, m)
-	g.bytes += m.BodySize()
-	if err := g.fold(causal.Grown); err != nil || (i+1)%g.s.Growth.Rest != 0 {
-		return err
-	}
-	return g.fold(causal.Idle)
-}
-
-// fold folds as often as the policy says that it is due, and something is folded.
-func (g *grown) fold(on causal.Occasion) error {
-	for {
-		budget, due := g.policy.Due(on, len(g.qc.Loose), g.bytes)
-		if !due {
-			return nil
-		}
-		var err error
-		before := g.folded
-		if budget.IsZero() {
-			g.qc, err = g.qc.Fold(g.trees, g.tail)
-		} else {
-			g.qc, err = g.qc.FoldPart(g.trees, g.tail, budget)
+		for _, g := range all {
+			if err == nil {
+				err = g.take(i, m)
+			}
+			if i%every == 0 {
+				g.note(i + 1)
+			}
 		}
 		if err != nil {
 			return err
 		}
-		if g.cut(); g.folded == before {
-			return nil
+		if i%every == 0 && o.Progress != nil {
+			share := float64(i+1) / float64(s.Growth.Memos)
+			o.Progress(Progress{Now: engine.Time(share * float64(ticks(s.Until))), Until: ticks(s.Until), Events: uint64((i + 1) * len(all))})
 		}
 	}
+	return reportGrowth(r, s, all)
 }
 
-// cut drops what was folded from the tail.
-func (g *grown) cut() {
-	left := g.tail[:0:0]
-	g.bytes = 0
-	for _, m := range g.tail {
-		if !g.qc.Below.Covers(m.Author, m.Seq) {
-			left = append(left, m)
-			g.bytes += m.BodySize()
+func newWriters(s *scenario.Scenario) (*writers, error) {
+	w := &writers{s: s}
+	for i := range s.Peers {
+		w.authors = append(w.authors, memo.Mark{Head: memo.Head{Author: keyOf(s.Seed, engine.Peer(i))}})
+	}
+	m, err := genesis(w.authors[0].Author)
+	if err != nil {
+		return nil, err
+	}
+	w.genesis, w.newest = m, memo.Mark{Head: m.Head(), Time: m.Time}
+	w.authors[0] = w.newest
+	return w, nil
+}
+
+// draw returns a number of [0, n).
+func (w *writers) draw(n int) int {
+	w.draws++
+	return int(engine.Draw(w.s.Seed, 0, w.draws) >> 32 * uint64(n) >> 32)
+}
+
+// write makes the next memo: of any author, to any row.
+func (w *writers) write() (*memo.Memo, error) {
+	p, a := w.s.Growth, &w.authors[w.draw(len(w.authors))]
+	var deps []memo.Head
+	at := a.Time
+	if a.Seq == 0 {
+		deps = []memo.Head{w.genesis.Head()}
+	}
+	if w.newest.Author != a.Author && a.Seq > 0 && float64(w.draw(1<<20)) < p.See*(1<<20) {
+		deps, at = []memo.Head{w.newest.Head}, max(at, w.newest.Time)
+	}
+	m, err := memo.New(memo.Memo{
+		Space: w.genesis.SpaceID(), Author: a.Author, Seq: a.Seq + 1, Prev: a.ID, Deps: deps, Time: memo.Next(uint64(w.draws), at),
+		Body: &memo.Edit{Topics: []memo.TopicEdit{{Topic: "t", Rows: []memo.RowEdit{{
+			Row:    memo.Bytes(fmt.Sprintf("%06d", w.draw(p.Rows))),
+			Deltas: []memo.Delta{{Op: memo.Op{Set: true, Value: memo.Blob(make([]byte, p.Size))}}},
+		}}}}},
+	})
+	if err == nil {
+		*a = memo.Mark{Head: m.Head(), Time: m.Time}
+		w.newest = *a
+	}
+	return m, err
+}
+
+// heads is how many authors have written after so many memos, of so many who write in
+// turn at random: the loose heads of who folds nothing.
+func heads(authors, memos float64) float64 {
+	return authors * (1 - math.Pow(1-1/authors, memos))
+}
+
+// memosFor is after how many memos so many authors have written: the inverse of heads.
+func memosFor(authors, heads float64) float64 {
+	return math.Log(1-heads/authors) / math.Log(1-1/authors)
+}
+
+// reportGrowth says what became of the contexts.
+func reportGrowth(r *report.Result, s *scenario.Scenario, all []*grown) error {
+	roots := map[memo.ID]bool{}
+	sum := sha256.New()
+	for _, g := range all {
+		name := ""
+		if len(all) > 1 {
+			name = g.name + ": "
 		}
+		g.report(r, name)
+		root, err := g.end()
+		if err != nil {
+			return err
+		}
+		roots[root] = true
+		sum.Write(g.hash[:])
 	}
-	g.folds++
-	g.folded += len(g.tail) - len(left)
-	g.tail = left
-	g.hash = sha256.Sum256(append(g.hash[:], g.qc.Root[:]...))
-}
-
-// note samples the sizes.
-func (g *grown) note(n int) {
-	size := 0
-	if t, err := g.qc.Token(g.authors[0].id); err == nil {
-		size = len(t.String())
-	} else {
-		g.tooLong++
-	}
-	g.x, g.loose = append(g.x, float64(n)), append(g.loose, float64(len(g.qc.Loose)))
-	g.token, g.kept = append(g.token, float64(size)), append(g.kept, float64(g.bytes)/1e3)
-	sizes := binary.BigEndian.AppendUint64(g.newest.ID[:], uint64(len(g.qc.Loose))<<32|uint64(size))
-	g.hash = sha256.Sum256(append(g.hash[:], sizes...))
-}
-
-// peak is the greatest value.
-func peak(x []float64) (m float64) {
-	for _, v := range x {
-		m = max(m, v)
-	}
-	return m
-}
-
-// bound is how many loose heads a policy lets a context have.
-func (g *grown) bound() (float64, string) {
-	n := float64(min(len(g.authors), causal.MaxLoose))
-	switch p := g.s.Growth; p.Policy {
-	case "threshold", "partial":
-		return min(n, float64(p.Loose)), "the policy's threshold, or the authors, if those are fewer"
-	case "idle":
-		a := float64(len(g.authors))
-		return min(n, a*(1-power(1-1/a, p.Rest))), "N(1 − (1 − 1/N)^r): the authors drawn between two rests"
-	}
-	return n, "one an author, at most context.MaxLoose"
-}
-
-func power(x float64, n int) float64 {
-	y := 1.0
-	for range n {
-		y *= x
-	}
-	return y
-}
-
-func (g *grown) report(r *report.Result) {
-	bound, source := g.bound()
-	n := float64(g.s.Growth.Memos)
-	r.Facts = append(r.Facts,
-		fact("loose heads, most", peak(g.loose), "", bound, source),
-		report.Fact{Name: "loose heads, mean", Value: mean(g.loose)},
-		report.Fact{Name: "token, longest", Value: peak(g.token), Unit: "B"},
-		report.Fact{Name: "no token because of too many heads", Value: 100 * float64(g.tooLong) / float64(len(g.x)), Unit: "%"},
-		report.Fact{Name: "tail, most", Value: peak(g.kept), Unit: "kB"},
-		report.Fact{Name: "folds", Value: float64(g.folds)},
-		report.Fact{Name: "memos of a fold", Value: float64(g.folded) / max(1, float64(g.folds))},
-		report.Fact{Name: "blocks written a memo", Value: float64(g.blocks) / n})
-	x := report.Axis{Label: "memos taken in"}
-	r.Charts = append(r.Charts,
-		report.Chart{
-			Name: "loose", Title: "Loose heads of the context", X: x, Y: report.Axis{Label: "heads"},
-			Curves: []report.Curve{{Name: g.s.Growth.Policy, X: g.x, Y: g.loose}, {Name: "bound", X: g.x, Y: level(len(g.x), bound), Theory: true}},
-		},
-		report.Chart{
-			Name: "token", Title: "Token of the context", X: x, Y: report.Axis{Label: "text", Unit: "B"},
-			Curves: []report.Curve{{Name: g.s.Growth.Policy, X: g.x, Y: g.token}, {Name: "limit", X: g.x, Y: level(len(g.x), causal.MaxTokenBytes), Theory: true}},
-			Note:   fmt.Sprintf("0 where there are more than %d heads: then a node writes join memos first.", causal.MaxTokenHeads),
-		},
-		report.Chart{
-			Name: "tail", Title: "What a reader of the context has to join", X: x, Y: report.Axis{Label: "tail", Unit: "kB"},
-			Curves: []report.Curve{{Name: g.s.Growth.Policy, X: g.x, Y: g.kept}},
-		})
-	r.Steps = append(r.Steps, report.Steps{Package: "context", What: "Context.With, Policy.Due, Context.Fold and FoldPart", Events: uint64(g.s.Growth.Memos)})
+	r.Facts = append(r.Facts, fact("different roots after a last fold", float64(len(roots)), "", 1, "a fold changes how a context is written, never what it holds"))
+	drawGrowth(r, s, all)
+	n := uint64(s.Growth.Memos * len(all))
+	r.Steps = append(r.Steps,
+		report.Steps{Package: "context", What: "Context.With, Policy.Due, Context.Fold and FoldPart, Token.String", Events: n},
+		report.Steps{Package: "simulations/worlds", What: "who writes what", Events: uint64(s.Growth.Memos), Model: true})
 	r.Model = "Runs no protocol of p2p/gossip: nothing is sent here. What is the product's own is package context."
-	r.Hash, r.Cost.Events = hex.EncodeToString(g.hash[:]), uint64(g.s.Growth.Memos)
+	r.Hash, r.Cost.Events = hex.EncodeToString(sum.Sum(nil)), n
+	return nil
+}
+
+// drawGrowth draws all contexts over each other.
+func drawGrowth(r *report.Result, s *scenario.Scenario, all []*grown) {
+	x := report.Axis{Label: "memos taken in"}
+	loose := report.Chart{
+		Name: "loose", Title: "Loose heads of the context", X: x, Y: report.Axis{Label: "heads"},
+		Note: "Authors drawn: N(1 − (1 − 1/N)^n) of N have written after n memos. So a context grows until it is folded.",
+	}
+	token := report.Chart{
+		Name: "token", Title: "The context written down", X: x, Y: report.Axis{Label: "text of the token", Unit: "B"},
+		Note: fmt.Sprintf("As package context encodes it, were there no limit. Above %d heads a node writes join memos first, or folds.", causal.MaxTokenHeads),
+	}
+	tail := report.Chart{Name: "tail", Title: "What a reader of the context has to join", X: x, Y: report.Axis{Label: "tail", Unit: "kB"}}
+	blocks := report.Chart{Name: "blocks", Title: "Blocks written by folds", X: x, Y: report.Axis{Label: "so far"}, Note: "What a short context costs."}
+	at := all[0].x
+	for _, g := range all {
+		loose.Curves = append(loose.Curves, report.Curve{Name: g.name, X: at, Y: g.loose})
+		token.Curves = append(token.Curves, report.Curve{Name: g.name, X: at, Y: g.token})
+		tail.Curves = append(tail.Curves, report.Curve{Name: g.name, X: at, Y: g.kept})
+		blocks.Curves = append(blocks.Curves, report.Curve{Name: g.name, X: at, Y: g.made})
+	}
+	drawn := report.Curve{Name: "authors drawn", X: at, Theory: true}
+	for _, n := range at {
+		drawn.Y = append(drawn.Y, heads(float64(s.Peers), n))
+	}
+	loose.Curves = append(loose.Curves, drawn)
+	if p := s.Growth.Policy; p == "all" || p == "threshold" || p == "partial" {
+		loose.Curves = append(loose.Curves, report.Curve{Name: "threshold of the policy", X: at, Y: level(len(at), float64(s.Growth.Loose)), Theory: true})
+	}
+	token.Curves = append(token.Curves, report.Curve{Name: "limit of a token", X: at, Y: level(len(at), causal.MaxTokenBytes), Theory: true})
+	r.Charts = append(r.Charts, loose, token, tail, blocks)
 }

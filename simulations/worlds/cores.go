@@ -95,7 +95,7 @@ func sessions(w *cores.World) []report.Fact {
 	per := float64(w.Peers())
 	return []report.Fact{
 		{Name: "recon sessions a peer", Value: float64(begun) / per},
-		{Name: "of these of equals", Value: 100 * float64(equal) / max(1, float64(begun)), Unit: "%"},
+		{Name: "recon sessions of equals", Value: 100 * float64(equal) / max(1, float64(begun)), Unit: "%"},
 		{Name: "sessions that failed", Value: float64(failed)},
 		{Name: "runs brought twice", Value: float64(again)},
 		{Name: "blames", Value: float64(w.Total(cores.Blamed))},

@@ -65,27 +65,6 @@ func TestLiars(t *testing.T) {
 	}
 }
 
-// TestContextGrowth: each policy keeps a context within its bound, and who never folds
-// has one head an author.
-func TestContextGrowth(t *testing.T) {
-	for _, policy := range []string{"never", "threshold", "idle", "partial"} {
-		r := runText(t, "world = 'context'\npeers = 40\n[context]\nmemos = 600\nloose = 16\nrest = 30\npart = 6\nsee = 0.5\npolicy = '"+policy+"'\n")
-		most, folds := value(t, r, "loose heads, most"), value(t, r, "folds")
-		switch {
-		case policy == "never" && (most != 40 || folds != 0):
-			t.Errorf("never: %v heads, %v folds", most, folds)
-		case policy != "never" && folds == 0:
-			t.Errorf("%s: no fold", policy)
-		case (policy == "threshold" || policy == "partial") && most > 16:
-			t.Errorf("%s: %v heads", policy, most)
-		case policy == "partial" && value(t, r, "memos of a fold") > 6:
-			t.Error("partial: a fold took more than its part")
-		case policy == "idle" && most > 30:
-			t.Errorf("idle: %v heads", most)
-		}
-	}
-}
-
 // TestWorkersDoNotShow: a world of cores is the same for any number of workers, and
 // another for another seed.
 func TestWorkersDoNotShow(t *testing.T) {

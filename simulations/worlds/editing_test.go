@@ -1,25 +1,95 @@
 package worlds
 
-import "testing"
+import (
+	"maps"
+	"slices"
+	"testing"
 
-// TestEditing: those who answer each other collide, the undecided do not; where news
-// is slow there are more collisions; and the folds of the context keep its heads few.
+	"lightcone/merge"
+	"lightcone/simulations/scenario"
+)
+
+const smallDay = "world = \"editing\"\npeers = 48\nuntil = \"24h\"\nevery = \"1h\"\n"
+
+// TestEditing: those who answer each other collide, and with bad clocks a register would
+// keep the earlier edit; one person alone does not, however undecided, but from a device
+// that is cut off. Where news is slow there are more collisions. Workers do not show.
 func TestEditing(t *testing.T) {
-	const file = "world = \"editing\"\npeers = 60\nuntil = \"24h\"\nevery = \"1h\"\n[editing]\nbouts = 6\n"
-	got := result(t, file)
-	if got["indecision: concurrent"] > 1 || got["back to back: concurrent"] < 2 {
-		t.Errorf("%v %% of the edits of the undecided collided, %v %% of those back to back", got["indecision: concurrent"], got["back to back: concurrent"])
+	const blind, o = "written without knowing of another of the row", "back to back: of these, a register would keep the earlier one"
+	const online = "[editing]\nbouts = 6\nrows = 20\noffline = 0.0\n"
+	one, got := play(t, smallDay+online, 1)
+	if two, _ := play(t, smallDay+online, 2); two.Hash != one.Hash {
+		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
 	}
-	const o = "of these, overruled at once by the other one"
-	if got[o] != 0 || result(t, file+"[network]\ndrift = 0.0001\n")[o] == 0 {
-		t.Errorf("%v %% of the collisions went to the earlier edit with exact clocks, and as many with bad ones", got[o])
+	if got["indecision: "+blind] > 1 || got["back to back: "+blind] < 2 || got["back to back: concurrent values seen, times a memo"] == 0 {
+		t.Errorf("%v %% of the edits of the undecided collided, %v %% of those back to back", got["indecision: "+blind], got["back to back: "+blind])
 	}
-	slow := result(t, file+"reach = \"2s\"\n")
-	const c = "concurrent with another edit of the row"
-	if slow[c] < 2*got[c] {
-		t.Errorf("%v %% of the edits collide where news takes 2 s, %v %% where it takes 200 ms", slow[c], got[c])
+	if n := got["concurrent values of a row, most"]; n > 3 {
+		t.Errorf("a row has %v concurrent values", n)
 	}
-	if got["folds (keyframes)"] == 0 || got["most loose heads"] > 60 || got["memos"] < 360 {
-		t.Errorf("%v memos, %v folds, %v loose heads", got["memos"], got["folds (keyframes)"], got["most loose heads"])
+	if got[o] != 0 {
+		t.Errorf("%v %% of the collisions went to the earlier edit with exact clocks", got[o])
+	}
+	_, bad := play(t, smallDay+"[network]\ndrift = 0.0001\n"+online, 1)
+	if bad[o] == 0 {
+		t.Error("bad clocks changed nothing")
+	}
+	if _, slow := play(t, smallDay+online+"reach = \"2s\"\n", 1); slow[blind] < 2*got[blind] || slow["to another device p50"] < 4*got["to another device p50"] {
+		t.Errorf("%v %% of the edits collide where news takes 2 s, %v %% where it takes 200 ms", slow[blind], got[blind])
+	}
+	_, away := play(t, smallDay+"[editing]\nbouts = 6\nrows = 20\noffline = 0.5\n", 1)
+	for _, b := range []string{"daily rhythm", "indecision", "swoop and tweak"} {
+		if away[b+": "+blind] < 2*got[b+": "+blind]+1 || away[b+": merges with what was concurrent, a memo"] <= got[b+": merges with what was concurrent, a memo"] {
+			t.Errorf("%s: %v %% of the edits collide where devices are cut off, %v %% where they are not", b, away[b+": "+blind], got[b+": "+blind])
+		}
+	}
+	for _, b := range behaviourNames {
+		if folds, heads := got[b+": folds"], got[b+": loose heads, most"]; folds == 0 || heads > 8 || got[b+": bytes of blocks a byte of edits and device"] == 0 {
+			t.Errorf("%s: %v folds, %v loose heads", b, folds, heads)
+		}
+	}
+}
+
+// TestTeamAgrees: whatever was lost, late, merged and folded, in whatever order, the
+// devices of a team that have met hold the same memos; and what each joined row by row is
+// what the root has that they all fold.
+func TestTeamAgrees(t *testing.T) {
+	s, err := scenario.Parse([]byte(smallDay + "[network]\nloss = 0.2\n[editing]\nbouts = 12\nrows = 8\noffline = 0.5\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what := range behaviours {
+		m, err := newTeam(s, what, 0, 6, what)
+		if err == nil {
+			err = m.run()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.seen.roots != 1 || m.seen.unequal != 0 || m.seen.memos < 50 || m.seen.met == 0 {
+			t.Errorf("%s: %d memos, %d contexts, %d roots, %d devices lack something", behaviourNames[what], m.seen.memos, m.seen.met, m.seen.roots, m.seen.unequal)
+		}
+		for _, d := range m.devices {
+			root, err := merge.DecodeRoot(m.blocks.m[d.qc.Root])
+			if err != nil {
+				t.Fatal(err)
+			}
+			state, err := merge.BuildState(m.trees().Params, rowsOf(d), nil)
+			if err != nil || state != root.State || len(d.orphans) > 0 {
+				t.Errorf("%s: device %d joined %s, the root has %s, %d memos wait: %v", behaviourNames[what], d.n, state, root.State, len(d.orphans), err)
+			}
+		}
+	}
+}
+
+// rowsOf yields what a device joined.
+func rowsOf(d *device) func(yield func(merge.KeyedRow, error) bool) {
+	return func(yield func(merge.KeyedRow, error) bool) {
+		for _, key := range slices.Sorted(maps.Keys(d.rows)) {
+			state, err := d.rows[key].Encode()
+			if !yield(merge.KeyedRow{Key: key, State: state}, err) {
+				return
+			}
+		}
 	}
 }

@@ -18,13 +18,12 @@ import (
 // write and hear. hotroots.go is how roots bring the rest. What is heard, which roots are
 // merged and when one is announced is decided by p2p/gossip's Ear and Budget; roots and
 // what they cost are package merge's, in a forest. Models are: the mesh; that blocks come
-// as soon as there is budget for them; and recon, which is not.
+// as soon as there is budget for them; and who asks for which root when, as package node has it.
 
 // The events and counters of such a topic, behind those of the mesh.
 const (
-	write    = mesh.FirstKind + iota // a timer: Arg is the number of the memo
-	listen                           // a timer, every gossip.TickEvery
-	rootCame                         // an announcement: Arg its number on the board
+	write  = mesh.FirstKind + iota // a timer: Arg is the number of the memo
+	listen                         // a timer, every gossip.TickEvery
 )
 
 const (
@@ -35,9 +34,10 @@ const (
 	byGap                                 // those before them were not here
 	byBudget                              // there was no room, or the queue was full
 	rootsSaid                             // announcements
+	rootsLost                             // that there was no room for
 	rootsKept                             // not made: one as good was heard
-	rootsHeard                            // announcements that were news
-	rootsPast                             // of these, passed by
+	rootsHeld                             // not made: so many others were news
+	rootsPast                             // roots heard of that were news and passed by
 	merged                                // roots merged
 	units                                 // spent, by all but the writers for their own memos
 	over                                  // ticks at the end of a second with more units than the budget
@@ -47,6 +47,9 @@ const (
 	blocksRead                            // by merge.MergeRoot
 	blocksPut
 )
+
+// lately is how many of the roots heard last a peer remembers; p2p/gossip does of 128.
+const lately = 16
 
 // maxQueue is how many memos wait where there is no hearing.
 const maxQueue = 256
@@ -67,17 +70,19 @@ type hotTopic struct {
 type hearer struct {
 	ear     gossip.Ear
 	budget  gossip.Budget
-	have    forest.Root // its own
-	told    forest.Root // all roots heard of, joined
-	best    notice      // the widest of them
-	want    notice      // that is being merged
-	next    notice      // that is merged then; none: the zero notice
-	recon   engine.Time // when the widest root heard of is merged next, if it is wider
-	owed    int32       // units that the root under way still costs; 0: none is
-	depth   uint8       // of the own root: how many merges deep
-	fresh   bool        // memos came since the last root was made
-	settled bool        // the last root was announced, or needs not to be
-	writer  bool
+	have    forest.Root         // its own
+	best    notice              // the widest root heard of
+	want    notice              // that is being merged
+	next    notice              // that is merged then; none: the zero notice
+	ask     engine.Time         // when it may take the widest, though it was not chosen
+	heard   [lately]forest.Root // the last roots heard of
+	hears   uint8               // where the next goes
+	author  int16               // that it writes as; -1: it does not
+	echoed  uint16              // own memos that a root of others has
+	owed    int32               // units that the root under way still costs; 0: none is
+	depth   uint8               // of the own root: how many merges deep
+	fresh   bool                // memos came since the last root was made
+	settled bool                // the last root was announced, or needs not to be
 }
 
 // hotter is the protocol of such a topic.
@@ -95,7 +100,7 @@ func newTopic(s *scenario.Scenario, of *scenario.Topic) (*hotTopic, error) {
 	roots, err := forest.New(forest.Config{
 		Seed: s.Seed, Authors: of.Writers, Each: of.Memos() / of.Writers, Rows: of.Rows, Value: memoValue,
 	})
-	t := &hotTopic{s: s, of: of, roots: roots}
+	t := &hotTopic{s: s, of: of, roots: roots, board: board{all: make([]announcement, maxAnnounced)}}
 	taken := map[engine.Peer]bool{}
 	for i := 0; len(t.peers) < of.Writers; i++ {
 		if p := engine.Peer(engine.Draw(s.Seed^0x407, uint32(i), 0) % uint64(s.Peers)); !taken[p] {
@@ -109,17 +114,27 @@ func newTopic(s *scenario.Scenario, of *scenario.Topic) (*hotTopic, error) {
 // memoValue is how many bytes a memo writes.
 const memoValue = 100
 
+// bytes is the size of a memo on the wire, or of an announcement: those are numbered
+// behind the memos.
+func (t *hotTopic) bytes(msg uint32) int {
+	if int(msg) < t.of.Memos() {
+		return t.of.Size
+	}
+	return announcementBytes
+}
+
 func newHotter(sh *engine.Shard, t *hotTopic) *hotter {
 	s, n := t.s, int(sh.Last-sh.First)
 	h := &hotter{
-		Mesh:     mesh.New(sh, s.Peers, s.Mesh.Params(), t.of.Memos(), func(uint32) int { return t.of.Size }),
-		hotTopic: t, first: sh.First, shard: t.board.add(), peer: make([]hearer, n),
+		Mesh:     mesh.New(sh, s.Peers, s.Mesh.Params(), t.of.Memos()+maxAnnounced, t.bytes),
+		hotTopic: t, first: sh.First, shard: t.board.join(), peer: make([]hearer, n),
 	}
 	if t.of.Hearing == "off" {
 		h.queue = make([][]uint32, n)
 	}
 	for i := range h.peer {
 		h.peer[i].budget.Bound(t.of.Budget, 0)
+		h.peer[i].author = -1
 	}
 	return h
 }
@@ -127,13 +142,13 @@ func newHotter(sh *engine.Shard, t *hotTopic) *hotter {
 // Start is the protocol's.
 func (h *hotter) Start(p *engine.Port) {
 	h.Mesh.Start(p)
-	h.peer[p.Local()].recon = engine.Time(p.IntN(int(reconEvery)))
+	h.peer[p.Local()].ask = engine.Time(p.IntN(int(askAgain)))
 	p.After(engine.Time(p.IntN(int(engine.Ticks(gossip.TickEvery))))+1, listen, 0)
 	for a, who := range h.peers {
 		if who == p.Self() {
 			own := int(math.Ceil(h.of.Offered / float64(len(h.peers))))
 			h.peer[p.Local()].budget.Bound(h.of.Budget+2*own, 0) // twice: a Budget keeps as much free
-			h.peer[p.Local()].writer = true
+			h.peer[p.Local()].author = int16(a)
 			apart := float64(len(h.peers)) / h.of.Offered
 			p.After(hotBegins+engine.Seconds(p.Float64()*apart), write, uint32(a))
 		}
@@ -148,11 +163,12 @@ func (h *hotter) Step(p *engine.Port, ev engine.Event) {
 	case listen:
 		h.tick(p)
 		p.After(engine.Ticks(gossip.TickEvery), listen, 0)
-	case rootCame:
-		h.heardRoot(p, ev)
 	default:
-		if msg, _, first := h.Mesh.Step(p, ev); first {
+		switch msg, _, first := h.Mesh.Step(p, ev); {
+		case first && int(msg) < h.of.Memos():
 			h.heard(p, msg)
+		case first:
+			h.heardRoot(p, notice(int(msg)-h.of.Memos()+1))
 		}
 	}
 }
@@ -233,7 +249,7 @@ func (h *hotter) tick(p *engine.Port) {
 	h.merge(p, x, now)
 	h.fold(p, x, now)
 	h.speak(p, x, now)
-	if !x.writer && x.budget.Lately(now) > x.budget.Rate() {
+	if x.author < 0 && x.budget.Lately(now) > x.budget.Rate() {
 		p.Count(over, 1)
 	}
 }

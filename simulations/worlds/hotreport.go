@@ -27,13 +27,17 @@ func reportHot(t *hotTopic, e *engine.Engine, r *report.Result, f *flow) {
 			Name: "aggregate rate over one budget", Value: until(at, inRoots, ends) / (ends - hotBegins.Seconds()) / budget,
 			Theory: &rate, Source: "what is offered by what one peer can take in: reached where roots do not lag behind the end of writing",
 		},
-		report.Fact{Name: "the same, second half of writing", Value: steady(at, inRoots, ends) / budget},
+		report.Fact{Name: "aggregate rate over one budget, second half", Value: steady(at, inRoots, ends) / budget},
 		report.Fact{Name: "memos written", Value: all},
 		report.Fact{Name: "heard one by one", Value: 100 * total(attached) / math.Max(1, firsts), Unit: "%"},
 		report.Fact{Name: "passed by: the coin", Value: 100 * total(byCoin) / math.Max(1, firsts), Unit: "%"},
 		report.Fact{Name: "passed by: a gap", Value: 100 * total(byGap) / math.Max(1, firsts), Unit: "%"},
 		report.Fact{Name: "passed by: no budget", Value: 100 * total(byBudget) / math.Max(1, firsts), Unit: "%"},
+		report.Fact{Name: "roots announced", Value: total(rootsSaid)},
+		report.Fact{Name: "roots not announced: no room for more", Value: total(rootsLost)},
 		report.Fact{Name: "roots announced a peer", Value: total(rootsSaid) / peers},
+		report.Fact{Name: "roots not announced a peer: one as good was heard", Value: total(rootsKept) / peers},
+		report.Fact{Name: "roots not announced a peer: many were news", Value: total(rootsHeld) / peers},
 		report.Fact{Name: "roots merged a peer", Value: total(merged) / peers},
 		report.Fact{Name: "roots passed by a peer", Value: total(rootsPast) / peers},
 		report.Fact{Name: "write amplification", Value: total(units) / math.Max(1, total(effects)), Unit: "units a memo"},
@@ -41,6 +45,16 @@ func reportHot(t *hotTopic, e *engine.Engine, r *report.Result, f *flow) {
 		report.Fact{Name: "ticks over budget, of those who do not write", Value: total(over)},
 		report.Fact{Name: "messages sent a peer", Value: total(engine.Sent) / peers},
 		report.Fact{Name: "bytes sent a peer", Value: total(engine.SentBytes) / peers, Unit: "B"})
+	st, merges := t.roots.Stats(), math.Max(1, total(merged))
+	r.Facts = append(r.Facts,
+		report.Fact{Name: "blocks a merge takes", Value: total(blocksIn) / merges},
+		report.Fact{Name: "rows a merge takes", Value: total(rowsIn) / merges},
+		report.Fact{Name: "blocks read a merge", Value: total(blocksRead) / merges},
+		report.Fact{Name: "blocks put a merge", Value: total(blocksPut) / merges},
+		report.Fact{Name: "different roots", Value: float64(st.Trees)},
+		report.Fact{Name: "different cuts", Value: float64(st.Cuts)},
+		report.Fact{Name: "different merges", Value: float64(st.Merges)},
+		report.Fact{Name: "different blocks", Value: float64(st.Blocks)})
 	x := report.Axis{Label: "time", Unit: "s"}
 	r.Charts = append(r.Charts,
 		report.Chart{

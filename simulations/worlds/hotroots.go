@@ -1,7 +1,7 @@
 package worlds
 
 import (
-	"sync/atomic"
+	"slices"
 	"time"
 
 	"lightcone/simulations/engine"
@@ -11,73 +11,78 @@ import (
 // This file is how roots go from peer to peer on a hot topic: announced, passed on, chosen
 // and merged.
 
-// reconEvery is the mean time between two recons of a peer: p2p/gossip's antiEntropy.
-var reconEvery = engine.Seconds(10)
+// askAgain is the pause between two times that a peer which is behind and merges nothing
+// asks for a root that it was not to merge: package node's adoptAgain.
+var askAgain = engine.Seconds(5)
 
 // announcementBytes is the size of an announcement with no heads.
 const announcementBytes = 220
 
+// maxAnnounced bounds the announcements of a run: each peer remembers which it had, in a
+// bit each. Every shard has its part of them.
+const maxAnnounced = 4096
+
 // announcement is one that was made.
 type announcement struct {
 	root  forest.Root
-	maker engine.Peer
 	at    engine.Time
 	depth uint8 // how many merges deep its root is
 }
 
-// notice is the number of an announcement: that of the maker's shard and the how
-// manieth of that shard it is. Unlike a forest.Root it is the same in every run. No
-// announcement is notice 0, and stands for the empty root.
+// notice is the number of an announcement: unlike a forest.Root it is the same in
+// every run, so that messages may carry it. Notice 0 is none and stands for the empty root.
 type notice uint32
 
-// shardBits is where in a notice the shard is: there are up to engine.MaxShards.
-const shardBits = 26
-
-// board keeps all announcements. A shard adds its own only, and others read those that
-// they got in a message, from a window before.
+// board keeps all announcements, in turns those of each shard. A shard adds its own only, and
+// others read those that they got in a message, from a window before.
 type board struct {
-	shards []atomic.Pointer[[]announcement]
+	all    []announcement
+	shards int
+	made   []int // by each shard
 }
 
-// add adds a shard, in their order, before time passes.
-func (b *board) add() (shard int) {
-	b.shards = append(b.shards, atomic.Pointer[[]announcement]{})
-	b.shards[len(b.shards)-1].Store(&[]announcement{{}})
-	return len(b.shards) - 1
+// join adds a shard, in their order, before time passes.
+func (b *board) join() (shard int) {
+	b.shards, b.made = b.shards+1, append(b.made, 0)
+	return b.shards - 1
 }
 
-// post keeps an announcement of a shard. What was there stays where it is, or is copied,
-// so that readers are not in the way.
-func (b *board) post(shard int, a announcement) notice {
-	all := append(*b.shards[shard].Load(), a)
-	b.shards[shard].Store(&all)
-	return notice(shard<<shardBits | (len(all) - 1))
+// post keeps an announcement of a shard, if there is room.
+func (b *board) post(shard int, a announcement) (n notice, ok bool) {
+	at := b.made[shard]*b.shards + shard
+	if at >= len(b.all) {
+		return 0, false
+	}
+	b.made[shard]++
+	b.all[at] = a
+	return notice(at + 1), true
 }
 
 // read returns an announcement.
 func (b *board) read(n notice) announcement {
-	return (*b.shards[n>>shardBits].Load())[n&(1<<shardBits-1)]
+	if n == 0 {
+		return announcement{}
+	}
+	return b.all[n-1]
 }
 
-// all yields the announcements, by shard.
-func (b *board) all(yield func(announcement) bool) {
-	for i := range b.shards {
-		for _, a := range (*b.shards[i].Load())[1:] {
-			if !yield(a) {
+// each yields the announcements that were made, by shard.
+func (b *board) each(yield func(announcement) bool) {
+	for shard, made := range b.made {
+		for i := range made {
+			if !yield(b.all[i*b.shards+shard]) {
 				return
 			}
 		}
 	}
 }
 
-// merge spends what is free on the root that is being merged; now and then it is the
-// widest that was heard of, as recon would bring it.
+// merge spends what is free on the root that is being merged. Who is behind and was not to
+// merge any for a while takes the widest that was heard of.
 func (h *hotter) merge(p *engine.Port, x *hearer, now time.Time) {
-	if p.Now() >= x.recon {
-		x.recon = p.Now() + reconEvery/2 + engine.Time(p.IntN(int(reconEvery)))
-		if x.owed == 0 {
-			h.fetch(p, x, x.best)
-		}
+	if x.owed == 0 && p.Now() >= x.ask {
+		x.ask = p.Now() + askAgain
+		h.fetch(p, x, x.best)
 	}
 	if x.owed == 0 {
 		return
@@ -93,7 +98,11 @@ func (h *hotter) merge(p *engine.Port, x *hearer, now time.Time) {
 	p.Count(blocksRead, m.Read)
 	p.Count(blocksPut, m.Put)
 	p.Count(merged, 1)
-	x.have, x.depth, x.fresh = m.Root, max(x.depth, want.depth)+1, true
+	x.have, x.depth = m.Root, max(x.depth, want.depth)+1
+	if x.fresh = m.Root != want.root; !x.fresh { // one as good was heard: that one
+		x.settled = true
+		p.Count(rootsKept, 1)
+	}
 	x.ear.Merged(&x.budget)
 	h.fetch(p, x, x.next)
 	x.next = 0
@@ -110,6 +119,9 @@ func (h *hotter) fetch(p *engine.Port, x *hearer, n notice) {
 	p.Count(blocksIn, cost.Blocks)
 	p.Count(rowsIn, cost.Rows)
 	x.owed, x.want = int32(cost.Blocks+cost.Rows), n
+	if x.author >= 0 {
+		x.echoed = max(x.echoed, uint16(h.roots.Seq(root, int(x.author))))
+	}
 }
 
 // fold makes a root of what came: it is news unless one as good was heard of.
@@ -118,7 +130,7 @@ func (h *hotter) fold(p *engine.Port, x *hearer, now time.Time) {
 		return
 	}
 	x.fresh = false
-	if x.settled = h.roots.Covers(h.board.read(x.best).root, x.have); x.settled {
+	if x.settled = h.asGood(x); x.settled {
 		p.Count(rootsKept, 1)
 		return
 	}
@@ -131,53 +143,60 @@ func (h *hotter) speak(p *engine.Port, x *hearer, now time.Time) {
 	if !x.ear.Speaks(now, draws{p}) || x.settled || x.have == forest.Empty {
 		return
 	}
-	x.settled = true
-	if h.roots.Covers(h.board.read(x.best).root, x.have) {
+	if x.settled = h.asGood(x); x.settled {
 		p.Count(rootsKept, 1)
 		return
 	}
-	n := h.board.post(h.shard, announcement{root: x.have, maker: p.Self(), at: p.Now(), depth: x.depth})
+	if x.ear.Crowded() && !h.tells(x) {
+		p.Count(rootsHeld, 1)
+		return
+	}
+	n, ok := h.board.post(h.shard, announcement{root: x.have, at: p.Now(), depth: x.depth})
+	if !ok {
+		p.Count(rootsLost, 1)
+		return
+	}
+	x.settled = true
 	p.Count(rootsSaid, 1)
 	h.notice(x, n)
-	h.pass(p, p.Self(), n)
+	h.Publish(p, uint32(h.of.Memos())+uint32(n)-1)
 }
 
-// pass sends an announcement to all links but the one it came by.
-func (h *hotter) pass(p *engine.Port, from engine.Peer, n notice) {
-	for _, to := range h.Links(p.Local()) {
-		if to != from {
-			p.Send(to, rootCame, uint32(n), 0, announcementBytes)
-		}
-	}
+// asGood reports whether a root was heard of that makes it needless to announce the own
+// one: an equal one, or one that covers it, as its vector shows, which is here of the root
+// that is being merged.
+func (h *hotter) asGood(x *hearer) bool {
+	return slices.Contains(x.heard[:], x.have) || x.owed > 0 && h.roots.Covers(h.board.read(x.want).root, x.have)
 }
 
-// notice remembers a root heard of, and reports whether it is news: it has a memo that
-// none before it had, or is the widest. Only those are passed on, which is a model:
-// gossipsub passes on what is valid.
-func (h *hotter) notice(x *hearer, n notice) (news bool) {
+// tells reports whether the own root has memos of the peer itself that no root of others is known to
+// have.
+func (h *hotter) tells(x *hearer) bool {
+	return x.author >= 0 && h.roots.Seq(x.have, int(x.author)) > int(x.echoed)
+}
+
+// notice remembers a root heard of.
+func (h *hotter) notice(x *hearer, n notice) {
 	root := h.board.read(n).root
-	if told := h.roots.Join(x.told, root); told != x.told {
-		x.told, news = told, true
-	}
 	if h.roots.Size(root) > h.roots.Size(h.board.read(x.best).root) {
-		x.best, news = n, true
+		x.best = n
 	}
-	return news
+	x.settled = x.settled || root == x.have
+	if !slices.Contains(x.heard[:], root) {
+		x.heard[x.hears%lately] = root
+		x.hears++
+	}
 }
 
 // heardRoot decides about an announcement that came. Of those that are chosen while one is
 // being merged the one with the most memos is next, as package node has it.
-func (h *hotter) heardRoot(p *engine.Port, ev engine.Event) {
-	x, n, now := &h.peer[p.Local()], notice(ev.Arg), p.Clock()
-	if !h.notice(x, n) {
+func (h *hotter) heardRoot(p *engine.Port, n notice) {
+	x, root, now := &h.peer[p.Local()], h.board.read(n).root, p.Clock()
+	known := slices.Contains(x.heard[:], root)
+	h.notice(x, n)
+	if known || h.roots.Covers(x.have, root) {
 		return
 	}
-	h.pass(p, ev.From, n)
-	root := h.board.read(n).root
-	if h.roots.Covers(x.have, root) {
-		return
-	}
-	p.Count(rootsHeard, 1)
 	p.Count(earSteps, 1)
 	x.ear.News(now, draws{p})
 	worth := x.ear.Worth(&x.budget, uint64(h.roots.Authors(root)))

@@ -37,6 +37,7 @@ var worlds = map[string]world{
 	"churn":   churn,
 	"editing": editing,
 	"hot":     hot,
+	"funnel":  funnel,
 
 	"partition": partition,
 	"late":      late,

@@ -74,7 +74,7 @@ func compareIndexes(o options, p plan) error {
 	}
 	rep := report{
 		Go: runtime.Version(), Against: "indigo " + figure.Version("github.com/bluesky-social/indigo"),
-		CPUs: runtime.NumCPU(), Load: [2]string{load()}, Keys: o.keys, Rows: l.about, Rounds: o.rounds,
+		CPUs: runtime.NumCPU(), Load: [2]string{figure.Load()}, Keys: o.keys, Rows: l.about, Rounds: o.rounds,
 	}
 	b, err := newBench(o, p, l)
 	if err != nil {
@@ -88,7 +88,7 @@ func compareIndexes(o options, p plan) error {
 	if err := b.run(os.Stdout); err != nil {
 		return err
 	}
-	rep.Load[1], rep.Figures = load(), b.figures
+	rep.Load[1], rep.Figures = figure.Load(), b.figures
 	fmt.Printf("\nload after %s\n", rep.Load[1])
 	rep.Finished = time.Now().UTC().Truncate(time.Second)
 	return figure.WriteReport(o.json, rep)

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"os"
 	"runtime"
-	"strings"
 	"time"
 
 	"lightcone/internal/compare/figure"
@@ -50,11 +48,4 @@ func lower(name, unit string, v float64) figure.Metric {
 // per is lower of a sum over n.
 func per(name, unit string, sum, n int) figure.Metric {
 	return lower(name, unit, float64(sum)/float64(n))
-}
-
-// load is the machine's load average, "" where the system does not tell.
-func load() string {
-	b, _ := os.ReadFile("/proc/loadavg")
-	one, _, _ := strings.Cut(string(b), " ")
-	return one
 }

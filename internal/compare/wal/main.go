@@ -102,7 +102,7 @@ func run(args []string) error {
 
 func compareLogs(o options, p plan) error {
 	rep := report{
-		Go: runtime.Version(), CPUs: runtime.NumCPU(), Load: load(),
+		Go: runtime.Version(), CPUs: runtime.NumCPU(), Load: figure.Load(),
 		Segment: p.segment, Seconds: p.seconds, Rounds: p.rounds,
 		Against: map[string]string{
 			"etcd":     figure.Version("go.etcd.io/etcd/server/v3"),
@@ -135,13 +135,6 @@ func compareLogs(o options, p plan) error {
 	}
 	rep.Finished = time.Now().UTC().Truncate(time.Second)
 	return figure.WriteReport(o.json, rep)
-}
-
-// load is the machine's load average, "" where the system does not tell.
-func load() string {
-	b, _ := os.ReadFile("/proc/loadavg")
-	one, _, _ := strings.Cut(string(b), " ")
-	return one
 }
 
 // cases lists all cases of a plan, those of a group together.
