@@ -41,8 +41,9 @@ const (
 // the rate of each author, the private sticky coin), the merging funnel (λ of roots, P̄,
 // what merging one costs) and the Trickle timer. What may be spent is a Budget's. It
 // does no I/O, takes time and randomness as arguments, and allocates only when it hears
-// an author for the first time: about 50 B each, beside its own size. The zero Ear is
-// ready. It must not be copied after its first use, and belongs to one goroutine.
+// an author for the first time: about 50 B each, for the first four at once, beside its
+// own size. The zero Ear is ready. It must not be copied after its first use, and
+// belongs to one goroutine.
 //
 // The driver calls Budget.Tick and Tick every TickEvery, Hear for each published memo or
 // run, Worth for each root that is news, Merged when one was merged, News when a root

@@ -16,6 +16,8 @@ const (
 	rateOver = 4
 	// wantedFor is how long an author whom a reader waits for is heard in any case.
 	wantedFor = 10 * time.Second
+	// firstVoices is for how many authors a space has room when it hears the first one.
+	firstVoices = 4
 	// pullsWithin is how many seconds of budget a peer's lead may be in a space that
 	// adopts, for its memos to be taken: where there are more, a root is cheaper.
 	pullsWithin = 2
@@ -184,6 +186,9 @@ func (h *hearing) offer(a memo.Author, n int) {
 	if !known {
 		if len(h.voices) >= maxVoices {
 			return
+		}
+		if h.voices == nil {
+			h.voices = make([]voice, 0, firstVoices)
 		}
 		h.voices = slices.Insert(h.voices, i, voice{author: a})
 	}

@@ -10,10 +10,15 @@
 // Peers are numbered from 0. Each belongs to one of up to MaxShards shards, by its
 // number; a shard has a timing wheel with the events of its peers and one Protocol
 // value that keeps their state, best in flat slices. Nothing is faster than the
-// shortest latency of the network, so shards can run on their own for as long as
-// that (a window), and exchange what they sent to each other at its end, in the order
-// of the shards: conservative parallel simulation (Chandy, Misra 1979; Nicol 1993).
-// How many workers run the shards is therefore not visible in any result.
+// shortest latency of the network, so shards can run on their own for a day, the
+// greatest power of two of ticks within it, and then take what others sent to them
+// meanwhile, in the order of the shards: conservative parallel simulation (Chandy, Misra
+// 1979; Nicol 1993). How many workers run the shards is therefore not visible in any
+// result.
+//
+// The state of a million peers is in no cache. Events of a day are sorted when it begins,
+// so that they are read and written one after the other, and a Protocol that is a Toucher
+// is told of some ahead, whose peers' state is then fetched all at once.
 //
 // Each peer draws from a random stream of its own, a counter-based one (Salmon and
 // others 2011): its n-th number is a hash of seed, peer and n. A peer draws the same
