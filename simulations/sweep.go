@@ -80,12 +80,12 @@ func done(dir string, run scenario.Run, version string) bool {
 
 func settings(run scenario.Run) (out []report.Setting) {
 	for _, x := range run.Settings {
-		set := report.Setting{Key: x.Key, Value: fmt.Sprint(x.Value)}
+		set := report.Setting{Key: x.Key, Value: fmt.Sprint(x.Value), Unit: scenario.Unit(x.Key)}
 		if v, err := strconv.ParseFloat(set.Value, 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
 			set.Number = &v
 		} else if d, err := time.ParseDuration(set.Value); err == nil {
 			v := d.Seconds()
-			set.Number, set.Unit = &v, "s"
+			set.Number = &v
 		}
 		out = append(out, set)
 	}

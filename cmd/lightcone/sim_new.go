@@ -90,13 +90,9 @@ func (a *app) simNew(name, file string) error {
 	if err != nil {
 		return fmt.Errorf("%w; name a file in a directory that there is: lightcone sim new %s FILE", err, name)
 	}
-	if _, err = f.Write(data); err == nil {
-		err = f.Close()
-	} else {
-		err = errors.Join(err, f.Close())
-	}
-	if err != nil { // half a scenario may be another one
-		return fmt.Errorf("%w; name a file elsewhere: lightcone sim new %s FILE", errors.Join(err, os.Remove(file)), name)
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil { // half a scenario may be another one
+		return errors.Join(err, os.Remove(file))
 	}
 	return a.print(map[string]string{"file": file}, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "wrote %s; run it with: lightcone sim run %s\n", file, file)

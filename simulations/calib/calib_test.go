@@ -67,3 +67,33 @@ func TestModel(t *testing.T) {
 		}
 	}
 }
+
+// TestModelHash: the model's result hash is that of all its meshes, the same each time.
+func TestModelHash(t *testing.T) {
+	hash := func(c Case) string {
+		o, err := models(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.Hash
+	}
+	other, one := small, small
+	other.Seed++
+	o, err := model(t.Context(), one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := hash(small); h != hash(small) || h == hash(other) || h == o.Hash || len(h) != 64 {
+		t.Errorf("of a case %s, again %s, with another seed %s, of one mesh %s", h, hash(small), hash(other), o.Hash)
+	}
+	of := func(runs ...string) string {
+		var all Outcome
+		for _, h := range runs {
+			all.add(&Outcome{Hash: h})
+		}
+		return all.Hash
+	}
+	if of("a", "c") == of("b", "c") || of("a", "b") == of("a", "c") {
+		t.Error("a mesh does not show in the hash of several")
+	}
+}

@@ -20,7 +20,7 @@ type Case struct {
 	Tail     time.Duration // mean of the exponential jitter on top
 	Loss     float64       // share of the packets that are lost
 	Seed     uint64
-	Whole    bool // the real side is whole nodes, not bare hosts: all of them know all
+	Whole    bool // the real side is whole nodes, which find each other, not bare hosts
 }
 
 // Spans of a run, in virtual time.

@@ -11,10 +11,13 @@
 // The second runs 100 and 500 hosts, without and with loss, and writes a report to DIR.
 // docs/simulations/calibration.md shows what came out.
 //
+// With CALIBRATE_CASE=whole it takes the case of 100 whole nodes alone.
+//
 // # What is real
 //
 // Hosts, QUIC, its handshakes and retransmissions, gossipsub with its mesh, heartbeats
 // and caches. Not there: a node and its store, the validator of announcements, scores of
-// peers, and connections to everybody: each host dials Case.Dials others, drawn. Time
-// passes only while all hosts wait, so computing costs none.
+// peers, and connections to everybody: each host dials Case.Dials others, drawn. One case
+// has all of that: whole nodes as production starts them, seen from outside. Time passes
+// only while all hosts wait, so computing costs none.
 package calib

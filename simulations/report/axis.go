@@ -48,8 +48,8 @@ func (a Axis) bounds(lo, hi float64, room bool) (low, high float64) {
 			low = max(0, low-more)
 		}
 	}
-	if whole := a.whole(); hi <= whole {
-		high = min(high, whole)
+	if whole := a.whole(); hi <= whole && (high > whole || low == 0 && high > 0.9*whole) {
+		high = whole
 	}
 	return low, high
 }

@@ -42,6 +42,8 @@ func TestBounds(t *testing.T) {
 		{of: percent, lo: 30, hi: 100, want: "0 100"},
 		{of: percent, lo: 80, hi: 200, want: "0 210"},
 		{of: Axis{Label: "delivery ratio"}, lo: 0.2, hi: 0.999, want: "0 1"},
+		{of: share, lo: 0, hi: 0.88, want: "0 1"},
+		{of: share, lo: 0, hi: 0.8, want: "0 0.84"},
 		{of: count, lo: 0, hi: 0, want: "0 1"},
 		{of: count, lo: 8, hi: 8, want: "0 10"},
 		{of: count, lo: -8, hi: -8, want: "-10 0"},

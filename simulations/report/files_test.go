@@ -109,6 +109,21 @@ func TestWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
+// TestScenarioFirst: whatever is not written after it, the scenario tells whose directory
+// it is.
+func TestScenarioFirst(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, PageFile, "in the way"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(dir, sample()); err == nil {
+		t.Fatal("a page took the place of a directory")
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, ScenarioFile)); err != nil || string(got) != sample().Scenario {
+		t.Errorf("the scenario is %q, %v", got, err)
+	}
+}
+
 // TestThin: of many points the page has the lowest and the highest, in order.
 func TestThin(t *testing.T) {
 	c := Chart{Name: "long", Title: "t"}

@@ -115,8 +115,11 @@ func TestShownTable(t *testing.T) {
 	}
 	joined := Join("all", "s", runs)
 	want := [][]string{
-		{"way", "mesh", "mesh", "push", "push"}, {"peers", "1000", "10", "1000", "10"}, {"lag (s)", "1000", "10", "1001", "11"},
-		{"rounds", "", "", "7", "7"}, {"hash", "01234567", "01234567", "01234567", "01234567"},
+		{"way", "mesh", "mesh", "push", "push"},
+		{"peers", "1000", "10", "1000", "10"},
+		{"lag (s)", "1000", "10", "1001", "11"},
+		{"rounds", "", "", "7", "7"},
+		{"hash", "01234567", "01234567", "01234567", "01234567"},
 	}
 	if diff := cmp.Diff(want, joined.table()); diff != "" {
 		t.Errorf("of four runs:\n%s", diff)

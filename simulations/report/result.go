@@ -44,7 +44,7 @@ type Setting struct {
 	Key    string
 	Value  string
 	Number *float64 // nil: it is no number
-	Unit   string   `json:",omitempty"` // of Number
+	Unit   string   `json:",omitempty"` // of Number; durations are in seconds
 }
 
 // Fact is a number that the run showed.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // The files of a report, besides one CSV a chart.
@@ -25,40 +26,44 @@ const (
 )
 
 // Write writes all files of a report into a directory, which it makes. What is there
-// of an earlier report is replaced. The summary comes last: where it is, all is.
+// of an earlier report is replaced. The scenario comes first, so that a report that could
+// not be written whole can be told to be one; the summary last: where it is, all is.
 func Write(dir string, r *Result) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	put := func(name string, write func(w io.Writer) error) error {
-		return writeFile(filepath.Join(dir, name), write)
+	type file struct {
+		name  string
+		write func(w io.Writer) error
 	}
-	errs := []error{
-		put(PageFile, r.page),
-	}
+	var files []file
 	if r.Scenario != "" {
-		errs = append(errs, put(ScenarioFile, func(w io.Writer) error {
+		files = append(files, file{ScenarioFile, func(w io.Writer) error {
 			_, err := io.WriteString(w, r.Scenario)
 			return err
-		}))
+		}})
 	}
+	files = append(files, file{PageFile, r.page})
 	if len(r.Runs) > 0 {
-		errs = append(errs, put(TableFile, r.tableCSV))
+		files = append(files, file{TableFile, r.tableCSV})
 	}
 	for i, name := range r.chartFiles() {
-		errs = append(errs, put(name, r.Charts[i].csv))
+		files = append(files, file{name, r.Charts[i].csv})
 	}
 	if r.Sample != nil {
-		errs = append(errs, put(SampleFile, r.Sample.parquet))
+		files = append(files, file{SampleFile, r.Sample.parquet})
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return put(SummaryFile, func(w io.Writer) error {
+	files = append(files, file{SummaryFile, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(r)
-	})
+	}})
+	for _, f := range files {
+		if err := writeFile(filepath.Join(dir, f.name), f.write); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // chartFiles are the names of the charts' files.
@@ -107,11 +112,17 @@ func writeFile(name string, write func(w io.Writer) error) error {
 		return err
 	}
 	w := bufio.NewWriter(f)
-	err = write(w)
-	if err = errors.Join(err, w.Flush(), f.Close()); err == nil {
+	if err = write(w); err == nil {
+		err = w.Flush()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
 		return os.Rename(f.Name(), name)
 	}
-	return fmt.Errorf("%s is not written: %w; make room, or name another directory with --out", name, errors.Join(err, os.Remove(f.Name())))
+	err = fmt.Errorf("%s is not written: %w", name, errors.Join(err, os.Remove(f.Name())))
+	if errors.Is(err, syscall.ENOSPC) {
+		return err // whoever shows it knows what to do
+	}
+	return fmt.Errorf("%w; make room, or name another directory with --out", err)
 }
 
 // csv writes the points of a chart, one a line: curve, x, y.

@@ -8,8 +8,8 @@ import (
 // ChurnWorld has peers come and go, by the table of the network, while a few that stay
 // write.
 type ChurnWorld struct {
-	Apart Duration `toml:"apart"` // between two messages
-	Size  int      `toml:"size"`  // bytes of a message on the wire
+	Apart Duration `toml:"apart"`         // between two messages
+	Size  int      `toml:"size" unit:"B"` // bytes of a message on the wire
 	// Grace is for how long after a message was published a peer must stay to count as
 	// one that was there.
 	Grace Duration `toml:"grace"`

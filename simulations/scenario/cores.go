@@ -127,7 +127,7 @@ func (l *Liars) check(s *Scenario) error {
 // Growth has one peer's context grow by what it takes in of others, and fold.
 type Growth struct {
 	Memos int `toml:"memos"` // that it takes in, of as many authors as there are peers
-	Size  int `toml:"size"`
+	Size  int `toml:"size" unit:"B"`
 	Rows  int `toml:"rows"` // that they are written to
 	// Policy is when it folds: one of Policies, or "all", a context for each of them.
 	Policy string  `toml:"policy"`

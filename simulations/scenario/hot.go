@@ -17,13 +17,13 @@ const (
 // Topic is one on which writers offer more than any peer can take in.
 type Topic struct {
 	Writers int     `toml:"writers"`
-	Offered float64 `toml:"offered"` // memos a second of all writers together
+	Offered float64 `toml:"offered" unit:"1/s"` // memos a second of all writers together
 	// Budget is what a peer can take in, in units a second: a memo attached, a row
 	// merged and a block decoded are one each. A writer has twice as much as it writes on top.
 	Budget int      `toml:"budget"`
-	Write  Duration `toml:"write"` // how long they write, from the first second on
-	Rows   int      `toml:"rows"`  // rows that the memos change, one after the other
-	Size   int      `toml:"size"`  // bytes of a memo on the wire
+	Write  Duration `toml:"write"`         // how long they write, from the first second on
+	Rows   int      `toml:"rows"`          // rows that the memos change, one after the other
+	Size   int      `toml:"size" unit:"B"` // bytes of a memo on the wire
 	// Hearing is "on", or "off": memos are taken in the order in which they come, and
 	// roots with what that leaves.
 	Hearing string `toml:"hearing"`

@@ -18,8 +18,8 @@ const (
 
 // Cores is what the tables of all worlds have that run whole cores.
 type Cores struct {
-	Links int `toml:"links"` // connections of each peer, about
-	Size  int `toml:"size"`  // bytes of a memo's value
+	Links int `toml:"links"`         // connections of each peer, about
+	Size  int `toml:"size" unit:"B"` // bytes of a memo's value
 }
 
 func (c *Cores) check(s *Scenario) error {

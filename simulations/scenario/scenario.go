@@ -73,8 +73,8 @@ type Network struct {
 	Latency    [][]Duration `toml:"latency,omitempty"`
 	Jitter     Duration     `toml:"jitter"`
 	Loss       float64      `toml:"loss"`
-	Resend     Duration     `toml:"resend"` // after so long what was lost is sent again
-	Uplink     float64      `toml:"uplink"` // bytes per second
+	Resend     Duration     `toml:"resend"`            // after so long what was lost is sent again
+	Uplink     float64      `toml:"uplink" unit:"B/s"` // bytes per second
 	Drift      float64      `toml:"drift"`
 	Partitions []Partition  `toml:"partition,omitempty"`
 	Churn      *Churn       `toml:"churn,omitempty"`

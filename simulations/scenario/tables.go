@@ -14,8 +14,8 @@ const MaxFanout = 64
 // Flood has writers publish messages, a few, which all peers hear.
 type Flood struct {
 	Messages int      `toml:"messages"`
-	Size     int      `toml:"size"`  // bytes of a message on the wire
-	Apart    Duration `toml:"apart"` // between two messages
+	Size     int      `toml:"size" unit:"B"` // bytes of a message on the wire
+	Apart    Duration `toml:"apart"`         // between two messages
 	// Spread is how a message goes on: "mesh", to a peer's links; "push", to Fanout peers
 	// drawn anew by whoever gets it first, once; "push-rounds", by whoever has it in every
 	// round; "push-pull", by everybody in every round: who has it tells, who lacks it asks.
@@ -109,7 +109,7 @@ func checkSize(size *int) error {
 
 // Beacons has every peer ping, as often as a rule says.
 type Beacons struct {
-	Target float64 `toml:"target"` // ρ, pings a second of all together
+	Target float64 `toml:"target" unit:"1/s"` // ρ, pings a second of all together
 	// Rule is "controller", that of package beacon, or "inverse": ρ by the number of
 	// beacons heard of within a minute, as the seed of the design had it.
 	Rule string `toml:"rule"`

@@ -104,8 +104,8 @@ func churn(ctx context.Context, s *scenario.Scenario, o Options, r *report.Resul
 			Name: "degree", Title: "The mesh while peers come and go", X: report.Axis{Label: "time", Unit: "s"}, Y: report.Axis{Label: "per peer present"},
 			Curves: []report.Curve{{Name: "links", X: times, Y: degree}, {Name: "grafts a second", X: times, Y: grafts}},
 		},
-		histogram("missed", "From coming back to each message missed", "ms", ms, e.Measured(afterBack)),
-		histogram("latency", "From publication to the first copy", "ms", ms, e.Measured(afterWrite)))
+		cumulative("missed", "From coming back to each message missed", "ms", ms, e.Measured(afterBack)),
+		cumulative("latency", "From publication to the first copy", "ms", ms, e.Measured(afterWrite)))
 	r.Steps = append(r.Steps,
 		report.Steps{Package: "p2p/gossip", What: "Ear.Hear, Ear.Tick: a message that comes first is heard", Events: e.Total(churnSteps)},
 		report.Steps{Package: "simulations/mesh", What: "Mesh.Step: relaying, a model of gossipsub", Events: e.Total(engine.Events) - e.Total(hellos) - e.Total(caught), Model: true},

@@ -103,8 +103,8 @@ func sessions(w *cores.World) []report.Fact {
 }
 
 // catchingUp draws the share of some peers that attached their last memo by a time
-// after a moment.
-func catchingUp(w *cores.World, from engine.Time, of func(*cores.Peer) bool) report.Chart {
+// after a moment, which since tells.
+func catchingUp(w *cores.World, from engine.Time, since string, of func(*cores.Peer) bool) report.Chart {
 	var at []float64
 	for x := range w.All {
 		if !of(x) {
@@ -118,7 +118,7 @@ func catchingUp(w *cores.World, from engine.Time, of func(*cores.Peer) bool) rep
 		c.X, c.Y = append(c.X, t, t), append(c.Y, float64(i)/float64(len(at)), float64(i+1)/float64(len(at)))
 	}
 	return report.Chart{
-		Name: "catching-up", Title: "Who has caught up", X: report.Axis{Label: "time since", Unit: "s"},
+		Name: "catching-up", Title: "Who has caught up", X: report.Axis{Label: "time since " + since, Unit: "s"},
 		Y: report.Axis{Label: "share of the peers"}, Curves: []report.Curve{c},
 	}
 }

@@ -191,7 +191,7 @@ func reportLiars(r *report.Result, w *cores.World, s *scenario.Scenario, after s
 		fact("blames of honest peers", float64(by.honest), "", 0, "nobody honest is blamed"),
 		report.Fact{Name: "frames refused", Value: float64(w.Total(cores.Refused))})
 	r.Facts = append(r.Facts, sessions(w)...)
-	r.Charts = append(r.Charts, catchingUp(w, ticks(l.Join), func(x *cores.Peer) bool { return comes(s, x.Number) }))
+	r.Charts = append(r.Charts, catchingUp(w, ticks(l.Join), "they came", func(x *cores.Peer) bool { return comes(s, x.Number) }))
 	finishCores(r, w)
 }
 

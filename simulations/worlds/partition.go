@@ -50,7 +50,7 @@ func partition(ctx context.Context, s *scenario.Scenario, o Options, r *report.R
 		report.Fact{Name: "difference", Value: lack / float64(s.Peers) / 1e3, Unit: "kB a peer"},
 		report.Fact{Name: "frames a peer", Value: after.frames / float64(s.Peers)})
 	r.Facts = append(r.Facts, sessions(w)...)
-	r.Charts = append(r.Charts, catchingUp(w, ticks(p.Heal), everybody))
+	r.Charts = append(r.Charts, catchingUp(w, ticks(p.Heal), "the halves met", everybody))
 	finishCores(r, w)
 	return nil
 }
