@@ -26,7 +26,7 @@ var brief = map[string][]string{
 	"context":       {"peers=300", "context.memos=900", "context.policy=never"},
 	"editing":       {"peers=50"},
 	"flood":         {"peers=300", "until=3s"},
-	"funnel":        {"peers=60", "until=8s", "funnel.writers=8", "funnel.write=4s"},
+	"funnel":        {"peers=60", "until=8s", "funnel.write=4s", "funnel.writers=20"},
 	"hot":           {"peers=60", "until=8s", "hot.write=4s"},
 	"hot-million":   {"peers=60", "until=8s", "hot.write=4s"},
 	"late":          {"peers=8", "until=25s", "late.join=5s", "late.memos=100"},

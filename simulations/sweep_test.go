@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"lightcone/simulations/report"
 	"lightcone/simulations/scenario"
 	"lightcone/simulations/worlds"
@@ -134,6 +136,24 @@ func TestGatherRefuses(t *testing.T) {
 	refuses("two results", "run 0 has two results", s, a, b)
 	if _, err := Load(filepath.Join(dir, "nowhere")); !errors.Is(err, ErrParts) {
 		t.Errorf("a directory that is not there: %v", err)
+	}
+}
+
+// TestSettings: a parameter that is a number is one of a chart's axis, a duration in
+// seconds.
+func TestSettings(t *testing.T) {
+	runs, err := parse(t, "world = \"flood\"\n[sweep]\nuntil = [\"250ms\"]\n\"flood.fanout\" = [3]\n\"flood.spread\" = [\"push\"]\n").Runs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	three, quarter := 3.0, 0.25
+	want := []report.Setting{
+		{Key: "flood.fanout", Value: "3", Number: &three},
+		{Key: "flood.spread", Value: "push"},
+		{Key: "until", Value: "250ms", Number: &quarter, Unit: "s"},
+	}
+	if diff := cmp.Diff(want, settings(runs[0])); diff != "" {
+		t.Errorf("other settings:\n%s", diff)
 	}
 }
 

@@ -18,9 +18,9 @@ import (
 // rowsTopic is what the whole nodes write to.
 const rowsTopic = "rows"
 
-// memoBytes is what a memo of one small row has on a topic beside the value: its links,
-// its seal and the envelope of gossipsub.
-const memoBytes = 390
+// memoBytes is about what a memo of one row takes on a topic beside its value: links, seal
+// and the envelope of gossipsub.
+const memoBytes = 420
 
 // herd is whole nodes that share a space.
 type herd struct {

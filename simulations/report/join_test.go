@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,27 @@ func TestJoinAlike(t *testing.T) {
 	facts, curves = names(func(way string, n float64) float64 { return n * float64(len(way)+int(way[0])) })
 	if facts != "lost " || !strings.HasPrefix(curves, measured+"way=mesh theory, way=push theory,") {
 		t.Errorf("of two theories: facts %s, charts %s", facts, curves)
+	}
+}
+
+// TestShownTable: people get a table of what differs, at most so many runs, few runs side
+// by side.
+func TestShownTable(t *testing.T) {
+	runs := swept()
+	for _, r := range runs {
+		r.Facts, r.Hash = append(r.Facts, Fact{Name: "lost", Value: 0}), "0123456789abcdef"
+	}
+	joined := Join("all", "s", runs)
+	want := [][]string{
+		{"way", "mesh", "mesh", "push", "push"}, {"peers", "1000", "10", "1000", "10"}, {"lag (s)", "1000", "10", "1001", "11"},
+		{"rounds", "", "", "7", "7"}, {"hash", "01234567", "01234567", "01234567", "01234567"},
+	}
+	if diff := cmp.Diff(want, joined.table()); diff != "" {
+		t.Errorf("of four runs:\n%s", diff)
+	}
+	many := Join("all", "s", slices.Repeat(runs, 100)).table()
+	if len(many) != 1+maxRunsShown || len(many[0]) != 5 || many[1][0] != "mesh" {
+		t.Errorf("of 400 runs: %d lines, the second %v", len(many), many[1])
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 	"lightcone/simulations/scenario"
 )
 
-// byRounds is a flood by rounds of 4,000 peers.
+// byRounds is a flood by rounds of 1,000 peers.
 func byRounds(spread, more string) string {
-	return fmt.Sprintf("world = \"flood\"\npeers = 4000\nuntil = \"25s\"\nevery = \"1s\"\n[network]\nlatency = [[\"20ms\"]]\n%s\n[flood]\nmessages = 3\nspread = %q\n", more, spread)
+	return fmt.Sprintf("world = \"flood\"\npeers = 1000\nuntil = \"25s\"\nevery = \"1s\"\n[network]\nlatency = [[\"20ms\"]]\n%s\n[flood]\nmessages = 20\nspread = %q\n", more, spread)
 }
 
 // curve returns one of a chart of a result.
@@ -29,7 +29,8 @@ func curve(t *testing.T, r *report.Result, chart string, i int) report.Curve {
 // says, but for what chance does among so few; all have it in the rounds of Pittel, and of
 // Karp and others.
 func TestRoundsFollowTheory(t *testing.T) {
-	const peers, sigmas = 4000, 6
+	const peers, messages, sigmas = 1000, 20, 6
+	deviation := math.Pi / math.Sqrt(6*messages) // of a mean of rounds, by push: Gumbel's, who is last
 	for _, c := range []struct{ spread, more, flood string }{
 		{"push-rounds", "", ""},
 		{"push-pull", "", ""},
@@ -44,8 +45,8 @@ func TestRoundsFollowTheory(t *testing.T) {
 			t.Fatal(err)
 		}
 		rule, points := roundsOf(s), curve(t, r, "step", 0)
-		if len(points.X) < 3*5 {
-			t.Errorf("%v: %d rounds of three messages", c, len(points.X))
+		if len(points.X) < 5*messages {
+			t.Errorf("%v: %d rounds of all messages", c, len(points.X))
 		}
 		for i, p := range points.X {
 			want := rule.next(p)
@@ -61,7 +62,11 @@ func TestRoundsFollowTheory(t *testing.T) {
 			if f.Theory == nil || f.Name == "delivery ratio" {
 				continue
 			}
-			if off := math.Abs(f.Value - *f.Theory); !(off <= 2) {
+			exact := 0.0 // but for chance
+			if f.Name == "rounds until all have it" {
+				exact = 2.8 // O(1), of push: Doerr, Künnemann 2014
+			}
+			if off := math.Abs(f.Value - *f.Theory); !(off <= exact+sigmas*deviation) {
 				t.Errorf("%v: %s: %v, theory %v", c, f.Name, f.Value, *f.Theory)
 			}
 		}
@@ -82,9 +87,9 @@ func TestRoundsAreRounds(t *testing.T) {
 			t.Errorf("from %v of the peers to %v in a round", before, after)
 		}
 	}
-	_, young := play(t, byRounds("push-pull", "")+"age = 5\n", 2)
-	if got := young["delivery ratio"]; got > 0.2 {
-		t.Errorf("passed on for five rounds, %v of the peers have it; each round can triple them", got)
+	_, young := play(t, byRounds("push-pull", "")+"age = 4\n", 2)
+	if got := young["delivery ratio"]; got > 0.15 {
+		t.Errorf("passed on for four rounds, %v of the peers have it; each round can triple them", got)
 	}
 	if got := young["rounds until all have it"]; !math.IsNaN(got) {
 		t.Errorf("all had it after %v rounds", got)
@@ -95,14 +100,14 @@ func TestRoundsAreRounds(t *testing.T) {
 // and on the way as many as that says of those who had it a way before.
 func TestPushCoversInTime(t *testing.T) {
 	r, facts := play(t, `world = "flood"
-peers = 40_000
+peers = 10_000
 until = "2s"
 every = "10ms"
 [network]
 latency = [["20ms"]]
 jitter = "5ms"
 [flood]
-messages = 4
+messages = 16
 spread = "push"
 fanout = 3
 `, 2)
@@ -111,7 +116,7 @@ fanout = 3
 		t.Fatalf("%d points, and of the theory %d", len(got.Y), len(want.Y))
 	}
 	for i, x := range got.Y {
-		if math.Abs(x-want.Y[i]) > 0.03 { // a millisecond, where it is steepest
+		if math.Abs(x-want.Y[i]) > 0.05 { // one or two milliseconds, where it is steepest
 			t.Errorf("at %v s %v have it, theory %v", got.X[i], x, want.Y[i])
 		}
 	}

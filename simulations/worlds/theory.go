@@ -147,11 +147,14 @@ func (r rounds) formula(n float64) (float64, string) {
 
 // age is for how many rounds a message is passed on.
 func age(s *scenario.Scenario) int {
-	const beyond = 6 // rounds: pushing to one a round, one message in 400 needs more
+	const pushBeyond, pullBeyond = 10, 6 // rounds: pushing to one a round, one message in 20,000 needs more
 	if s.Flood.Age > 0 {
 		return s.Flood.Age
 	}
-	n := float64(s.Peers)
+	n, beyond := float64(s.Peers), pushBeyond
+	if s.Flood.Spread == "push-pull" {
+		beyond = pullBeyond
+	}
 	took, _ := roundsOf(s).until(1-1/n, n)
 	return min(scenario.MaxAge, int(math.Ceil(took))+beyond)
 }
