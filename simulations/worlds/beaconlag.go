@@ -76,9 +76,8 @@ type reader struct {
 	way    way
 	since  map[engine.Peer]engine.Time // when the last ping of each comes: real ones come in order
 	newest engine.Time                 // ping of another that came; 0: none did
-	asked  uint32
-	next   engine.Time   // when it is asked
-	index  *beacon.Pings // nil: no memos are made
+	next   engine.Time                 // when it is asked
+	index  *beacon.Pings               // nil: no memos are made
 	cut    memo.Vector
 }
 
