@@ -47,8 +47,11 @@ func TestIndexIsReadFromMemory(t *testing.T) {
 		}
 		return kv.(*pebbleKV).db.Metrics().BlockCache.Misses - before
 	}
-	first := readAll()
-	if again := readAll(); again > entries/100 {
-		t.Errorf("%d entries are read again with %d blocks from the file, %d the first time", entries, again, first)
+	first, again := readAll(), int64(0)
+	for range 20 { // a compaction under way writes blocks anew
+		if again = readAll(); again <= entries/100 {
+			return
+		}
 	}
+	t.Errorf("%d entries are read again with %d blocks from the file, %d the first time", entries, again, first)
 }

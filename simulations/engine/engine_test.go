@@ -98,14 +98,16 @@ func TestWheel(t *testing.T) {
 		add := func(n int) {
 			for range n {
 				bits := rapid.IntRange(0, 31).Draw(t, "bits")
-				ev := Event{At: w.now.plus(Time(rapid.Uint32Range(0, 1<<bits).Draw(t, "in"))), Arg: uint32(len(want))}
-				if ev.At < End {
-					w.add(ev)
-					want = append(want, ev)
+				for range rapid.SampledFrom([]int{1, 1, 1, 3 * chunkEvents}).Draw(t, "times") {
+					ev := Event{At: w.now.plus(Time(rapid.Uint32Range(0, 1<<bits).Draw(t, "in"))), Arg: uint32(len(want))}
+					if ev.At < End {
+						w.add(ev)
+						want = append(want, ev)
+					}
 				}
 			}
 		}
-		add(rapid.IntRange(0, 60).Draw(t, "first"))
+		add(rapid.IntRange(0, 20).Draw(t, "first"))
 		for at := w.next(); at < End; at = w.next() {
 			w.advance(at)
 			for ev := w.take(); ev != nil; ev = w.take() {

@@ -116,6 +116,38 @@ func TestExchangeOrder(t *testing.T) {
 	}
 }
 
+// TestNothingIsLate: a message comes when the network says, also to a shard that ran
+// before the one that sent it, and no shard's time goes back.
+func TestNothingIsLate(t *testing.T) {
+	const peers = 1000
+	for _, latency := range []time.Duration{Resolution, 70 * Resolution, 5000 * Resolution} {
+		sent, came, last := 0, 0, map[Peer]Time{}
+		a := &acts{start: func(p *Port) {
+			for range 20 {
+				p.After(Time(p.IntN(20_000)), note, 0)
+			}
+		}}
+		a.step = func(p *Port, ev Event) {
+			if now := last[p.s.First]; p.Now() < now || p.Now() != ev.At {
+				t.Fatalf("an event of %d comes at %d, after one at %d", ev.At, p.Now(), now)
+			}
+			last[p.s.First] = p.Now()
+			if ev.From == ev.To {
+				sent++
+				p.Send((p.Self()+1+Peer(p.IntN(peers-1)))%peers, note, uint32(p.Now()), 0, 1)
+				return
+			}
+			if came++; p.Now() != Time(ev.Arg)+Ticks(latency) {
+				t.Fatalf("a message of %d came at %d", ev.Arg, p.Now())
+			}
+		}
+		run(t, Config{Peers: peers, Until: Seconds(4), Workers: 1, Network: Network{Latency: [][]time.Duration{{latency}}}}, a.each)
+		if sent != 20*peers || came != sent {
+			t.Errorf("%d messages sent, %d came", sent, came)
+		}
+	}
+}
+
 // TestHashCovers: another state of one peer, another count, or an event that differs
 // in anything is another hash.
 func TestHashCovers(t *testing.T) {
@@ -162,6 +194,38 @@ func TestHashCovers(t *testing.T) {
 			t.Errorf("a change of %s has the hash of a change of %s", name, other)
 		}
 		seen[h] = name
+	}
+}
+
+// TestDrawsAreOwn: a peer draws the same numbers whatever others do, and others than they.
+func TestDrawsAreOwn(t *testing.T) {
+	draws := func(busy bool) (one, other []uint64) {
+		a := &acts{start: func(p *Port) {
+			for range 5 {
+				p.After(Time(1+p.Self()%7), note, 0)
+			}
+		}, step: func(p *Port, _ Event) {
+			switch n := p.Uint64(); {
+			case p.Self() == 300:
+				one = append(one, n)
+			case p.Self() == 301:
+				other = append(other, n)
+			case busy:
+				p.IntN(3)
+			}
+		}}
+		run(t, Config{Peers: 600, Seed: 5, Until: Seconds(1), Workers: 1}, a.each)
+		return one, other
+	}
+	one, other := draws(false)
+	again, _ := draws(true)
+	if len(one) != 5 || !slices.Equal(one, again) {
+		t.Errorf("a peer drew %v, and where others draw more %v", one, again)
+	}
+	for _, n := range one {
+		if slices.Contains(other, n) {
+			t.Errorf("two peers drew %d", n)
+		}
 	}
 }
 

@@ -125,17 +125,113 @@ func TestLargeMessagesAreRefused(t *testing.T) {
 	}
 }
 
+// TestLargeMessagesCostLess: over links that are not all as long, large messages come
+// in fewer copies than small ones, and still to everybody.
+func TestLargeMessagesCostLess(t *testing.T) {
+	copies := func(size int) float64 {
+		cfg := engine.Config{Peers: 3000, Seed: 3, Until: engine.Seconds(9), Network: engine.Network{Jitter: 100 * time.Millisecond}}
+		e, err := engine.New(cfg, func(s *engine.Shard) engine.Protocol {
+			return &publish{Mesh: New(s, 3000, Gossipsub, 1, func(uint32) int { return size })}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Total(Copies) - e.Total(Duplicates); got != 2999 {
+			t.Errorf("a message of %d B came to %d peers", size, got)
+		}
+		return float64(e.Total(Copies)) / 3000
+	}
+	if small, large := copies(unwantedFrom-1), copies(unwantedFrom); large > 0.97*small {
+		t.Errorf("%v copies a peer of a large message, %v of a small one", large, small)
+	}
+}
+
+// TestRefusalHolds: who said that it has a message is not sent it, by nobody's relaying
+// and not when it asks.
+func TestRefusalHolds(t *testing.T) {
+	for _, refuses := range []bool{false, true} {
+		sent := 0
+		a := &asking{refuses: refuses, sent: &sent}
+		e, err := engine.New(engine.Config{Peers: 2, Until: engine.Seconds(1), Workers: 1}, func(s *engine.Shard) engine.Protocol {
+			a.Mesh = New(s, 2, Production, 1, func(uint32) int { return unwantedFrom })
+			return a
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if (sent == 0) != refuses {
+			t.Errorf("peer 1 refuses: %v; it was sent %d copies", refuses, sent)
+		}
+	}
+}
+
+// asking has peer 1 ask peer 0 for a message, having refused it or not.
+type asking struct {
+	*Mesh
+	refuses bool
+	sent    *int
+}
+
+func (a *asking) Start(p *engine.Port) {
+	if p.Self() == 0 {
+		a.See(0, 0)
+		return
+	}
+	if a.refuses {
+		p.Send(0, unwant, 0, 0, 1)
+	}
+	p.Send(0, iwant, 0, 0, 1)
+}
+
+func (a *asking) Step(p *engine.Port, ev engine.Event) {
+	if a.Carries(ev.Kind) {
+		*a.sent++
+	}
+	a.Mesh.Step(p, ev)
+}
+
+func (a *asking) Digest(engine.Peer) uint64 { return 0 }
+
+// TestLinksAreMutual: whose link a peer is, is a link of it, but for what is under way.
+func TestLinksAreMutual(t *testing.T) {
+	_, e := spread(t, 2000, Production, engine.Network{})
+	links := map[[2]engine.Peer]bool{}
+	for p := range e.Protocols {
+		m := p.(*publish)
+		for i := range m.count() {
+			for _, to := range m.Links(i) {
+				links[[2]engine.Peer{m.first + engine.Peer(i), to}] = true
+			}
+		}
+	}
+	alone := 0
+	for l := range links {
+		if !links[[2]engine.Peer{l[1], l[0]}] {
+			alone++
+		}
+	}
+	if alone*100 > len(links) {
+		t.Errorf("of %d links %d are of one side", len(links), alone)
+	}
+}
+
 // TestComebacksBeat: a peer that comes back beats once a heartbeat, as one that stayed.
 func TestComebacksBeat(t *testing.T) {
 	params := Production
 	params.Lazy = 0
 	for _, down := range []time.Duration{20 * time.Millisecond, 2 * time.Second} { // shorter than a heartbeat, and longer
-		beats, ups := 0.0, 0.0
+		beats, all, ups := 0.0, 0.0, 0.0
 		net := engine.Network{Churn: engine.Churn{Up: 2 * time.Second, Down: down}}
 		cfg := engine.Config{Peers: 500, Seed: 4, Until: engine.Seconds(40), Network: net, Workers: 1, SampleEvery: engine.Seconds(1)}
 		cfg.Sample = func(e *engine.Engine, _ engine.Time) { ups += float64(e.Present()) }
 		e, err := engine.New(cfg, func(s *engine.Shard) engine.Protocol {
-			return &counting{publish{Mesh: New(s, 500, params, 1, func(uint32) int { return 400 })}, &beats}
+			return &counting{publish{Mesh: New(s, 500, params, 1, func(uint32) int { return 400 })}, &beats, &all}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -148,18 +244,24 @@ func TestComebacksBeat(t *testing.T) {
 		if got := beats / want; got < 0.8 || got > 1.02 {
 			t.Errorf("down for %v: %.2f of the beats that peers which are up have", down, got)
 		}
+		if got := all / want; got > 1.2 { // the timer of the time before may end after it, once
+			t.Errorf("down for %v: with those of earlier times %.2f of the beats", down, got)
+		}
 	}
 }
 
-// counting counts the beats of all peers that are not of an earlier time.
+// counting counts the beats of all peers, and those that are not of an earlier time.
 type counting struct {
 	publish
-	beats *float64
+	beats, all *float64
 }
 
 func (c *counting) Step(p *engine.Port, ev engine.Event) {
-	if ev.Kind == beat && ev.Arg == c.rows.of(p.Local()).life() {
-		*c.beats++
+	if ev.Kind == beat {
+		*c.all++
+		if ev.Arg == c.rows.of(p.Local()).life() {
+			*c.beats++
+		}
 	}
 	c.publish.Step(p, ev)
 }

@@ -161,7 +161,7 @@ func (d *device) hold(qc causal.Context) {
 	for _, m := range d.tail(qc) {
 		d.bytes += m.BodySize()
 	}
-	d.t.mix(qc.Root)
+	d.t.mix(qc.Root, uint64(d.n))
 }
 
 // tail is what a context of the device has beyond its root.

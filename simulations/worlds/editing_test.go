@@ -24,6 +24,9 @@ func TestEditing(t *testing.T) {
 	if got["indecision: "+blind] > 1 || got["back to back: "+blind] < 2 || got["back to back: concurrent values seen, times a memo"] == 0 {
 		t.Errorf("%v %% of the edits of the undecided collided, %v %% of those back to back", got["indecision: "+blind], got["back to back: "+blind])
 	}
+	if n := got["concurrent values of a row, most"]; n > 3 {
+		t.Errorf("a row has %v concurrent values", n)
+	}
 	if got[o] != 0 {
 		t.Errorf("%v %% of the collisions went to the earlier edit with exact clocks", got[o])
 	}

@@ -139,13 +139,13 @@ func (t *team) plan(h happening) {
 func (t *team) wrote(m *memo.Memo, at time.Duration) {
 	t.facts[m.ID()] = known{len(t.facts), at}
 	t.chains[m.Author] = append(t.chains[m.Author], m)
-	id := m.ID()
-	t.mix(id)
+	t.mix(m.ID(), uint64(m.Time))
 }
 
 // mix folds what happens into the hash.
-func (t *team) mix(id memo.ID) {
-	t.hash = sha256.Sum256(binary.BigEndian.AppendUint64(append(t.hash[:], id[:]...), uint64(t.now)))
+func (t *team) mix(id memo.ID, x uint64) {
+	of := append(t.hash[:], id[:]...)
+	t.hash = sha256.Sum256(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(of, uint64(t.now)), x))
 }
 
 // run lets all of it happen, and then has all meet.
@@ -165,7 +165,8 @@ func (t *team) run() error {
 			err = t.edit(h.who, h.act)
 		case h.kind == memoComes:
 			now := h.who.clock(h.at)
-			if t.ear.hear(h.who.n, now, h.m.Author, h.m.Seq) {
+			heard := t.ear.hear(h.who.n, now, h.m.Author, h.m.Seq)
+			if t.mix(h.m.ID(), t.ear.digest(h.who.n)); heard {
 				err = h.who.take(h.m, h.at)
 			}
 		default:

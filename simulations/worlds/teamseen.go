@@ -1,7 +1,6 @@
 package worlds
 
 import (
-	"encoding/binary"
 	"slices"
 	"time"
 
@@ -73,7 +72,7 @@ func (t *team) attached(d *device, m *memo.Memo, at time.Duration) {
 	if m.Author != d.id {
 		t.seen.took.Add(uint64(engine.Ticks(at - t.facts[m.ID()].at)))
 	}
-	t.mix(m.ID())
+	t.mix(m.ID(), uint64(d.n))
 	heads, token := len(d.qc.Loose), tokenLength(d.qc, d.id)
 	t.seen.heads, t.seen.token = t.seen.heads+float64(heads), t.seen.token+float64(token)
 	t.seen.mostHeads, t.seen.mostToken = max(t.seen.mostHeads, heads), max(t.seen.mostToken, token)
@@ -104,7 +103,6 @@ func (t *team) end() error {
 		if roots[d.qc.Root] = true; !d.vec.CoversAll(first.vec) || !first.vec.CoversAll(d.vec) {
 			saw.unequal++
 		}
-		t.mix(memo.Sum(binary.BigEndian.AppendUint64(nil, t.ear.digest(d.n))))
 	}
 	saw.roots += len(roots)
 	t.seen = saw
