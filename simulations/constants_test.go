@@ -20,20 +20,21 @@ import (
 // brief has each scenario that comes along last moments: small, and yet with something
 // of all that happens in it.
 var brief = map[string][]string{
-	"beacons":       {"peers=50", "until=20s"},
-	"churn":         {"peers=200", "until=12s", "network.churn.up=5s", "network.churn.down=5s"},
-	"consolidation": {"peers=16", "until=16s", "consolidation.rounds=1"},
-	"context":       {"peers=300", "context.memos=900", "context.policy=never"},
-	"editing":       {"peers=50"},
-	"flood":         {"peers=300", "until=3s"},
-	"funnel":        {"peers=60", "until=8s", "funnel.write=4s", "funnel.writers=20"},
-	"hot":           {"peers=60", "until=8s", "hot.write=4s"},
-	"hot-million":   {"peers=60", "until=8s", "hot.write=4s"},
-	"late":          {"peers=8", "until=25s", "late.join=5s", "late.memos=100"},
-	"liars":         {"peers=16", "until=30s", "liars.memos=50"},
-	"partition":     {"peers=16", "until=30s", "partition.memos=50"},
-	"push":          {"peers=300"},
-	"rounds":        {"peers=300", "until=12s"},
+	"beacons":        {"peers=50", "until=20s"},
+	"churn":          {"peers=200", "until=12s", "network.churn.up=5s", "network.churn.down=5s"},
+	"consolidation":  {"peers=16", "until=16s", "consolidation.rounds=1"},
+	"context":        {"peers=300", "context.memos=900", "context.policy=never"},
+	"editing":        {"peers=50"},
+	"flood":          {"peers=300", "until=3s"},
+	"funnel":         {"peers=60", "until=8s", "funnel.write=4s", "funnel.writers=20"},
+	"funnel-million": {"peers=60", "until=8s", "funnel.write=4s"},
+	"hot":            {"peers=60", "until=8s", "hot.write=4s"},
+	"hot-million":    {"peers=60", "until=8s", "hot.write=4s"},
+	"late":           {"peers=8", "until=25s", "late.join=5s", "late.memos=100"},
+	"liars":          {"peers=16", "until=30s", "liars.memos=50"},
+	"partition":      {"peers=16", "until=30s", "partition.memos=50"},
+	"push":           {"peers=300"},
+	"rounds":         {"peers=300", "until=12s"},
 }
 
 // constant is one of the product's, and another value that it might have had.

@@ -87,6 +87,10 @@
 // first announcement did not reach. How many announcements a root takes does not
 // grow with the peers.
 //
+// Where roots are merged that differ, most peers have one that nobody else has, and an
+// equal one silences few. So who heard enoughRoots that were news in an interval says
+// nothing in it, unless its root has memos of its own that no root it fetched has.
+//
 // A root that is news, not of a cut held here, goes to the owner (Announced), and is
 // a reason for recon with who relayed it if there is more behind it than is held. A
 // root of a cut folded here, but with another state, raises an alarm: its maker, or

@@ -2,7 +2,9 @@ package forest
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -61,7 +63,28 @@ func scratch(t *testing.T, f *Forest, r Root) merge.Root {
 	if root.Vector, err = merge.BuildVector(f.params, v, &blocks); err != nil {
 		t.Fatal(err)
 	}
-	if root.State, err = merge.BuildState(f.params, f.rows(empty, c), &blocks); err != nil {
+	rows := map[string]merge.Row{}
+	for a, n := range c.seqs {
+		for seq := 1; seq <= int(n); seq++ {
+			m := f.Run(a, seq).Memos[0]
+			for key, edit := range merge.RowEdits(m) {
+				delta, err := merge.Delta(merge.StampOf(m), edit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows[key] = merge.Join(rows[key], delta)
+			}
+		}
+	}
+	root.State, err = merge.BuildState(f.params, func(yield func(merge.KeyedRow, error) bool) {
+		for _, key := range slices.Sorted(maps.Keys(rows)) {
+			state, err := rows[key].Encode()
+			if !yield(merge.KeyedRow{Key: key, State: state}, err) {
+				return
+			}
+		}
+	}, &blocks)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return root

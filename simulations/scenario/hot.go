@@ -27,6 +27,9 @@ type Topic struct {
 	// Hearing is "on", or "off": memos are taken in the order in which they come, and
 	// roots with what that leaves.
 	Hearing string `toml:"hearing"`
+	// Announced is for how many announcements of all peers there is room: each peer has
+	// a bit for each, as for each memo. What is announced beyond them is not, and counted.
+	Announced int `toml:"announced"`
 }
 
 // Hot has a few writers on a topic.
@@ -40,7 +43,7 @@ func (h *Hot) check(s *Scenario) error {
 type Funnel struct{ Topic }
 
 func (h *Funnel) check(s *Scenario) error {
-	return h.fill(s, Topic{Writers: 100, Offered: 100, Budget: 20, Rows: 100})
+	return h.fill(s, Topic{Writers: 32, Offered: 96, Budget: 4, Rows: 32})
 }
 
 // fill takes from usual what is not there, and checks.
@@ -63,6 +66,9 @@ func (h *Topic) fill(s *Scenario, usual Topic) error {
 	if h.Hearing == "" {
 		h.Hearing = "on"
 	}
+	if h.Announced == 0 {
+		h.Announced = 4096
+	}
 	switch {
 	case h.Writers < 1 || h.Writers > min(MaxWriters, s.Peers):
 		return fmt.Errorf("writers = %d; give from 1 to %d", h.Writers, min(MaxWriters, s.Peers))
@@ -72,6 +78,8 @@ func (h *Topic) fill(s *Scenario, usual Topic) error {
 		return fmt.Errorf("budget = %d; give from 1 to %d units a second", h.Budget, maxUnits)
 	case h.Rows < 1 || h.Rows > maxUnits:
 		return fmt.Errorf("rows = %d; give from 1 to %d", h.Rows, maxUnits)
+	case h.Announced < 1 || h.Announced > MaxMessages:
+		return fmt.Errorf("announced = %d; give from 1 to %d", h.Announced, MaxMessages)
 	case h.Hearing != "on" && h.Hearing != "off":
 		return fmt.Errorf("hearing = %q; give \"on\" or \"off\"", h.Hearing)
 	}

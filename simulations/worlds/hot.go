@@ -100,7 +100,7 @@ func newTopic(s *scenario.Scenario, of *scenario.Topic) (*hotTopic, error) {
 	roots, err := forest.New(forest.Config{
 		Seed: s.Seed, Authors: of.Writers, Each: of.Memos() / of.Writers, Rows: of.Rows, Value: memoValue,
 	})
-	t := &hotTopic{s: s, of: of, roots: roots, board: board{all: make([]announcement, maxAnnounced)}}
+	t := &hotTopic{s: s, of: of, roots: roots, board: board{all: make([]announcement, of.Announced)}}
 	taken := map[engine.Peer]bool{}
 	for i := 0; len(t.peers) < of.Writers; i++ {
 		if p := engine.Peer(engine.Draw(s.Seed^0x407, uint32(i), 0) % uint64(s.Peers)); !taken[p] {
@@ -126,7 +126,7 @@ func (t *hotTopic) bytes(msg uint32) int {
 func newHotter(sh *engine.Shard, t *hotTopic) *hotter {
 	s, n := t.s, int(sh.Last-sh.First)
 	h := &hotter{
-		Mesh:     mesh.New(sh, s.Peers, s.Mesh.Params(), t.of.Memos()+maxAnnounced, t.bytes),
+		Mesh:     mesh.New(sh, s.Peers, s.Mesh.Params(), t.of.Memos()+t.of.Announced, t.bytes),
 		hotTopic: t, first: sh.First, shard: t.board.join(), peer: make([]hearer, n),
 	}
 	if t.of.Hearing == "off" {
@@ -310,7 +310,7 @@ func hot(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result)
 	if err != nil {
 		return err
 	}
-	reportHot(t, e, r, f)
+	reportTopic(t, e, r, f)
 	finish(r, e)
 	return nil
 }

@@ -18,10 +18,6 @@ var askAgain = engine.Seconds(5)
 // announcementBytes is the size of an announcement with no heads.
 const announcementBytes = 220
 
-// maxAnnounced bounds the announcements of a run: each peer remembers which it had, in a
-// bit each. Every shard has its part of them.
-const maxAnnounced = 4096
-
 // announcement is one that was made.
 type announcement struct {
 	root  forest.Root
@@ -33,7 +29,7 @@ type announcement struct {
 // every run, so that messages may carry it. Notice 0 is none and stands for the empty root.
 type notice uint32
 
-// board keeps all announcements, in turns those of each shard. A shard adds its own only, and
+// board keeps all announcements that there is room for, in turns those of each shard. A shard adds its own only, and
 // others read those that they got in a message, from a window before.
 type board struct {
 	all    []announcement

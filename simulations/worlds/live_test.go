@@ -1,6 +1,7 @@
 package worlds
 
 import (
+	"strings"
 	"testing"
 
 	"lightcone/simulations/report"
@@ -62,6 +63,56 @@ func TestHot(t *testing.T) {
 	_, off := play(t, smallHot+`hearing = "off"`, 1)
 	if got := off["aggregate rate over one budget"]; got > 1.2 {
 		t.Errorf("without hearing %.2f budgets came to be in roots", got)
+	}
+}
+
+// TestWorkersOnSlowLinks: where messages wait long before uplinks they still name the
+// announcement that they were made of, whatever the workers.
+func TestWorkersOnSlowLinks(t *testing.T) {
+	slow := strings.Replace(smallHot, "[mesh]", "uplink = 20000.0\n[mesh]", 1)
+	one, facts := play(t, slow, 1)
+	two, _ := play(t, slow, 2)
+	if one.Hash != two.Hash {
+		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
+	}
+	if facts["roots merged a peer"] == 0 {
+		t.Error("no root was merged")
+	}
+}
+
+const smallFunnel = `
+world = "funnel"
+peers = 300
+until = "80s"
+every = "1s"
+[network]
+latency = [["20ms"]]
+[mesh]
+lazy = 0
+[funnel]
+write = "6s"
+`
+
+// TestFunnel: roots that few are behind become roots that all are behind, nothing is lost,
+// nobody is over budget, and all do not say much together. Workers do not show.
+func TestFunnel(t *testing.T) {
+	one, facts := play(t, smallFunnel, 1)
+	two, _ := play(t, smallFunnel, 2)
+	if one.Hash != two.Hash {
+		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
+	}
+	if got := facts["effects in roots at the end"]; got != 100 {
+		t.Errorf("%.2f %% of the effects are in roots at the end", got)
+	}
+	if got := facts["ticks over budget, of those who do not write"]; got != 0 {
+		t.Errorf("%v ticks were over budget", got)
+	}
+	first, last := facts["writers behind a root that is not merged"], facts["writers behind a root of the last generation"]
+	if last < 31 || first > last/2 {
+		t.Errorf("%.1f writers are behind roots at first, %.1f at last", first, last)
+	}
+	if got := facts["roots announced a peer"]; got > 2 || facts["roots not announced: no room for more"] > 0 {
+		t.Errorf("%.2f roots were announced a peer", got)
 	}
 }
 
