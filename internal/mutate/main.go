@@ -26,29 +26,9 @@ func main() {
 }
 
 func work(run string, table bool) error {
-	names, err := regexp.Compile(run)
+	patches, err := load(run)
 	if err != nil {
 		return err
-	}
-	files, err := filepath.Glob("internal/mutate/testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		return fmt.Errorf("no patches: run it in the root of the repository (%w)", err)
-	}
-	var patches []patch
-	for _, f := range files {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			return err
-		}
-		some, err := parse(string(data))
-		if err != nil {
-			return fmt.Errorf("%s: %w", f, err)
-		}
-		for _, p := range some {
-			if names.MatchString(p.name) {
-				patches = append(patches, p)
-			}
-		}
 	}
 	if table {
 		return printTable(patches)
@@ -72,6 +52,35 @@ func work(run string, table bool) error {
 		return fmt.Errorf("%d defences are missed by nobody", len(patches)-red)
 	}
 	return nil
+}
+
+// load reads the patches whose names match, all for "".
+func load(run string) ([]patch, error) {
+	names, err := regexp.Compile(run)
+	if err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob("internal/mutate/testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("no patches: run it in the root of the repository (%w)", err)
+	}
+	var patches []patch
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		some, err := parse(string(data))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f, err)
+		}
+		for _, p := range some {
+			if names.MatchString(p.name) {
+				patches = append(patches, p)
+			}
+		}
+	}
+	return patches, nil
 }
 
 // check applies every patch, and runs their tests as the tree is: those have to pass.
