@@ -15,15 +15,8 @@ import (
 	"lightcone/p2p/gossip"
 )
 
-// Announcements of roots are taken from one peer rootsEvery apart, after rootsBurst
-// of them, whoever signed them: more are neither checked nor relayed. All peers of a
-// space together make a few for a root.
-const (
-	rootsEvery = 50 * time.Millisecond
-	rootsBurst = 64
-	// maxPaced bounds the peers whose rate is remembered: with more, all begin anew.
-	maxPaced = 4096
-)
+// maxPaced bounds the peers whose rate is remembered: with more, all begin anew.
+const maxPaced = 4096
 
 // channel is one topic of a space's gossipsub.
 type channel struct {
@@ -163,7 +156,7 @@ func (p *pacer) allow(id peer.ID) bool {
 	if p.peers[id] == nil {
 		p.peers[id] = &gossip.Pace{}
 	}
-	return p.peers[id].Allow(time.Now(), rootsEvery, rootsBurst)
+	return p.peers[id].Allow(time.Now(), gossip.RootsEvery, gossip.RootsBurst)
 }
 
 func (p *pacer) forget(id peer.ID) {

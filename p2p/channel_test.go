@@ -98,7 +98,7 @@ func TestRootsOfAFloodAreNotRelayed(t *testing.T) {
 	if err := mesh.Publish(t.Context(), long); err != nil {
 		t.Fatal(err)
 	}
-	const flood = 4 * rootsBurst
+	const flood = 4 * gossip.RootsBurst
 	begun := time.Now()
 	for i := range flood {
 		if err := mesh.Publish(t.Context(), fmt.Append(nil, "junk ", i)); err != nil {
@@ -106,7 +106,7 @@ func TestRootsOfAFloodAreNotRelayed(t *testing.T) {
 		}
 	}
 	tell(t, a, "behind", b, c)
-	most := rootsBurst + int(time.Since(begun)/rootsEvery) + 1
+	most := gossip.RootsBurst + int(time.Since(begun)/gossip.RootsEvery) + 1
 	for _, x := range []node{b, c} {
 		if timesHeard(x, long) != 0 {
 			t.Error("an announcement above the limit was heard")

@@ -2,6 +2,14 @@ package gossip
 
 import "time"
 
+// Announcements of roots are taken from one peer RootsEvery apart, after RootsBurst of
+// them, whoever signed them: more are neither checked nor relayed. All peers of a space
+// together make a few for a root.
+const (
+	RootsEvery = 50 * time.Millisecond
+	RootsBurst = 64
+)
+
 // Pace lets a burst of messages through, and then one each period. The zero value
 // has let none through yet.
 type Pace struct {

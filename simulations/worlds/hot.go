@@ -70,6 +70,7 @@ type hotTopic struct {
 type hearer struct {
 	ear     gossip.Ear
 	budget  gossip.Budget
+	pace    gossip.Pace         // of announcements
 	have    forest.Root         // its own
 	best    notice              // the widest root heard of
 	want    notice              // that is being merged
@@ -94,6 +95,7 @@ type hotter struct {
 	peer  []hearer
 	queue [][]uint32
 	terms gossip.Terms // of the peer that is stepped
+	paced int          // announcements that came too fast
 }
 
 func newTopic(s *scenario.Scenario, of *scenario.Topic) (*hotTopic, error) {
@@ -164,6 +166,9 @@ func (h *hotter) Step(p *engine.Port, ev engine.Event) {
 		h.tick(p)
 		p.After(engine.Ticks(gossip.TickEvery), listen, 0)
 	default:
+		if h.Carries(ev.Kind) && !h.takes(p, ev.Arg) {
+			return
+		}
 		switch msg, _, first := h.Mesh.Step(p, ev); {
 		case first && int(msg) < h.of.Memos():
 			h.heard(p, msg)
@@ -277,6 +282,14 @@ type draws struct{ *engine.Port }
 
 // Int64N draws a number of [0, n), for n far below 2³².
 func (d draws) Int64N(n int64) int64 { return int64(d.Uint64() >> 32 * uint64(n) >> 32) }
+
+// paced counts the announcements that came too fast, of all peers.
+func (t *hotTopic) paced(e *engine.Engine) (n int) {
+	for p := range e.Protocols {
+		n += p.(*hotter).paced
+	}
+	return n
+}
 
 // flow is what is sampled of a topic.
 type flow struct{ at, share, offered, inRoots []float64 }

@@ -77,6 +77,7 @@ func rootFacts(t *hotTopic, e *engine.Engine) []report.Fact {
 		{Name: "roots announced", Value: total(rootsSaid)},
 		{Name: "roots announced a peer", Value: total(rootsSaid) / peers},
 		{Name: "roots not announced: no room for more", Value: total(rootsLost)},
+		{Name: "announcements a peer that came too fast", Value: float64(t.paced(e)) / peers},
 		{Name: "roots not announced a peer: one as good was heard", Value: total(rootsKept) / peers},
 		{Name: "roots not announced a peer: many were news", Value: total(rootsHeld) / peers},
 		{Name: "roots merged a peer", Value: total(merged) / peers},

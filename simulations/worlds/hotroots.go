@@ -4,8 +4,10 @@ import (
 	"slices"
 	"time"
 
+	"lightcone/p2p/gossip"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/forest"
+	"lightcone/simulations/mesh"
 )
 
 // This file is how roots go from peer to peer on a hot topic: announced, passed on, chosen
@@ -182,6 +184,24 @@ func (h *hotter) notice(x *hearer, n notice) {
 		x.heard[x.hears%lately] = root
 		x.hears++
 	}
+}
+
+// takes reports whether what came is taken: of announcements a few in a second from each
+// link, as p2p does. What comes faster is seen, and neither heard nor passed on. Here the
+// links of a peer have one pace, together.
+func (h *hotter) takes(p *engine.Port, msg uint32) bool {
+	i := p.Local()
+	if int(msg) < h.of.Memos() || h.Seen(i, msg) {
+		return true
+	}
+	links := max(1, h.Degree(i))
+	if h.peer[i].pace.Allow(p.Clock(), gossip.RootsEvery/time.Duration(links), gossip.RootsBurst*links) {
+		return true
+	}
+	h.See(i, msg)
+	p.Count(mesh.Copies, 1)
+	h.paced++
+	return false
 }
 
 // heardRoot decides about an announcement that came. Of those that are chosen while one is

@@ -137,3 +137,24 @@ until = "4s"
 		t.Errorf("pushed to %.4f, %.4f in theory", got, theory)
 	}
 }
+
+// TestFastAnnouncements: what comes faster than a link may bring it is not taken, so that
+// without hearing, where all have another root to say, nobody is swamped.
+func TestFastAnnouncements(t *testing.T) {
+	_, facts := play(t, `world = "hot"
+peers = 1000
+until = "12s"
+every = "1s"
+[network]
+latency = [["20ms"]]
+[mesh]
+lazy = 0
+[hot]
+offered = 16.0
+write = "8s"
+hearing = "off"
+`, 2)
+	if facts["announcements a peer that came too fast"] == 0 {
+		t.Errorf("none of %v announcements came too fast", facts["roots announced"])
+	}
+}
