@@ -68,7 +68,8 @@ type Forest struct {
 	count  atomic.Uint32
 	made   atomic.Uint64 // cuts that have trees
 	named  [locks]names
-	merged [locks]merges
+	merges pairs[Merged]
+	costs  pairs[Cost]
 	fault  atomic.Pointer[error]
 }
 
@@ -250,11 +251,7 @@ type Stats struct {
 // Stats counts what there is. It depends on what was asked for, not on the order.
 func (f *Forest) Stats() (s Stats) {
 	s.Cuts, s.Trees, s.Blocks = int(f.count.Load()), int(f.made.Load()), f.blocks.len()
-	for i := range f.merged {
-		f.merged[i].Lock()
-		s.Merges += len(f.merged[i].of)
-		f.merged[i].Unlock()
-	}
+	s.Merges = f.merges.len()
 	return s
 }
 

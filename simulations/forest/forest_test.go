@@ -228,8 +228,8 @@ func TestManyAtOnce(t *testing.T) {
 		for k := range n * n {
 			i := k * step % (n * n)
 			a, b := roots[i/n], roots[i%n]
-			m := f.Merge(a, b)
-			sum += (f.Sum(m.Root) ^ uint64(m.Cost.Blocks+m.Cost.Rows<<8+m.Read<<16+m.Put<<24)) * uint64(2*i+1)
+			m, c := f.Merge(a, b), f.Cost(a, b)
+			sum += (f.Sum(m.Root) ^ uint64(c.Blocks+c.Rows<<8+m.Read<<16+m.Put<<24)) * uint64(2*i+1)
 		}
 		return sum
 	}

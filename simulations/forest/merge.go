@@ -16,19 +16,45 @@ type Cost struct {
 // Merged is what became of a merge.
 type Merged struct {
 	Root Root
-	Cost Cost
 	Read int // blocks, by merge.MergeRoot
 	Put  int
 }
 
-// merges remembers them.
-type merges struct {
+// pairs remembers what was found of pairs of roots.
+type pairs[V any] [locks]struct {
 	sync.Mutex
-	of    map[[2]Root]Merged
-	costs map[[2]Root]Cost
+	of map[[2]Root]V
 }
 
-func (f *Forest) mergesOf(own, other Root) *merges { return &f.merged[(own*31+other)%locks] }
+// get returns what is known of a pair, and finds it first if nothing is. Several may find
+// the same at once, for that takes long and depends on the pair alone.
+func (p *pairs[V]) get(own, other Root, find func() V) V {
+	s, pair := &p[(own*31+other)%locks], [2]Root{own, other}
+	s.Lock()
+	v, known := s.of[pair]
+	s.Unlock()
+	if known {
+		return v
+	}
+	v = find()
+	s.Lock()
+	defer s.Unlock()
+	if s.of == nil {
+		s.of = map[[2]Root]V{}
+	}
+	s.of[pair] = v
+	return v
+}
+
+// len returns of how many pairs something is known.
+func (p *pairs[V]) len() (n int) {
+	for i := range p {
+		p[i].Lock()
+		n += len(p[i].of)
+		p[i].Unlock()
+	}
+	return n
+}
 
 // Cost returns what it takes whose root is own, and who has all blocks of that, to merge
 // another.
@@ -36,13 +62,10 @@ func (f *Forest) Cost(own, other Root) Cost {
 	if own == other {
 		return Cost{}
 	}
-	m, pair := f.mergesOf(own, other), [2]Root{own, other}
-	m.Lock()
-	c, known := m.costs[pair]
-	m.Unlock()
-	if known {
-		return c
-	}
+	return f.costs.get(own, other, func() Cost { return f.cost(own, other) })
+}
+
+func (f *Forest) cost(own, other Root) (c Cost) {
 	a, b := f.treesOf(own), f.treesOf(other)
 	c.Blocks = 1 + lacking(a.blocks, b.blocks)
 	for d, err := range merge.Diff(f.params, &f.blocks, a.root.State, b.root.State) {
@@ -58,12 +81,6 @@ func (f *Forest) Cost(own, other Root) Cost {
 			c.Rows++
 		}
 	}
-	m.Lock()
-	defer m.Unlock()
-	if m.costs == nil {
-		m.costs = map[[2]Root]Cost{}
-	}
-	m.costs[pair] = c
 	return c
 }
 
@@ -85,24 +102,15 @@ func (f *Forest) Merge(own, other Root) Merged {
 	if own == other {
 		return Merged{Root: own}
 	}
-	m, pair := f.mergesOf(own, other), [2]Root{own, other}
-	m.Lock()
-	out, known := m.of[pair]
-	m.Unlock()
-	if known {
-		return out
-	}
+	return f.merges.get(own, other, func() Merged { return f.merge(own, other) })
+}
+
+func (f *Forest) merge(own, other Root) Merged {
 	a, b, blocks := f.treesOf(own), f.treesOf(other), counted{store: &f.blocks}
 	root, err := merge.MergeRoot(&blocks, a.root, b.root, &blocks)
 	must(err)
-	out = Merged{Root: f.Join(own, other), Cost: f.Cost(own, other), Read: blocks.read, Put: blocks.put}
+	out := Merged{Root: f.Join(own, other), Read: blocks.read, Put: blocks.put}
 	f.compare(f.at(out.Root), root)
-	m.Lock()
-	defer m.Unlock()
-	if m.of == nil {
-		m.of = map[[2]Root]Merged{}
-	}
-	m.of[pair] = out
 	return out
 }
 
