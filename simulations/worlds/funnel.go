@@ -69,12 +69,9 @@ func reportFunnel(t *hotTopic, r *report.Result) {
 }
 
 func funnel(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result) error {
-	e, t, f, err := runTopic(ctx, s, &s.Funnel.Topic, o)
-	if err != nil {
-		return err
+	t, err := runTopic(ctx, s, &s.Funnel.Topic, o, r)
+	if err == nil {
+		reportFunnel(t, r)
 	}
-	reportTopic(t, e, r, f)
-	reportFunnel(t, r)
-	finish(r, e)
-	return nil
+	return err
 }

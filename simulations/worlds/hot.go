@@ -294,11 +294,11 @@ func (t *hotTopic) paced(e *engine.Engine) (n int) {
 // flow is what is sampled of a topic.
 type flow struct{ at, share, offered, inRoots []float64 }
 
-// runTopic runs a scenario with such a topic.
-func runTopic(ctx context.Context, s *scenario.Scenario, of *scenario.Topic, o Options) (*engine.Engine, *hotTopic, *flow, error) {
+// runTopic runs a scenario with such a topic, and tells of it.
+func runTopic(ctx context.Context, s *scenario.Scenario, of *scenario.Topic, o Options, r *report.Result) (*hotTopic, error) {
 	t, err := newTopic(s, of)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	f, cfg := &flow{}, config(s, o)
 	cfg.Sample = func(e *engine.Engine, now engine.Time) {
@@ -315,15 +315,15 @@ func runTopic(ctx context.Context, s *scenario.Scenario, of *scenario.Topic, o O
 	if err == nil {
 		err = t.roots.Err()
 	}
-	return e, t, f, err
-}
-
-func hot(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result) error {
-	e, t, f, err := runTopic(ctx, s, &s.Hot.Topic, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	reportTopic(t, e, r, f)
 	finish(r, e)
-	return nil
+	return t, nil
+}
+
+func hot(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result) error {
+	_, err := runTopic(ctx, s, &s.Hot.Topic, o, r)
+	return err
 }
