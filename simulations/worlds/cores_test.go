@@ -64,16 +64,3 @@ func TestLiars(t *testing.T) {
 		}
 	}
 }
-
-// TestWorkersDoNotShow: a world of cores is the same for any number of workers, and
-// another for another seed.
-func TestWorkersDoNotShow(t *testing.T) {
-	const text = "world = 'consolidation'\npeers = 260\nuntil = '8s'\n[consolidation]\nrounds = 1\n"
-	one, two := runText(t, text), runText(t, text)
-	if one.Hash != two.Hash {
-		t.Error("the same scenario gave two hashes")
-	}
-	if other := runText(t, "seed = 2\n"+text); other.Hash == one.Hash {
-		t.Error("another seed gave the same hash")
-	}
-}

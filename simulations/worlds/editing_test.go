@@ -17,10 +17,7 @@ const smallDay = "world = \"editing\"\npeers = 48\nuntil = \"24h\"\nevery = \"1h
 func TestEditing(t *testing.T) {
 	const blind, o = "written without knowing of another of the row", "back to back: of these, a register would keep the earlier one"
 	const online = "[editing]\nbouts = 6\nrows = 20\noffline = 0.0\n"
-	one, got := play(t, smallDay+online, 1)
-	if two, _ := play(t, smallDay+online, 2); two.Hash != one.Hash {
-		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
-	}
+	_, got := playBoth(t, smallDay+online)
 	if got["indecision: "+blind] > 1 || got["back to back: "+blind] < 2 || got["back to back: concurrent values seen, times a memo"] == 0 {
 		t.Errorf("%v %% of the edits of the undecided collided, %v %% of those back to back", got["indecision: "+blind], got["back to back: "+blind])
 	}

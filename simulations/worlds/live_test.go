@@ -26,6 +26,17 @@ func play(t *testing.T, file string, workers int) (*report.Result, map[string]fl
 	return r, facts
 }
 
+// playBoth runs a scenario with one worker and with two, which shows in nothing of its
+// result.
+func playBoth(t *testing.T, file string) (*report.Result, map[string]float64) {
+	t.Helper()
+	one, facts := play(t, file, 1)
+	if two, _ := play(t, file, 2); one.Hash != two.Hash {
+		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
+	}
+	return one, facts
+}
+
 const smallHot = `
 world = "hot"
 peers = 400
@@ -44,11 +55,7 @@ write = "6s"
 // than its budget; without it peers take in one budget and no more. The number of
 // workers changes nothing.
 func TestHot(t *testing.T) {
-	one, on := play(t, smallHot, 1)
-	two, _ := play(t, smallHot, 2)
-	if one.Hash != two.Hash {
-		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
-	}
+	one, on := playBoth(t, smallHot)
 	if got := on["effects in roots at the end"]; got != 100 {
 		t.Errorf("%.2f %% of the effects are in roots at the end", got)
 	}
@@ -70,11 +77,7 @@ func TestHot(t *testing.T) {
 // announcement that they were made of, whatever the workers.
 func TestWorkersOnSlowLinks(t *testing.T) {
 	slow := strings.Replace(smallHot, "[mesh]", "uplink = 20000.0\n[mesh]", 1)
-	one, facts := play(t, slow, 1)
-	two, _ := play(t, slow, 2)
-	if one.Hash != two.Hash {
-		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
-	}
+	_, facts := playBoth(t, slow)
 	if facts["roots merged a peer"] == 0 {
 		t.Error("no root was merged")
 	}
@@ -96,11 +99,7 @@ write = "6s"
 // TestFunnel: roots that few are behind become roots that all are behind, nothing is lost,
 // nobody is over budget, and all do not say much together. Workers do not show.
 func TestFunnel(t *testing.T) {
-	one, facts := play(t, smallFunnel, 1)
-	two, _ := play(t, smallFunnel, 2)
-	if one.Hash != two.Hash {
-		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
-	}
+	_, facts := playBoth(t, smallFunnel)
 	if got := facts["effects in roots at the end"]; got != 100 {
 		t.Errorf("%.2f %% of the effects are in roots at the end", got)
 	}
@@ -124,11 +123,7 @@ world = "flood"
 peers = 5000
 until = "4s"
 `
-	one, facts := play(t, file, 1)
-	two, _ := play(t, file, 2)
-	if one.Hash != two.Hash {
-		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
-	}
+	_, facts := playBoth(t, file)
 	if facts["delivery ratio"] != 1 {
 		t.Errorf("%v of the peers got it", facts["delivery ratio"])
 	}

@@ -4,20 +4,12 @@ import (
 	"testing"
 
 	"lightcone/simulations/report"
-	"lightcone/simulations/scenario"
 )
 
 // runText runs a scenario file and returns its result.
 func runText(t *testing.T, text string) *report.Result {
 	t.Helper()
-	s, err := scenario.Parse([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &report.Result{}
-	if err := Run(t.Context(), s, Options{}, r); err != nil {
-		t.Fatal(err)
-	}
+	r, _ := play(t, text, 0)
 	for _, f := range r.Facts {
 		t.Logf("%-40s %12.3f %s", f.Name, f.Value, f.Unit)
 	}

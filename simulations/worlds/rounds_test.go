@@ -76,11 +76,7 @@ func TestRoundsFollowTheory(t *testing.T) {
 // TestRoundsAreRounds: who learns in a round neither calls nor answers in it, so that push
 // doubles at most and push-pull grows no faster than its calls allow; workers do not show.
 func TestRoundsAreRounds(t *testing.T) {
-	one, _ := play(t, byRounds("push-rounds", ""), 1)
-	two, _ := play(t, byRounds("push-rounds", ""), 2)
-	if one.Hash != two.Hash {
-		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
-	}
+	one, _ := playBoth(t, byRounds("push-rounds", ""))
 	points := curve(t, one, "step", 0)
 	for i, p := range points.X {
 		if before, after := 1-p, 1-points.Y[i]; after > 2*before+1e-9 {
