@@ -6,11 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"lightcone/internal/compare/figure"
@@ -35,17 +33,7 @@ type findings struct {
 	Lines    []line    `json:"lines"`
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "compare simulator:", err)
-		os.Exit(1)
-	}
-}
+func main() { figure.Main("compare simulator", run) }
 
 func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == childCommand {
