@@ -177,6 +177,10 @@ func TestFetchGoesOnAfterARestart(t *testing.T) {
 	if err != nil || row.Fields["i"] != memo.Int(lateRows-1) {
 		t.Errorf("%v, %v", row.Fields["i"], err)
 	}
+	waitUntil(t, "blocks come again, over the slow link", func() bool { // memos may win the race over a wide one
+		st, err := b.Status(ctx)
+		return err == nil && st.Protocol.BlocksGot > 0
+	})
 	link.widen()
 	a.converge(t, b)
 	st, err := b.Status(ctx)
