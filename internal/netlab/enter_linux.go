@@ -3,8 +3,10 @@ package netlab
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,4 +32,9 @@ func (l Lab) Enter(host int, f func() error) error {
 		done <- f()
 	}()
 	return <-done
+}
+
+// dieTogether has the kernel kill a program when the thread that starts it ends.
+func dieTogether(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +38,9 @@ func find(tool string) (string, error) {
 	return "", fmt.Errorf("%w: %s; install the Debian package %s", ErrTools, tool, packages[tool])
 }
 
-// run runs a tool on an input, and returns what it printed.
+// run runs a tool on an input, and returns what it printed. On Linux the tool ends
+// with this process, however that ends: whoever cleans up after a crash finds what
+// was made, and nobody who still makes more.
 func run(ctx context.Context, input, tool string, args ...string) (string, error) {
 	path, err := find(tool)
 	if err != nil {
@@ -46,6 +49,9 @@ func run(ctx context.Context, input, tool string, args ...string) (string, error
 	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
+	dieTogether(cmd)
+	runtime.LockOSThread() // what dies together are the tool and the thread that started it
+	defer runtime.UnlockOSThread()
 	cmd.Stdin = strings.NewReader(input)
 	var out, words bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &words
