@@ -183,7 +183,7 @@ func (l *links) place(peers int) {
 	}
 	l.region = make([]uint8, peers)
 	for p := range l.region {
-		x := float64(unit(Draw(l.seed, Peer(p), placeDraw)) * sum) // rounded here: nothing is fused
+		x := float64(unit(Draw(l.seed, Peer(p), placeDraw)) * sum)
 		for i, r := range l.Regions {
 			if x -= r; x < 0 || i == len(l.Regions)-1 {
 				l.region[p] = uint8(i)
@@ -272,7 +272,7 @@ func (l *links) up(p Peer, now Time) bool {
 func (l *links) clock(p Peer, now Time) time.Time {
 	d := now.Duration()
 	if l.Drift > 0 {
-		d += time.Duration(float64(d) * l.Drift * (2*unit(Draw(l.seed, p, driftDraw)) - 1))
+		d += time.Duration(float64(d) * l.Drift * (float64(2*unit(Draw(l.seed, p, driftDraw))) - 1))
 	}
 	return epoch.Add(d)
 }
