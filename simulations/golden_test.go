@@ -32,6 +32,7 @@ drift = 0.0003
 var more = map[string]string{
 	"links: push":       "world = 'flood'\npeers = 1000\nuntil = '3s'\n" + links + "resend = '50ms'\n[flood]\nspread = 'push'\nfanout = 3\nrelay = 0.9\nmessages = 4\n",
 	"links: push-pull":  "world = 'flood'\npeers = 500\nuntil = '6s'\n" + links + "[flood]\nspread = 'push-pull'\nfanout = 1\nround = '500ms'\n",
+	"links: large":      "world = 'flood'\npeers = 200\nuntil = '4s'\n" + links + "resend = '60ms'\n[flood]\nmessages = 3\nsize = 3000\n",
 	"links: churn":      "world = 'churn'\npeers = 300\nuntil = '15s'\nevery = '1s'\n" + links + "[network.churn]\nup = '5s'\ndown = '3s'\nkeep = 2\n",
 	"links: funnel":     "world = 'funnel'\npeers = 60\nuntil = '8s'\n" + links + "[funnel]\nwrite = '4s'\nwriters = 20\n",
 	"beacons: few":      "world = 'beacons'\npeers = 300\nuntil = '2m'\nevery = '1s'\n[network]\njitter = '9ms'\n",
