@@ -106,9 +106,11 @@ func (p *Port) SendBehind(to Peer, kind Kind, arg uint32, aux uint16, bytes, pac
 	s.counters[Sent]++
 	s.counters[SentBytes] += uint64(bytes)
 	left := p.uplink(bytes)
-	leave, ok := p.leaves(left)
-	if !ok {
-		return
+	leave, ok := left, true
+	if l.Loss > 0 {
+		if leave, ok = p.leaves(left); !ok {
+			return
+		}
 	}
 	if len(l.Partitions) > 0 && l.cut(p.now, p.self, to) {
 		s.counters[Cut]++
