@@ -73,6 +73,25 @@ func TestHot(t *testing.T) {
 	}
 }
 
+// TestTopicOutgrowsPeers: of many times a budget far more than one comes to be in all roots,
+// and no more roots are announced where four times as many peers listen.
+func TestTopicOutgrowsPeers(t *testing.T) {
+	var said []float64
+	for _, peers := range []string{"100", "400"} {
+		file := strings.Replace(smallHot, "400", peers, 1)
+		file = strings.Replace(file, "budget = 2\nwrite = \"6s\"", "budget = 1\nwrite = \"30s\"\noffered = 96.0", 1)
+		_, facts := play(t, file, 2)
+		said = append(said, facts["roots announced"])
+		t.Logf("%s peers: %.1f budgets, %.0f roots announced", peers, facts["aggregate rate over one budget"], facts["roots announced"])
+		if rate := facts["aggregate rate over one budget"]; rate < 48 {
+			t.Errorf("%s peers: %.1f budgets came to be in roots", peers, rate)
+		}
+	}
+	if said[1] > 1.5*said[0] {
+		t.Errorf("%.0f roots were announced, and %.0f among four times the peers", said[0], said[1])
+	}
+}
+
 // TestWorkersOnSlowLinks: where messages wait long before uplinks they still name the
 // announcement that they were made of, whatever the workers.
 func TestWorkersOnSlowLinks(t *testing.T) {
@@ -134,10 +153,10 @@ until = "4s"
 }
 
 // TestFastAnnouncements: what comes faster than a link may bring it is not taken, so that
-// without hearing, where all have another root to say, nobody is swamped.
+// without hearing, where all have another root to say and take themselves for few, nobody is swamped.
 func TestFastAnnouncements(t *testing.T) {
 	_, facts := play(t, `world = "hot"
-peers = 1000
+peers = 3000
 until = "12s"
 every = "1s"
 [network]
@@ -148,6 +167,7 @@ lazy = 0
 offered = 16.0
 write = "8s"
 hearing = "off"
+known = 2
 `, 2)
 	if facts["announcements a peer that came too fast"] == 0 {
 		t.Errorf("none of %v announcements came too fast", facts["roots announced"])
