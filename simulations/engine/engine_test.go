@@ -94,6 +94,7 @@ func TestWorkersDoNotShow(t *testing.T) {
 func TestWheel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWheel(rapid.SampledFrom([]Time{1, 2, 100, 512, 1 << 20}).Draw(t, "day"))
+		w.memory = &memory{depot: new(depot)}
 		var want, got []Event
 		add := func(n int) {
 			for range n {
