@@ -180,16 +180,18 @@ func (e *Engine) window(from Time) Time {
 // each calls f for every shard, some at the same time.
 func (e *Engine) each(f func(*Shard)) {
 	var next atomic.Int64
-	var wait sync.WaitGroup
-	for _, m := range e.lent {
-		wait.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(e.shards)); i = next.Add(1) - 1 {
-				s := e.shards[i]
-				s.wheel.memory = m
-				f(s)
-			}
-		})
+	work := func(m *memory) {
+		for i := next.Add(1) - 1; i < int64(len(e.shards)); i = next.Add(1) - 1 {
+			s := e.shards[i]
+			s.wheel.memory = m
+			f(s)
+		}
 	}
+	var wait sync.WaitGroup
+	for _, m := range e.lent[1:] {
+		wait.Go(func() { work(m) })
+	}
+	work(e.lent[0])
 	wait.Wait()
 }
 

@@ -102,7 +102,7 @@ func TestWheel(t *testing.T) {
 				for range rapid.SampledFrom([]int{1, 1, 1, 3 * chunkEvents}).Draw(t, "times") {
 					ev := Event{At: w.now.plus(Time(rapid.Uint32Range(0, 1<<bits).Draw(t, "in"))), Arg: uint32(len(want))}
 					if ev.At < End {
-						w.add(ev)
+						w.add(&ev)
 						want = append(want, ev)
 					}
 				}

@@ -94,7 +94,7 @@ func (m *memory) release(c *chunk) (next *chunk) {
 }
 
 // add puts an event at the end of a list.
-func (l *list) add(m *memory, ev Event) {
+func (l *list) add(m *memory, ev *Event) {
 	c := l.tail
 	if c == nil || c.n == chunkEvents {
 		c = m.chunk()
@@ -105,6 +105,6 @@ func (l *list) add(m *memory, ev Event) {
 		}
 		l.tail = c
 	}
-	c.events[c.n] = ev
+	c.events[c.n] = *ev
 	c.n++
 }

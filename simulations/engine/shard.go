@@ -90,7 +90,7 @@ func (p *Port) Observe(m Measure, v uint64) { p.s.measures[m].Add(v) }
 // After sets a timer, at least a tick from now.
 func (p *Port) After(d Time, kind Kind, arg uint32) {
 	if at := p.now.plus(max(1, d)); at < End {
-		p.s.wheel.add(Event{At: at, To: p.self, From: p.self, Arg: arg, Kind: kind})
+		p.s.wheel.add(&Event{At: at, To: p.self, From: p.self, Arg: arg, Kind: kind})
 	}
 }
 
@@ -111,7 +111,7 @@ func (p *Port) Send(to Peer, kind Kind, arg uint32, aux uint16, bytes int) {
 		s.counters[Cut]++
 		return
 	}
-	p.post(Event{At: p.way(to, leave), To: to, From: p.self, Arg: arg, Aux: aux, Kind: kind})
+	p.post(&Event{At: p.way(to, leave), To: to, From: p.self, Arg: arg, Aux: aux, Kind: kind})
 }
 
 // way returns when what leaves then comes to another peer.
@@ -126,7 +126,7 @@ func (p *Port) way(to Peer, leave Time) Time {
 
 // post hands a message to the receiver's shard, unless it comes beyond the end of all
 // simulations.
-func (p *Port) post(ev Event) {
+func (p *Port) post(ev *Event) {
 	s := p.s
 	if ev.At == End {
 		return
@@ -174,7 +174,7 @@ func (s *Shard) receive() {
 		sent := &from.out[turn][i]
 		for c := sent.head; c != nil; c = s.wheel.memory.release(c) {
 			for k := range c.events[:c.n] {
-				s.wheel.add(c.events[k])
+				s.wheel.add(&c.events[k])
 			}
 		}
 		*sent = list{}

@@ -55,8 +55,8 @@ func (d *today) begin(m *memory, head *chunk) int {
 
 // leave gives back the memory that was lent; what is left of the day is kept in a list.
 func (d *today) leave(m *memory) {
-	for _, ev := range d.sorted[d.taken:] {
-		d.rest.add(m, ev)
+	for i := d.taken; i < len(d.sorted); i++ {
+		d.rest.add(m, &d.sorted[i])
 	}
 	d.sorted, d.taken, d.told = nil, 0, 0
 }
@@ -74,7 +74,7 @@ func (d *today) resume(m *memory) {
 }
 
 // add notes an event of today.
-func (d *today) add(m *memory, ev Event) {
+func (d *today) add(m *memory, ev *Event) {
 	i := ev.At & d.mask
 	d.lates[i/64] |= 1 << (i % 64)
 	d.added++

@@ -36,7 +36,7 @@ func newWheel(day Time) *wheel {
 }
 
 // add puts an event into the wheel. Its time is not before now.
-func (w *wheel) add(ev Event) {
+func (w *wheel) add(ev *Event) {
 	if (ev.At^w.now)>>w.dayBits == 0 {
 		w.today.add(w.memory, ev)
 		return
@@ -47,7 +47,7 @@ func (w *wheel) add(ev Event) {
 
 // put chooses the ring: the lowest on which now and the event differ only there and
 // below.
-func (w *wheel) put(ev Event) {
+func (w *wheel) put(ev *Event) {
 	level := 0
 	if diff := uint32(ev.At^w.now) >> w.dayBits; diff >= slots {
 		level = (bits.Len32(diff) - 1) / slotBits
@@ -102,7 +102,7 @@ func (w *wheel) advance(t Time) {
 		}
 		for c := w.clear(level, uint32(day)>>shift&(slots-1)); c != nil; c = w.memory.release(c) {
 			for i := range c.events[:c.n] {
-				w.put(c.events[i])
+				w.put(&c.events[i])
 			}
 		}
 	}
