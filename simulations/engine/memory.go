@@ -41,6 +41,7 @@ type batch struct {
 type depot struct {
 	mu   sync.Mutex
 	full []batch
+	made int // batches, ever: nothing of them is given back
 }
 
 // get returns a full batch.
@@ -52,6 +53,7 @@ func (d *depot) get() batch {
 		d.full = d.full[:n-1]
 		return b
 	}
+	d.made++
 	all := new([batchChunks]chunk)
 	for i := range all[1:] {
 		all[i].next = &all[i+1]

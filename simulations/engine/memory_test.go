@@ -47,14 +47,37 @@ func TestNoChunkIsLost(t *testing.T) {
 			for _, b := range e.lent[0].depot.full {
 				walk(b.top)
 			}
-			if len(all)%batchChunks != 0 {
-				t.Fatalf("at %d there are %d chunks: some of a batch are lost", now, len(all))
+			if made := e.lent[0].depot.made * batchChunks; len(all) != made {
+				t.Fatalf("at %d there are %d chunks of %d that were made", now, len(all), made)
 			}
 			most = max(most, len(all))
 		}
 		run(t, cfg, newFlood)
 		if most < 10*batchChunks {
 			t.Errorf("%d workers: only %d chunks; the test shows nothing", workers, most)
+		}
+	}
+}
+
+// TestDayIsCut: what is left of a day that a sample cuts comes at its time, also where
+// nothing else is under way.
+func TestDayIsCut(t *testing.T) {
+	const timers = 100
+	for _, every := range []Time{1, 7, 64, 1000} {
+		var came []Time
+		a := &acts{start: func(p *Port) {
+			for i := range Time(timers) {
+				p.After(200+i, note, 0)
+			}
+		}, step: func(p *Port, _ Event) { came = append(came, p.Now()) }}
+		run(t, Config{Peers: 1, Until: Seconds(1), Workers: 1, SampleEvery: every, Sample: func(*Engine, Time) {}}, a.each)
+		for i, at := range came {
+			if at != 200+Time(i) {
+				t.Fatalf("samples every %d: timer %d comes at %d", every, i, at)
+			}
+		}
+		if len(came) != timers {
+			t.Errorf("samples every %d: %d timers came, of %d", every, len(came), timers)
 		}
 	}
 }
