@@ -1,8 +1,13 @@
 package worlds
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"lightcone/simulations/forest"
+	"lightcone/simulations/report"
+	"lightcone/simulations/scenario"
 )
 
 const smallHot = `
@@ -48,6 +53,27 @@ func TestWorkersOnSlowLinks(t *testing.T) {
 	_, facts := playBoth(t, slow)
 	if facts.of("roots merged a peer") == 0 {
 		t.Error("no root was merged")
+	}
+}
+
+// TestTooManyRoots: a run whose forest is full ends there, and says why.
+func TestTooManyRoots(t *testing.T) {
+	s, err := scenario.Parse([]byte(smallHot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := &s.Hot.Topic
+	topic, err := newTopic(s, of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if topic.roots, err = forest.New(forest.Config{Seed: s.Seed, Authors: of.Writers, Each: of.Memos() / of.Writers, Rows: of.Rows, Roots: 100}); err != nil {
+		t.Fatal(err)
+	}
+	var last Progress
+	err = topic.run(t.Context(), Options{Workers: 2, Progress: func(p Progress) { last = p }}, &report.Result{})
+	if !errors.Is(err, forest.ErrFull) || last.Now > last.Until/4 {
+		t.Errorf("the error is %v, at %v of %v", err, last.Now, last.Until)
 	}
 }
 
