@@ -16,7 +16,7 @@ import (
 
 // hung is how long one run may take before it counts as hung. It takes less than a
 // thousandth of that.
-const hung = time.Minute
+const hung = 5 * time.Minute
 
 // trouble is what becomes of the n-th operation of a kind, and of those after it
 // when it lasts.
