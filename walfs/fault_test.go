@@ -197,7 +197,7 @@ func TestEveryFault(t *testing.T) {
 	if testing.Short() {
 		t.Skip("one goroutine, left out by -short")
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(2000))
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	all := sequences(1)
 	if pairs := sequences(2)[len(all):]; long {
 		all = append(all, pairs...)
