@@ -43,7 +43,7 @@ type owner struct {
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
-	headsAt  time.Time                // since when own memos wait, see ownHead; zero: they do not
+	headsAt  time.Time                // since when writes wait, see ownHead; zero: they do not
 	regained map[memo.SpaceID]uint64  // own memos that came from peers
 	kept     map[memo.SpaceID][]Proof // of an earlier run, until the space is registered; at most maxProofs each
 	spots    []*spot                  // of adopted states, to be looked into; at most maxSpots
@@ -107,9 +107,7 @@ func (o *owner) recover() error {
 	for _, s := range o.state.Spaces {
 		id, _ := memo.ParseSpaceID(s.ID) // parsed above
 		space := o.register(id, s)
-		if !n.store.Clean() {
-			space.head = newOwnHead()
-		}
+		space.head = newOwnHead(n.store.Clean())
 		err := o.sealLeftovers(space)
 		if err == nil {
 			err = o.acceptHeld(space) // the policy may be another one now

@@ -189,7 +189,7 @@ func (c *rule) revocation(v *view, r *store.Rights, self memo.Author) (*write, e
 func (o *owner) keepBeyond() {
 	for _, s := range o.n.allSpaces() {
 		heads := o.n.view.Load().store.Beyond(s.id, o.n.id)
-		if len(heads) == 0 || s.asks() || o.mayWrite(s) != nil || o.ready() != nil || len(unobserved(o.observed(s), heads)) == 0 {
+		if len(heads) == 0 || !s.volunteers() || o.mayWrite(s) != nil || o.ready() != nil || len(unobserved(o.observed(s), heads)) == 0 {
 			continue
 		}
 		w := &write{space: s, deps: heads, done: make(chan written, 1)}
