@@ -102,15 +102,36 @@ func TestOlderDisk(t *testing.T) {
 	}
 }
 
+// An image has the first memos of a run without their seal, which was put on all of them
+// later. The replica seals what it has; the others' run, of the same memos and more, is no
+// other branch.
+func TestOlderDiskWithinARun(t *testing.T) {
+	const hosts, host = 3, 1
+	inVirtualTime(t, hosts, home, func(w *swarm) {
+		w.write("kept", w.all(), time.Second)
+		w.settle(10 * time.Second)
+		w.put(host, "first", "row")
+		image := w.image(host)
+		w.put(host, "second", "row")
+		w.put(host, "third", "row")
+		w.settle(10 * time.Second)
+		w.goBack(host, image)
+		w.open(host, vnet.Options{})
+		w.put(host, "new", "row")
+		w.settle(30 * time.Second)
+		w.unforked()
+	})
+}
+
 // Who was lost to the others for longer than a start waits, and wrote nothing meanwhile,
-// goes on behind what they have, too.
+// goes on behind what they have, too. It did not even ping, of which there was time enough.
 func TestOlderDiskAlone(t *testing.T) {
 	const hosts, host = 3, 1
 	inVirtualTime(t, hosts, home, func(w *swarm) {
 		w.older(host)
 		w.net.Cut(func(from, to int) bool { return from == host || to == host })
 		w.open(host, vnet.Options{})
-		time.Sleep(time.Minute)
+		time.Sleep(3 * time.Minute)
 		w.net.Cut(nil)
 		w.settle(2 * time.Minute)
 		w.put(host, "new", "row")
