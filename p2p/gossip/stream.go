@@ -143,11 +143,11 @@ func differing(mine memo.Vector, theirs map[memo.Author]memo.Head, partial bool)
 	return out
 }
 
-// told tells the owner how much of its own chain the peer has: what that lists, or, of an
-// author whom it need not name because there is no difference, what we have.
+// told tells the owner how much of its own chain the peer has: what that lists, or what we
+// have, where it names what differs alone.
 func (c *Core) told(s *session, e *Effects) {
 	own, named := s.theirs[c.cfg.Self]
-	if !named && (s.equal || s.partial || !s.opened) {
+	if !named && (s.partial || !s.opened) {
 		mark, _ := s.cut.Get(c.cfg.Self)
 		own = mark.Head
 	}
