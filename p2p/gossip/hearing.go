@@ -136,10 +136,11 @@ func (c *Core) gap(s *space, r *memo.Run) bool {
 	return r.FirstSeq() > own.Seq+1
 }
 
-// must reports whether a run is heard whatever is offered: it bears on who may write,
-// or somebody here waits for its author or for one of its rows.
+// must reports whether a run is heard whatever is offered: it is of the own chain, which
+// this replica lost then, it bears on who may write, or somebody here waits for its
+// author or for one of its rows.
 func (c *Core) must(now time.Time, s *space, r *memo.Run) bool {
-	if s.hearing.wanted[r.Author()].After(now) {
+	if r.Author() == c.cfg.Self || s.hearing.wanted[r.Author()].After(now) {
 		return true
 	}
 	for _, m := range r.Memos {
