@@ -145,9 +145,11 @@ type (
 		Root   merge.Root
 		Vector memo.Vector
 		// Reading are the greatest pings below the root, ascending by author; nil where
-		// there are no beacons. Peers is how many the owner believes to be behind it.
+		// there are no beacons. Peers is how many the owner believes to be behind it,
+		// Authors how many wrote in the space in the last day, about; 0: it does not know.
 		Reading []memo.Head
 		Peers   uint64
+		Authors uint64
 		Err     error
 	}
 
