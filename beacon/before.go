@@ -90,9 +90,9 @@ type search struct {
 	dag     DAG
 	a       memo.Head
 	ta      memo.Time
-	forked  bool    // a's author did
-	reading []point // maximal pings in a's past
-	left    int     // memos that may be read
+	forked  bool     // a's author did
+	reading []*point // maximal pings in a's past
+	left    int      // memos that may be read
 	edge    edge
 	seen    map[memo.ID]bool
 	hidden  bool // something that was met is not held

@@ -12,7 +12,9 @@
 // past, over predecessors, causes and refs. The counter of a beacon is the ping's own
 // seq, so claiming a great one takes as many memos. A ref counts when its ping is held,
 // not before: until then, and for what was written before the index began or was
-// forgotten, a clock says up to which time it may lack pings (Clock.Since).
+// forgotten, a clock says up to which time it may lack pings (Clock.Since). Clocks share
+// most of what they are made of, and those of the last pings are remembered, within a
+// budget of bytes.
 //
 // A Reading is the few pings of a clock that are in no other's past. It is never sent
 // in a memo: everybody derives it.

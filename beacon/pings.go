@@ -7,17 +7,9 @@ import (
 	"lightcone/memo"
 )
 
-const (
-	// maxPoints and clockBudget bound what is remembered: of a chain the last maxPoints
-	// places at which its clock moved, fewer where many beacons make clocks large, so
-	// that all clocks have clockBudget entries of 8 bytes at most. Questions about
-	// memos before those are answered by a walk.
-	maxPoints, minPoints = 64, 2
-	clockBudget          = 1 << 22
-	// maxHoles bounds the refs to pings that are not here. The oldest are given up:
-	// the clocks above them stay inexact.
-	maxHoles = 256
-)
+// maxHoles bounds the refs to pings that are not here. The oldest are given up:
+// the clocks above them stay inexact.
+const maxHoles = 256
 
 // Ping is a ping as the index knows it.
 type Ping struct {
@@ -33,6 +25,7 @@ type Ping struct {
 type Pings struct {
 	chains  map[memo.Author]*chain
 	numbers *numbers
+	kept    kept
 	holes   []hole
 	// since: nothing is known of what memos linked to that were written before it.
 	since, latest memo.Time
@@ -40,21 +33,12 @@ type Pings struct {
 
 // chain is what one author's memos told.
 type chain struct {
-	points []point   // ascending by seq
+	points []*point  // ascending by seq
 	forgot memo.Time // just above the newest point that was dropped; 0: none was
 	head   uint64    // the last memo that was added
 	pings  [2]Ping   // the latest, and the one before
 	// forked: two memos of one place are known, so a place says nothing any more.
 	forked bool
-}
-
-// point is a memo at which its chain's clock moved: a ping, or the first memo that
-// has some other beacon's ping in its past.
-type point struct {
-	memo.Head
-	time  memo.Time
-	clock Clock
-	ping  bool
 }
 
 // hole is a ref to a ping that is not here yet.
@@ -66,7 +50,7 @@ type hole struct {
 // NewPings returns an index of the memos that are added from now on. cut is what was
 // attached before, latest the last pings in it, one a beacon, as far as they are known.
 func NewPings(cut memo.Vector, latest []*memo.Memo) *Pings {
-	p := &Pings{chains: map[memo.Author]*chain{}, numbers: newNumbers()}
+	p := &Pings{chains: map[memo.Author]*chain{}, numbers: newNumbers(), kept: kept{budget: clockBudget}}
 	for m := range cut.All() {
 		p.chain(m.Author).head = m.Seq
 		p.latest, p.since = max(p.latest, m.Time), max(p.since, m.Time+1)
@@ -109,7 +93,7 @@ func (p *Pings) Add(m *memo.Memo) {
 	if c.forked {
 		return
 	}
-	before := c.clock()
+	before := p.clock(c)
 	now := before
 	for _, d := range m.Deps {
 		now = now.join(p.through(d, m.Time))
@@ -139,38 +123,40 @@ func (p *Pings) ping(c *chain, m *memo.Memo, body *memo.Ping, now Clock) {
 }
 
 func (p *Pings) point(c *chain, m *memo.Memo, now Clock, ping bool) {
-	c.points = append(c.points, point{Head: m.Head(), time: m.Time, clock: now, ping: ping})
-	c.trim(p.keep())
+	p.kept.add(c, &point{Head: m.Head(), time: m.Time, clock: now, ping: ping})
 }
 
 func pingOf(m *memo.Memo, body *memo.Ping) Ping {
 	return Ping{Head: m.Head(), Time: m.Time, VecRoot: body.VecRoot, Refs: body.Refs}
 }
 
-// keep is how many points of a chain are kept.
-func (p *Pings) keep() int {
-	n := max(1, len(p.numbers.names))
-	return min(max(clockBudget/n/n, minPoints), maxPoints)
-}
-
-func (c *chain) trim(keep int) {
-	if over := len(c.points) - keep; over > 0 {
-		c.forgot = c.points[over-1].time + 1
-		c.points = slices.Delete(c.points, 0, over)
-	}
-}
-
 // clock is that of the chain's newest memo.
-func (c *chain) clock() Clock {
-	if len(c.points) == 0 {
-		return Clock{}
+func (p *Pings) clock(c *chain) Clock { return p.clockAt(c, c.head) }
+
+// clockAt is that of the memo at a place of a chain, as far as it is remembered.
+func (p *Pings) clockAt(c *chain, seq uint64) Clock {
+	if i := c.before(seq); i > 0 {
+		return c.points[i-1].clock
 	}
-	return c.points[len(c.points)-1].clock
+	return p.forgotten(c, seq, c.forgot)
+}
+
+// forgotten is the clock of the memo at a place of which no point is left: of the last
+// pings of its chain it is known at least that they are reached. Nothing else that it
+// reaches was written at since or later.
+func (p *Pings) forgotten(c *chain, seq uint64, since memo.Time) Clock {
+	out := Clock{Since: since}
+	for _, last := range c.pings {
+		if 0 < last.Seq && last.Seq <= seq {
+			return out.with(p.numbers, last.Author, last.Seq)
+		}
+	}
+	return out
 }
 
 // before returns the number of points up to seq.
 func (c *chain) before(seq uint64) int {
-	i, found := slices.BinarySearchFunc(c.points, seq, func(p point, seq uint64) int { return cmp.Compare(p.Seq, seq) })
+	i, found := slices.BinarySearchFunc(c.points, seq, func(p *point, seq uint64) int { return cmp.Compare(p.Seq, seq) })
 	if found {
 		i++
 	}
@@ -184,10 +170,11 @@ func (p *Pings) through(h memo.Head, t memo.Time) Clock {
 	case c == nil || h.Seq > c.head || c.forked: // it came with a state, or may be of another branch
 		return Clock{Since: t}
 	}
-	if i := c.before(h.Seq); i > 0 {
-		return c.points[i-1].clock
-	}
-	return Clock{Since: c.forgot}
+	out := p.clockAt(c, h.Seq)
+	// What is forgotten of the chain may be later. A clock that may lack pings of its own
+	// future would be that of the next memo too, which lacks some, and is not remembered.
+	out.Since = min(out.Since, t)
+	return out
 }
 
 // ref is the clock of a ping that a ping written at t refers to, and whether that is
@@ -199,6 +186,11 @@ func (p *Pings) ref(r memo.Head, t memo.Time) (clock Clock, here bool) {
 	}
 	if i := c.before(r.Seq); i > 0 && c.points[i-1].Head == r && c.points[i-1].ping {
 		return c.points[i-1].clock, true
+	}
+	for _, last := range c.pings {
+		if last.Head == r && !c.forked { // forgotten, and the rest of its past is older
+			return p.forgotten(c, r.Seq, last.Time), true
+		}
 	}
 	return Clock{Since: t}, true // of another branch, forgotten, or no ping: it never counts
 }
@@ -227,7 +219,10 @@ func (p *Pings) above(ping memo.Head, clock Clock) {
 	for _, c := range p.chains {
 		for i := range c.points {
 			if c.points[i].clock.Covers(ping) {
-				c.points[i].clock = c.points[i].clock.join(clock)
+				was := c.points[i].clock
+				c.points[i].clock = was.join(clock)
+				p.kept.hold(c.points[i].clock)
+				p.kept.release(was)
 			}
 		}
 	}
@@ -247,10 +242,9 @@ func (p *Pings) Skip(m memo.Mark) {
 // unknown says that nothing is known of the memos of a chain behind its head, which
 // were written before t: from there on its clock may lack pings.
 func (p *Pings) unknown(c *chain, a memo.Author, t memo.Time) {
-	now := c.clock()
+	now := p.clock(c)
 	now.Since = max(now.Since, t)
-	c.points = append(c.points, point{Head: memo.Head{Author: a, Seq: c.head + 1}, time: t, clock: now})
-	c.trim(p.keep())
+	p.kept.add(c, &point{Head: memo.Head{Author: a, Seq: c.head + 1}, time: t, clock: now})
 }
 
 // Fork says that a forked its chain: places in it say nothing any more, and nothing
@@ -262,6 +256,9 @@ func (p *Pings) Fork(a memo.Author) {
 	}
 	p.chain(a).forked = true
 	for _, c := range p.chains {
+		for len(c.points) > 0 {
+			p.kept.forget(c)
+		}
 		c.points, c.forgot = nil, 0
 	}
 	p.holes, p.since = nil, p.latest+1

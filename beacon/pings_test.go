@@ -160,6 +160,55 @@ func TestForgottenPings(t *testing.T) {
 	}
 }
 
+// A ping that refers to one that is forgotten reaches that, if it is the last of its
+// chain, and may lack what is before it; one that refers to another of that place, of
+// which nothing is known, may lack all before itself.
+func TestRefToForgottenPing(t *testing.T) {
+	p := newPings().Within(1) // remembers the newest point
+	x, y := &chain{by: author(1)}, &chain{by: author(2)}
+	p.Add(x.next(2, &memo.Ping{}))
+	p.Add(x.next(4, &memo.Ping{}))
+	p.Add(y.next(8, &memo.Ping{})) // the newest
+	right := (&chain{by: author(3)}).next(10, &memo.Ping{Refs: []memo.Head{x.head.Head}})
+	p.Add(right)
+	if c := p.Clock(right.Head()); c.Seq(x.by) != 2 || c.Since != 4 {
+		t.Errorf("the clock covers %d of x and may lack what is before %d; want 2 and 4", c.Seq(x.by), c.Since)
+	}
+	elsewhere := x.head.Head
+	elsewhere.ID = memo.Sum([]byte("another of that place"))
+	wrong := (&chain{by: author(4)}).next(12, &memo.Ping{Refs: []memo.Head{elsewhere}})
+	p.Add(wrong)
+	if c := p.Clock(wrong.Head()); c.Seq(x.by) != 0 || c.Since != 12 {
+		t.Errorf("the clock covers %d of x and may lack what is before %d; want 0 and 12", c.Seq(x.by), c.Since)
+	}
+	p.Fork(x.by)
+	forked := (&chain{by: author(5)}).next(14, &memo.Ping{Refs: []memo.Head{x.head.Head}})
+	p.Add(forked)
+	if c := p.Clock(forked.Head()); c.Seq(x.by) != 0 || c.Since != 14 {
+		t.Errorf("the clock covers %d of x, which forked, and may lack what is before %d; want 0 and 14", c.Seq(x.by), c.Since)
+	}
+}
+
+// A memo depends on one before all that is remembered of a chain, and the next of its
+// author on a ping that is forgotten as well: it says that it may lack that, also once it
+// is forgotten itself.
+func TestForgottenPingsOfForgotten(t *testing.T) {
+	p := newPings().Within(1)
+	x, y := &chain{by: author(1)}, &chain{by: author(2)}
+	first := x.next(2, memo.Join{})
+	ping := x.next(10, &memo.Ping{})
+	for _, m := range []*memo.Memo{
+		first, ping, x.next(20, &memo.Ping{}), x.next(25, &memo.Ping{}), (&chain{by: author(3)}).next(30, &memo.Ping{}),
+		y.next(6, memo.Join{}, first.Head()), y.next(12, memo.Join{}, ping.Head()),
+		(&chain{by: author(4)}).next(40, &memo.Ping{}),
+	} {
+		p.Add(m)
+	}
+	if c := p.Clock(y.head.Head); !c.Covers(ping.Head()) && c.Since <= ping.Time {
+		t.Errorf("the clock of a memo that depends on a ping of %v lacks it, and nothing since %v", ping.Time, c.Since)
+	}
+}
+
 // Refs to pings that nobody ever wrote are waited for up to a bound; then the oldest is
 // given up: what it might have said is not known, and never wrongly said.
 func TestHolesAreBounded(t *testing.T) {

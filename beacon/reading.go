@@ -18,7 +18,7 @@ type Reading []memo.Head
 // Reading returns that of a clock, as far as its pings are remembered.
 func (p *Pings) Reading(c Clock) Reading {
 	points := p.maximal(c)
-	slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(b.time, a.time) })
+	slices.SortStableFunc(points, func(a, b *point) int { return cmp.Compare(b.time, a.time) })
 	var r Reading
 	for _, pt := range points[:min(len(points), MaxReading)] {
 		r = append(r, pt.Head)
@@ -27,30 +27,27 @@ func (p *Pings) Reading(c Clock) Reading {
 	return r
 }
 
-// maximal returns the pings of c that no other reaches, ascending by author.
-func (p *Pings) maximal(c Clock) []point {
-	var all []point
-	for a, seq := range c.All() {
-		if pt, ok := p.at(a, seq); ok {
-			all = append(all, pt)
+// maximal returns the pings of c that are remembered and that no other reaches,
+// ascending by author.
+func (p *Pings) maximal(c Clock) (out []*point) {
+	var reached Clock
+	// The latest first: they reach the others, unless those came later.
+	for e := p.kept.points.Back(); e != nil; e = e.Prev() {
+		pt := e.Value.(*point)
+		if !pt.ping || c.Seq(pt.Author) != pt.Seq || reached.Covers(pt.Head) {
+			continue
+		}
+		out, reached = append(out, pt), reached.join(pt.clock)
+		if c.within(reached) {
+			break
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(pt point) bool {
-		return slices.ContainsFunc(all, func(o point) bool { return o.Author != pt.Author && o.clock.Covers(pt.Head) })
+	all := slices.Clone(out)
+	out = slices.DeleteFunc(out, func(pt *point) bool {
+		return slices.ContainsFunc(all, func(o *point) bool { return o.Author != pt.Author && o.clock.Covers(pt.Head) })
 	})
-}
-
-// at returns the ping at a place, if it is remembered.
-func (p *Pings) at(a memo.Author, seq uint64) (point, bool) {
-	ch := p.chains[a]
-	if ch == nil {
-		return point{}, false
-	}
-	i := ch.before(seq)
-	if i == 0 || ch.points[i-1].Seq != seq || !ch.points[i-1].ping {
-		return point{}, false
-	}
-	return ch.points[i-1], true
+	slices.SortFunc(out, func(a, b *point) int { return a.Author.Compare(b.Author) })
+	return out
 }
 
 // Refs chooses what a new ping of self refers to: the latest pings of the most

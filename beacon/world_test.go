@@ -20,6 +20,7 @@ type world struct {
 	space memo.SpaceID
 
 	pingOneOf int // one of so many memos is a ping
+	budget    int // of the bytes that an index remembers; 0: as in a node
 }
 
 type peer struct {
@@ -32,12 +33,12 @@ type peer struct {
 }
 
 // newWorld makes peers that all have the genesis.
-func newWorld(draw func(n int, what string) int, peers int) *world {
-	w := &world{draw: draw, pingOneOf: 2, index: map[memo.ID]int{}}
+func newWorld(draw func(n int, what string) int, peers, budget int) *world {
+	w := &world{draw: draw, pingOneOf: 2, budget: budget, index: map[memo.ID]int{}}
 	w.space = genesis.SpaceID()
 	w.note(genesis)
 	for i := range peers {
-		p := &peer{author: author(byte(i)), held: map[memo.ID]*memo.Memo{}, pings: beacon.NewPings(memo.Vector{}, nil)}
+		p := &peer{author: author(byte(i)), held: map[memo.ID]*memo.Memo{}, pings: w.pings(memo.Vector{}, nil)}
 		p.attach(genesis)
 		w.peers = append(w.peers, p)
 	}
@@ -51,6 +52,15 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// pings returns an index.
+func (w *world) pings(cut memo.Vector, latest []*memo.Memo) *beacon.Pings {
+	p := beacon.NewPings(cut, latest)
+	if w.budget > 0 {
+		p.Within(w.budget)
+	}
+	return p
 }
 
 // links are the memos that m names.
@@ -158,12 +168,12 @@ func (w *world) write(p *peer) *memo.Memo {
 }
 
 // restart has a peer forget its index and begin another, as a node does.
-func (p *peer) restart() {
+func (w *world) restart(p *peer) {
 	var latest []*memo.Memo
 	for _, l := range p.pings.Latest() {
 		latest = append(latest, p.held[l.ID])
 	}
-	p.pings = beacon.NewPings(p.heads, latest)
+	p.pings = w.pings(p.heads, latest)
 }
 
 // adopt has a peer take the state of another: its memos are covered and not held.
@@ -189,7 +199,7 @@ func (w *world) live(steps int) {
 		case what < 49:
 			w.peers[0].adopt(from)
 		default:
-			w.peers[0].restart()
+			w.restart(w.peers[0])
 		}
 	}
 }

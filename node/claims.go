@@ -238,6 +238,16 @@ func (o *owner) stability(b *beacons, now time.Time) stability {
 	return out
 }
 
+// authorsOf returns N̂, about how many wrote in a space in the last day, 0 if it has no
+// beacons.
+func (o *owner) authorsOf(id memo.SpaceID) uint64 {
+	b := o.beaconsOf(id)
+	if b == nil {
+		return 0
+	}
+	return uint64(b.authors.Estimate(o.n.opts.Now()))
+}
+
 // behind returns the reading of a cut, and P̂, the number of peers behind it, this node
 // included, as far as their claims are known.
 func (o *owner) behind(id memo.SpaceID, cut memo.Vector) (reading []memo.Head, peers uint64) {

@@ -218,6 +218,7 @@ type stepped struct{ in gossip.Input }
 func (c stepped) do(o *owner) {
 	if f, ok := c.in.(gossip.Folded); ok && f.Err == nil {
 		f.Reading, f.Peers = o.behind(f.Space, f.Vector)
+		f.Authors = o.authorsOf(f.Space)
 		c.in = f
 	}
 	o.step(c.in)

@@ -44,7 +44,7 @@ type constant struct{ file, was, is string }
 var constants = []constant{
 	{"p2p/gossip/core.go", "antiEntropy = 10 * time.Second", "antiEntropy = 11 * time.Second"},
 	{"p2p/gossip/hearing.go", "rateOver = 4", "rateOver = 5"},
-	{"p2p/gossip/trickle.go", "announceMin, announceMax = 2 * time.Second", "announceMin, announceMax = 3 * time.Second"},
+	{"p2p/gossip/trickle.go", "announceSlot = 300 * time.Millisecond", "announceSlot = 400 * time.Millisecond"},
 	{"beacon/emitter.go", "rateWindow = 10 * time.Second", "rateWindow = 11 * time.Second"},
 	{"context/context.go", "MaxLoose = 256", "MaxLoose = 255"},
 }
@@ -56,7 +56,7 @@ func (c constant) pkg() string { return filepath.Dir(c.file) }
 func (c constant) name() string {
 	was, is := strings.Split(c.was, " = "), strings.Split(c.is, " = ")
 	text := fmt.Sprintf("`%s`: `%s` %s → %s", c.pkg(), strings.Split(was[0], ",")[0], was[1], is[1])
-	return strings.ReplaceAll(text, " * time.Second", " s")
+	return strings.NewReplacer(" * time.Second", " s", " * time.Millisecond", " ms").Replace(text)
 }
 
 // printHashes says to this test's own program, built anew, to print the hashes of brief.

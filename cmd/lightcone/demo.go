@@ -150,7 +150,7 @@ func (d *demo) load() error {
 		return err
 	}
 	start := time.Now()
-	w := newImporter(d.ctx, a.Client, defaultSpace, d.set.topic, nil)
+	w := newImporter(d.ctx, a.Client, defaultSpace, d.set.topic)
 	if err := w.run(t); err != nil {
 		return w.failure(err)
 	}

@@ -151,8 +151,8 @@ func (a *app) importRows(ctx context.Context, o importOptions, src io.Reader, to
 			return err
 		}
 		start := time.Now()
-		w := newImporter(ctx, l.Client, a.space, o.fallback, a.progress(total))
-		w.after = o.after
+		w := newImporter(ctx, l.Client, a.space, o.fallback)
+		w.after, w.bar, w.total = o.after, a.newBar(), total
 		err = w.run(t)
 		if err != nil {
 			return w.failure(err)

@@ -8,9 +8,6 @@ import (
 	"hash/maphash"
 	"io"
 	"net/http"
-	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	causal "lightcone/context"
 	"lightcone/memo"
@@ -36,11 +33,12 @@ type importer struct {
 	ctx    context.Context
 	client *api.Client
 	space  string
-	topic  string                   // of rows that do not name theirs
-	after  under                    // what the rows are written after
-	token  causal.Token             // covers all that is committed
-	bar    *progressbar.ProgressBar // nil: none
-	most   int                      // rows of an update
+	topic  string       // of rows that do not name theirs
+	after  under        // what the rows are written after
+	token  causal.Token // covers all that is committed
+	most   int          // rows of an update
+	bar    *bar         // shows how many of total are committed
+	total  int          // rows there are, or unknownTotal
 
 	batch   *batch
 	pending []*batch // under way, oldest first
@@ -64,9 +62,9 @@ type batch struct {
 	token  string // once it is done
 }
 
-func newImporter(ctx context.Context, c *api.Client, space, topic string, bar *progressbar.ProgressBar) *importer {
+func newImporter(ctx context.Context, c *api.Client, space, topic string) *importer {
 	return &importer{
-		ctx: ctx, client: c, space: space, topic: topic, bar: bar, most: importRowsPerUpdate, batch: newBatch(),
+		ctx: ctx, client: c, space: space, topic: topic, most: importRowsPerUpdate, batch: newBatch(),
 		seed: maphash.MakeSeed(), seen: map[uint64]struct{}{},
 	}
 }
@@ -77,6 +75,8 @@ func newBatch() *batch {
 
 // run writes all rows of src. On return nothing is under way.
 func (w *importer) run(src rowSource) error {
+	w.show()
+	defer w.bar.clear()
 	err := w.each(src)
 	if err == nil {
 		err = w.flush()
@@ -84,10 +84,16 @@ func (w *importer) run(src rowSource) error {
 	for len(w.pending) > 0 {
 		err = w.settle(err)
 	}
-	if w.bar != nil {
-		w.bar.Finish()
-	}
 	return err
+}
+
+// show tells the bar what is committed.
+func (w *importer) show() {
+	rows := comma(int64(w.rows))
+	if w.total != unknownTotal {
+		rows += " of " + comma(int64(w.total))
+	}
+	w.bar.show(reached{done: int64(w.rows), total: int64(w.total), what: rows + " rows", count: uint64(w.rows), unit: "rows"})
 }
 
 func (w *importer) each(src rowSource) error {
@@ -186,9 +192,7 @@ func (w *importer) settle(before error) error {
 	case err == nil && before == nil:
 		w.rows += len(b.edits)
 		w.updates++
-		if w.bar != nil {
-			w.bar.Add(len(b.edits))
-		}
+		w.show()
 	case err == nil:
 		w.beyond += len(b.edits)
 	case exitCode(err) == exitUnknown:
@@ -221,20 +225,4 @@ func (w *importer) failure(err error) error {
 		fix = p.Fix + "; then " + fix
 	}
 	return p.With(fmt.Sprintf("%s; %s rows are committed", cause, comma(int64(w.rows+w.beyond))), fix)
-}
-
-// progress returns a bar on a terminal, nil elsewhere.
-func (a *app) progress(total int) *progressbar.ProgressBar {
-	if a.json || !isTerminal(a.stderr) {
-		return nil
-	}
-	return progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(a.stderr),
-		progressbar.OptionSetDescription("importing"),
-		progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("rows"),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	)
 }

@@ -43,7 +43,7 @@ func runImport(t *testing.T, f *fakeNode, csv string) (*importer, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newImporter(t.Context(), api.NewClient(srv.URL, "token"), "default", "t", nil)
+	w := newImporter(t.Context(), api.NewClient(srv.URL, "token"), "default", "t")
 	return w, w.run(tab)
 }
 

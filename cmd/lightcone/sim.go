@@ -150,8 +150,8 @@ func (a *app) simRun(ctx context.Context, s *scenario.Scenario, o simOptions) er
 		return err
 	}
 	defer drop()
-	bar := a.newSimBar()
-	r, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: o.workers, Progress: bar.tell})
+	bar := a.newBar()
+	r, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: o.workers, Progress: bar.simulated})
 	bar.clear()
 	if err != nil {
 		return stopped(err, "nothing was written; a run begins again from its start")

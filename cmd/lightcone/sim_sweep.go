@@ -55,8 +55,8 @@ func (a *app) simSweep(ctx context.Context, s *scenario.Scenario, o simOptions) 
 	if err := simulations.Save(o.out, s); err != nil {
 		return err
 	}
-	bar := a.newSimBar()
-	options := worlds.Options{Workers: o.workers, Progress: bar.tell}
+	bar := a.newBar()
+	options := worlds.Options{Workers: o.workers, Progress: bar.simulated}
 	err = simulations.Sweep(ctx, s, version(), at, o.out, options, func(i, total int, r scenario.Run) {
 		bar.clear()
 		a.say("run %d of %d: %v", i+1, total, r.Settings)
@@ -187,8 +187,8 @@ func (a *app) simReplay(ctx context.Context, dir string, workers int) error {
 	if len(s.Sweep) > 0 {
 		return fmt.Errorf("%s is the report of a sweep; replay one of its runs, such as %s", dir, filepath.Join(dir, "run-00000"))
 	}
-	bar := a.newSimBar()
-	is, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: workers, Progress: bar.tell})
+	bar := a.newBar()
+	is, err := simulations.Run(ctx, s, version(), worlds.Options{Workers: workers, Progress: bar.simulated})
 	bar.clear()
 	if err != nil {
 		return stopped(err, "the report is as it was")

@@ -275,7 +275,7 @@ func (s *swarm) importAt(ctx context.Context, node int, set demoSet) error {
 	if err != nil {
 		return err
 	}
-	w := newImporter(ctx, p.Client, p.space, set.topic, nil)
+	w := newImporter(ctx, p.Client, p.space, set.topic)
 	if err := w.run(rows); err != nil {
 		return w.failure(err)
 	}

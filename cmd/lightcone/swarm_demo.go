@@ -262,7 +262,7 @@ func (d *swarmDemo) write(rows int, at ...*process) error {
 	from := d.rows
 	d.rows += rows
 	return each(at, func(p *process) error {
-		w := newImporter(d.ctx, p.Client, p.space, "rows", nil)
+		w := newImporter(d.ctx, p.Client, p.space, "rows")
 		w.most = d.opts.batch
 		err := w.run(&madeRows{name: p.name, at: from, last: from + rows})
 		if err != nil {

@@ -78,18 +78,21 @@
 // A root that the owner folds (Folded) is announced on a topic of its own: signed
 // by who made it, its vector's and its state's tree, how many memos it covers, what
 // the announcer has beyond it. Roots of equal cuts are equal, whoever makes them, so
-// one announcement does for all: each waits for a moment in the second half of an
-// interval of announceMin, drawn so that few draw an early one, and says nothing if
+// one announcement does for all: each listens for announceListen, then waits for a moment
+// in one of the slots that follow, and says nothing if
 // an equal root was heard by then, or one that is known to cover its own: of the cut
 // held here now, or of a vector that was fetched. This is the Trickle timer of RFC
 // 6206 with k = 1. While nothing is news its interval doubles up to announceMax, and
 // only then is a root said again, by one peer in each interval: for those whom the
-// first announcement did not reach. How many announcements a root takes does not
-// grow with the peers.
+// first announcement did not reach. Slots are drawn so that of all peers about two draw the
+// first, of as many as beacons count, members and heads show, or repeated announcements
+// tell; and a root that was made late in an interval is said as rarely as if the interval
+// had begun with it. So how many announcements a root takes does not grow with the peers.
 //
 // Where roots are merged that differ, most peers have one that nobody else has, and an
-// equal one silences few. So who heard enoughRoots that were news in an interval says
-// nothing in it, unless its root has memos of its own that no root it fetched has.
+// equal one silences few. So who heard enoughRoots that were news in each enoughTime of an
+// interval says nothing in it, unless its root has memos of its own that no root it fetched
+// has. Those who have such draw slots among themselves (Tellers).
 //
 // A root that is news, not of a cut held here, goes to the owner (Announced), and is
 // a reason for recon with who relayed it if there is more behind it than is held. A

@@ -46,9 +46,10 @@ const (
 // belongs to one goroutine.
 //
 // The driver calls Budget.Tick and Tick every TickEvery, Hear for each published memo or
-// run, Worth for each root that is news, Merged when one was merged, News when a root
-// of its own or of others is news, and announces when Speaks says so, unless a root as
-// good was heard or, having nothing of its own to say, where it is Crowded.
+// run, Worth for each announced root that is news and Repeated for one that was announced
+// before, Merged when one was merged, Makes when a root of its own is news, News when one
+// of others is, and announces when Speaks says so, unless a root as good was heard or,
+// having nothing of its own to say, where it is Crowded.
 //
 // What hearing needs of an Ear in any case comes first, in one line of the processor's
 // cache: of a million of them none is in it.
@@ -159,24 +160,32 @@ func (e *Ear) Digest() uint64 {
 	return sum
 }
 
-// News begins a shortest interval of the timer: a root was made here, or one of others
-// is news.
-func (e *Ear) News(now time.Time, rng Random) { e.timer.news(now, rng) }
+// Makes tells the timer of a root that was made here and is news, as News does of others.
+func (e *Ear) Makes(now time.Time, peers uint64, rng Random) { e.timer.makes(now, peers, rng) }
+
+// News begins a shortest interval of the timer: a root of others is news. The space has so
+// many peers, as far as is known; where that is wrong, Repeated mends it.
+func (e *Ear) News(now time.Time, peers uint64, rng Random) { e.timer.begins(now, peers, rng) }
 
 // Speaks lets the timer's time pass and reports whether the moment to announce has come.
-func (e *Ear) Speaks(now time.Time, rng Random) bool { return e.timer.due(now, rng) }
+func (e *Ear) Speaks(now time.Time, peers uint64, rng Random) bool {
+	return e.timer.due(now, peers, rng)
+}
+
+// Repeated notes an announcement of a root that had been announced before, here or by others.
+func (e *Ear) Repeated() { e.timer.hears(true) }
 
 // Worth is p_merge of an announced root that is news, with so many peers behind it: it is
 // to be merged with the probability min(1, (C/λ_roots)·(P̂/P̄)), where C is how many can
 // be merged in a second.
 func (e *Ear) Worth(b *Budget, peers uint64) float64 {
-	e.timer.hears()
+	e.timer.hears(false)
 	return e.funnel.worth(b, peers)
 }
 
 // Crowded reports whether so many roots of others were news in this interval that one
 // more is of use only if it has what nobody else says: memos written here.
-func (e *Ear) Crowded() bool { return e.timer.heard >= enoughRoots }
+func (e *Ear) Crowded() bool { return e.timer.crowded() }
 
 // pressed reports whether more is offered than can be attached.
 func (e *Ear) pressed(b *Budget, t *Terms) bool { return e.Chance(b, t) < 1 }

@@ -44,7 +44,7 @@ func TestFloodOfRoots(t *testing.T) {
 		l.core.Know(l.now, l.space, l.other.id)
 		l.meet()
 		l.fold()
-		l.pass(2 * announceMin)
+		l.pass(2 * soon)
 		l.announced = nil
 		signers := c.signers(l)
 		for i := range seconds * perTick * int(time.Second/TickEvery) {

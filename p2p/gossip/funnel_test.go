@@ -147,7 +147,7 @@ func TestNothingNewIsNotSaid(t *testing.T) {
 		f := l.shelf.foldedRoot(false)
 		f.Reading, f.Peers = reading, 7
 		l.step(f)
-		l.pass(4 * announceMin)
+		l.pass(4 * soon)
 	}
 	fold(ping(1))
 	l.grow()

@@ -97,7 +97,7 @@ func TestAnnouncesWhatItFolded(t *testing.T) {
 	l := newListener(t)
 	f := l.fold()
 	l.grow() // beyond the root
-	l.pass(announceMin)
+	l.pass(soon)
 	if len(l.announced) != 1 {
 		t.Fatalf("%d announcements of a root", len(l.announced))
 	}
@@ -108,7 +108,7 @@ func TestAnnouncesWhatItFolded(t *testing.T) {
 		t.Errorf("announced %+v", a)
 	}
 	l.step(f) // found again
-	l.pass(10 * announceMin)
+	l.pass(10 * soon)
 	if len(l.announced) != 1 {
 		t.Errorf("announced %d times", len(l.announced))
 	}
@@ -127,10 +127,10 @@ func TestNothingToAnnounce(t *testing.T) {
 	other := l.shelf.foldedRoot(false)
 	other.Space = memo.SpaceID{9}
 	l.step(other)
-	l.pass(3 * announceMin)
+	l.pass(3 * soon)
 	l.core.cfg.Sign = nil
 	l.fold()
-	l.pass(3 * announceMin)
+	l.pass(3 * soon)
 	if len(l.announced) != 0 {
 		t.Errorf("announced %+v", l.announced)
 	}
@@ -190,7 +190,7 @@ func TestSuppression(t *testing.T) {
 			if !before {
 				c.hear(l, f)
 			}
-			l.pass(2 * announceMin)
+			l.pass(2 * soon)
 			want := RootStats{Announced: 1}
 			if c.silent {
 				want = RootStats{Suppressed: 1}
@@ -209,17 +209,17 @@ func TestOlderFoldIsForgotten(t *testing.T) {
 	l.grow()
 	f := l.fold()
 	l.step(old)
-	l.pass(2 * announceMin)
+	l.pass(2 * soon)
 	if len(l.announced) != 1 || l.announced[0].Root.Vector != f.Root.Vector {
 		t.Errorf("announced %+v", l.announced)
 	}
 }
 
-// TestBusySpaceIsPaced: a root every tick makes an announcement in announceMin.
+// TestBusySpaceIsPaced: a root every tick makes an announcement in each shortest interval.
 func TestBusySpaceIsPaced(t *testing.T) {
 	l := newListener(t)
 	const intervals = 20
-	for range intervals * int(announceMin/TickEvery) {
+	for range intervals * int(soonest/TickEvery) {
 		l.grow()
 		l.fold()
 		l.pass(TickEvery)
@@ -322,7 +322,7 @@ func TestHeadsAreNoted(t *testing.T) {
 func TestSaidAgain(t *testing.T) {
 	l := newListener(t)
 	f := l.fold()
-	l.pass(announceMin)
+	l.pass(soon)
 	l.hear(l.evil, f.Root, 1)
 	fewer := &Announcement{From: l.evil.id, Root: f.Root, Memos: 1, Peers: 2}
 	l.step(&HeardRoot{Space: l.space, Peer: l.evil.id, Data: fewer.sign(l.space, l.evil.sign)})

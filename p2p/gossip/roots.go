@@ -19,8 +19,8 @@ const (
 	// authors each: the newest made or fetched here.
 	maxCovers = 8
 	// One peer's announcements are taken announceEvery apart, after announceBurst of
-	// them; an honest one makes one in announceMin.
-	announceEvery, announceBurst = announceMin, 4
+	// them; an honest one makes one in a shortest interval, which is longer.
+	announceEvery, announceBurst = announceListen, 4
 	// Announcements of peers that we do not know, signed by anybody, are counted for
 	// the member that relays them.
 	relayEvery, relayBurst = 100 * time.Millisecond, 32
@@ -39,6 +39,7 @@ type RootStats struct {
 // roots is what a space knows of roots.
 type roots struct {
 	own       *Folded    // the newest made here; nil: none
+	authors   uint64     // N̂: of the last day, as the owner's beacons tell; 0: they do not
 	said      *Folded    // that was announced last
 	echoed    uint64     // own memos that a root of others has, as its vector shows
 	settled   bool       // own was announced, or one as good was heard
@@ -100,6 +101,7 @@ func (c *Core) folded(now time.Time, in Folded, e *Effects) {
 		return
 	}
 	r := &s.roots
+	r.authors = in.Authors
 	if own := r.own; own != nil {
 		older := own.Vector.CoversAll(in.Vector) && !in.Vector.CoversAll(own.Vector)
 		if own.ID == in.ID || older {
@@ -118,7 +120,20 @@ func (c *Core) folded(now time.Time, in Folded, e *Effects) {
 		c.stats.Roots.Suppressed++
 		return
 	}
-	s.News(now, c.rng)
+	s.Makes(now, c.peersOf(s), c.rng)
+}
+
+// peersOf returns how many peers a space has, as far as is known: those we know, or those
+// who write, lately where beacons tell that.
+func (c *Core) peersOf(s *space) uint64 {
+	writers := s.roots.authors
+	if writers == 0 {
+		writers = uint64(c.cfg.Holdings.Vector(s.id).Len())
+	}
+	if s.roots.own != nil && s.roots.tells(c.cfg.Self) {
+		return Tellers(writers)
+	}
+	return max(writers, uint64(len(s.members))+1)
 }
 
 // fetched remembers what roots cover whose vectors were brought and checked.
@@ -174,7 +189,7 @@ func (c *Core) asGood(s *space, since time.Time) bool {
 // good; and again where nothing was news for long and nobody has said so lately.
 func (c *Core) speak(now time.Time, s *space, e *Effects) {
 	r := &s.roots
-	if !s.Speaks(now, c.rng) || r.own == nil || c.cfg.Sign == nil {
+	if !s.Speaks(now, c.peersOf(s), c.rng) || r.own == nil || c.cfg.Sign == nil {
 		return
 	}
 	switch {
@@ -262,6 +277,7 @@ func (c *Core) heardRoot(now time.Time, in *HeardRoot, e *Effects) {
 		}
 	}
 	if !s.roots.sight(a, now) {
+		s.Repeated()
 		return
 	}
 	c.compare(s, a, e)
@@ -270,7 +286,7 @@ func (c *Core) heardRoot(now time.Time, in *HeardRoot, e *Effects) {
 	}
 	c.stats.Roots.News++
 	e.Heard = append(e.Heard, Announced{Space: s.id, Announcement: a, PassBy: !c.chosen(s, a)})
-	s.News(now, c.rng)
+	s.News(now, c.peersOf(s), c.rng)
 	if m.told == nil {
 		m.toldAt = now
 	}

@@ -72,7 +72,7 @@ func TestFig11ExtraAnnouncementsDieOut(t *testing.T) {
 		w.change(t)
 		before := w.announced()
 		id := w.foldAll(makers, 300*time.Millisecond)
-		w.run(2*announceMin, nil)
+		w.run(2*soon, nil)
 		n := w.announced() - before
 		t.Logf("%d makers: %d announcements", makers, n)
 		if n == 0 || n > 6 {
@@ -118,7 +118,7 @@ func TestAnnouncementsDoNotGrowWithPeers(t *testing.T) {
 		for range changes {
 			w.change(t)
 			w.foldAll(peers, 100*time.Millisecond)
-			w.run(2*announceMin, nil)
+			w.run(2*soon, nil)
 		}
 		n := w.announced() - before
 		most := 0

@@ -57,6 +57,7 @@ type Engine struct {
 	links     *links
 	shardBits int // a shard has 1<<shardBits peers, the last one what is left
 	shards    []*Shard
+	lent      []*memory // by each worker
 	now       Time
 	turn      int // of the two outboxes of each shard, the one that is filled
 }
@@ -75,6 +76,10 @@ func New(cfg Config, protocol func(*Shard) Protocol) (*Engine, error) {
 		e.shardBits++
 	}
 	n := (cfg.Peers-1)>>e.shardBits + 1
+	shared := new(depot)
+	for range min(cfg.Workers, n) {
+		e.lent = append(e.lent, &memory{depot: shared})
+	}
 	for i := range n {
 		e.shards = append(e.shards, e.newShard(i, n))
 	}
@@ -97,7 +102,7 @@ func (e *Engine) newShard(i, n int) *Shard {
 	s := &Shard{First: Peer(i) << e.shardBits, Last: Peer(min((i+1)<<e.shardBits, e.cfg.Peers)), engine: e, wheel: newWheel(e.links.least), posted: End}
 	s.port.s = s
 	s.wheel.today.coming = s.touch
-	s.out = [2][][]Event{make([][]Event, n), make([][]Event, n)}
+	s.out = [2][]list{make([]list, n), make([]list, n)}
 	size := int(s.Last - s.First)
 	s.draws = make([]uint32, size)
 	if e.cfg.Network.Uplink > 0 {
@@ -174,22 +179,19 @@ func (e *Engine) window(from Time) Time {
 
 // each calls f for every shard, some at the same time.
 func (e *Engine) each(f func(*Shard)) {
-	workers := min(e.cfg.Workers, len(e.shards))
-	if workers == 1 {
-		for _, s := range e.shards {
+	var next atomic.Int64
+	work := func(m *memory) {
+		for i := next.Add(1) - 1; i < int64(len(e.shards)); i = next.Add(1) - 1 {
+			s := e.shards[i]
+			s.wheel.memory = m
 			f(s)
 		}
-		return
 	}
-	var next atomic.Int64
 	var wait sync.WaitGroup
-	for range workers {
-		wait.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(e.shards)); i = next.Add(1) - 1 {
-				f(e.shards[i])
-			}
-		})
+	for _, m := range e.lent[1:] {
+		wait.Go(func() { work(m) })
 	}
+	work(e.lent[0])
 	wait.Wait()
 }
 

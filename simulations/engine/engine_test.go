@@ -94,6 +94,7 @@ func TestWorkersDoNotShow(t *testing.T) {
 func TestWheel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWheel(rapid.SampledFrom([]Time{1, 2, 100, 512, 1 << 20}).Draw(t, "day"))
+		w.memory = &memory{depot: new(depot)}
 		var want, got []Event
 		add := func(n int) {
 			for range n {
@@ -101,7 +102,7 @@ func TestWheel(t *testing.T) {
 				for range rapid.SampledFrom([]int{1, 1, 1, 3 * chunkEvents}).Draw(t, "times") {
 					ev := Event{At: w.now.plus(Time(rapid.Uint32Range(0, 1<<bits).Draw(t, "in"))), Arg: uint32(len(want))}
 					if ev.At < End {
-						w.add(ev)
+						w.add(&ev)
 						want = append(want, ev)
 					}
 				}

@@ -31,7 +31,6 @@ const (
 	// A Histogram keeps values of 64 bits to one part in 1<<fineBits.
 	fineBits = 5
 	fine     = 1 << fineBits
-	buckets  = (64 - fineBits + 1) * fine
 )
 
 // Histogram counts values in buckets whose width grows with them, as HdrHistogram
@@ -45,13 +44,19 @@ type Histogram struct {
 
 // Add counts a value.
 func (h *Histogram) Add(v uint64) {
-	if h.counts == nil {
-		h.counts = make([]uint64, buckets)
-	}
-	h.counts[bucket(v)]++
+	i := bucket(v)
+	h.holds(i)
+	h.counts[i]++
 	h.n++
 	h.sum += v
 	h.most = max(h.most, v)
+}
+
+// holds makes room for a bucket: most values are small, and buckets many.
+func (h *Histogram) holds(i int) {
+	if i >= len(h.counts) {
+		h.counts = append(h.counts, make([]uint64, i+1-len(h.counts))...)
+	}
 }
 
 func bucket(v uint64) int {
@@ -76,9 +81,7 @@ func (h *Histogram) Merge(o *Histogram) {
 	if o.n == 0 {
 		return
 	}
-	if h.counts == nil {
-		h.counts = make([]uint64, buckets)
-	}
+	h.holds(len(o.counts) - 1)
 	for i, c := range o.counts {
 		h.counts[i] += c
 	}

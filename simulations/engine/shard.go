@@ -30,7 +30,7 @@ type Shard struct {
 	toucher     Toucher // the protocol, if it is one
 	touched     uint64
 	port        Port
-	out         [2][][]Event    // to each shard, in the window under way and in the one before
+	out         [2][]list       // to each shard, in the window under way and in the one before
 	posted      Time            // the first arrival of those of the window that was last
 	draws       []uint32        // how many numbers each peer drew
 	down        []bool          // nil: there is no churn
@@ -90,28 +90,52 @@ func (p *Port) Observe(m Measure, v uint64) { p.s.measures[m].Add(v) }
 // After sets a timer, at least a tick from now.
 func (p *Port) After(d Time, kind Kind, arg uint32) {
 	if at := p.now.plus(max(1, d)); at < End {
-		p.s.wheel.add(Event{At: at, To: p.self, From: p.self, Arg: arg, Kind: kind})
+		p.s.wheel.add(&Event{At: at, To: p.self, From: p.self, Arg: arg, Kind: kind})
 	}
 }
 
 // Send sends a message of so many bytes to another peer. It may never arrive.
 func (p *Port) Send(to Peer, kind Kind, arg uint32, aux uint16, bytes int) {
+	p.SendBehind(to, kind, arg, aux, bytes, 0)
+}
+
+// SendBehind is Send of what was written to a connection behind so many other packets,
+// which a connection hands over first.
+func (p *Port) SendBehind(to Peer, kind Kind, arg uint32, aux uint16, bytes, packets int) {
 	s, l := p.s, p.s.engine.links
 	s.counters[Sent]++
 	s.counters[SentBytes] += uint64(bytes)
-	leave := p.uplink(bytes)
-	for wait := Ticks(l.Resend); l.Loss > 0 && p.Float64() < l.Loss; wait = wait.plus(wait) {
-		s.counters[Lost]++
-		if l.Resend == 0 {
-			return
-		}
-		leave = leave.plus(wait)
+	left := p.uplink(bytes)
+	leave, ok := p.leaves(left)
+	if !ok {
+		return
 	}
 	if len(l.Partitions) > 0 && l.cut(p.now, p.self, to) {
 		s.counters[Cut]++
 		return
 	}
-	p.post(Event{At: p.way(to, leave), To: to, From: p.self, Arg: arg, Aux: aux, Kind: kind})
+	at := p.way(to, leave)
+	for n := l.packets(bytes, packets); n > 1; n-- {
+		if leave, ok = p.leaves(left); !ok {
+			return
+		}
+		at = max(at, p.way(to, leave))
+	}
+	p.post(&Event{At: at, To: to, From: p.self, Arg: arg, Aux: aux, Kind: kind})
+}
+
+// leaves draws when a packet leaves that does not get lost, false if none does: what is
+// lost is sent again after a while, if at all.
+func (p *Port) leaves(at Time) (Time, bool) {
+	s, l := p.s, p.s.engine.links
+	for wait := Ticks(l.Resend); l.Loss > 0 && p.Float64() < l.Loss; wait = wait.plus(wait) {
+		s.counters[Lost]++
+		if l.Resend == 0 {
+			return 0, false
+		}
+		at = at.plus(wait)
+	}
+	return at, true
 }
 
 // way returns when what leaves then comes to another peer.
@@ -126,7 +150,7 @@ func (p *Port) way(to Peer, leave Time) Time {
 
 // post hands a message to the receiver's shard, unless it comes beyond the end of all
 // simulations.
-func (p *Port) post(ev Event) {
+func (p *Port) post(ev *Event) {
 	s := p.s
 	if ev.At == End {
 		return
@@ -137,8 +161,7 @@ func (p *Port) post(ev Event) {
 	}
 	o := s.engine.shardOf(ev.To)
 	s.posted = min(s.posted, ev.At)
-	out := s.out[s.engine.turn]
-	out[o] = append(out[o], ev)
+	s.out[s.engine.turn][o].add(s.wheel.memory, ev)
 }
 
 // uplink puts so many bytes into the queue before the peer's link and returns when they
@@ -155,6 +178,7 @@ func (p *Port) uplink(bytes int) Time {
 
 // run handles the events before end, with those that others sent in the window before.
 func (s *Shard) run(end Time) {
+	s.wheel.today.resume(s.wheel.memory)
 	s.receive()
 	for t := s.wheel.next(); t < end; t = s.wheel.next() {
 		s.wheel.advance(t)
@@ -163,6 +187,7 @@ func (s *Shard) run(end Time) {
 			s.handle(ev)
 		}
 	}
+	s.wheel.today.leave(s.wheel.memory)
 }
 
 // receive takes what the shards sent to this one in the window before, in their order.
@@ -170,11 +195,13 @@ func (s *Shard) receive() {
 	s.posted = End
 	i, turn := s.engine.shardOf(s.First), 1-s.engine.turn
 	for _, from := range s.engine.shards {
-		out := from.out[turn]
-		for k := range out[i] {
-			s.wheel.add(out[i][k])
+		sent := &from.out[turn][i]
+		for c := sent.head; c != nil; c = s.wheel.memory.release(c) {
+			for k := range c.events[:c.n] {
+				s.wheel.add(&c.events[k])
+			}
 		}
-		out[i] = out[i][:0]
+		*sent = list{}
 	}
 }
 

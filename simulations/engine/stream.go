@@ -23,6 +23,6 @@ func (p *Port) Stream(to Peer, kind Kind, arg uint32, bytes int, after Time) (Ti
 		leave = leave.plus(timeout.times(1 << i))
 	}
 	at := max(p.way(to, leave), after.plus(1))
-	p.post(Event{At: at, To: to, From: p.self, Arg: arg, Kind: kind})
+	p.post(&Event{At: at, To: to, From: p.self, Arg: arg, Kind: kind})
 	return at, true
 }

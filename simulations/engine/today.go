@@ -8,11 +8,11 @@ const ahead = 16
 // today are the events of the day that is under way.
 type today struct {
 	mask   Time    // ticks of a day less one
-	sorted []Event // what was known when it began
+	sorted []Event // what was known when it began, in memory that is lent
 	taken  int     // of them
-	starts []int32 // where each tick's begin in sorted, while they are sorted
+	rest   list    // of them, where the day was left before its end
 
-	late  []slot   // what was added to each tick since it began
+	late  []list   // what was added to each tick since it began
 	lates []uint64 // bit of each tick that has some
 	added int      // of them all
 	begun int32    // those taken of the first chunk of the present tick
@@ -23,53 +23,72 @@ type today struct {
 }
 
 func newToday(ticks int) today {
-	return today{
-		mask: Time(ticks) - 1, starts: make([]int32, ticks+1),
-		late: make([]slot, ticks), lates: make([]uint64, (ticks+63)/64),
-	}
+	return today{mask: Time(ticks) - 1, late: make([]list, ticks), lates: make([]uint64, (ticks+63)/64)}
 }
 
 // begin sorts the events of a day, by counting, and frees their chunks. It returns how
 // many there are.
-func (d *today) begin(m *chunks, head int32) int {
-	clear(d.starts)
-	n := 0
-	for c := head; c != 0; c = m.all[c].next {
-		k := &m.all[c]
-		for i := range k.events[:k.n] {
-			d.starts[k.events[i].At&d.mask+1]++
+func (d *today) begin(m *memory, head *chunk) int {
+	m.starts = slices.Grow(m.starts[:0], int(d.mask)+2)[:d.mask+2]
+	starts, n := m.starts, 0
+	clear(starts)
+	for c := head; c != nil; c = c.next {
+		for i := range c.events[:c.n] {
+			starts[c.events[i].At&d.mask+1]++
 		}
-		n += int(k.n)
+		n += int(c.n)
 	}
 	for i := range d.mask {
-		d.starts[i+1] += d.starts[i]
+		starts[i+1] += starts[i]
 	}
-	d.sorted = slices.Grow(d.sorted[:0], n)[:n]
-	for c := head; c != 0; c = m.release(c) {
-		k := &m.all[c]
-		for i := range k.events[:k.n] {
-			at := &d.starts[k.events[i].At&d.mask]
-			d.sorted[*at] = k.events[i]
+	m.sorted = slices.Grow(m.sorted[:0], n)[:n]
+	for c := head; c != nil; c = m.release(c) {
+		for i := range c.events[:c.n] {
+			at := &starts[c.events[i].At&d.mask]
+			m.sorted[*at] = c.events[i]
 			*at++
 		}
 	}
-	d.taken, d.told = 0, 0
+	d.sorted, d.taken, d.told = m.sorted, 0, 0
 	return n
 }
 
+// leave gives back the memory that was lent; what is left of the day is kept in a list.
+func (d *today) leave(m *memory) {
+	for i := d.taken; i < len(d.sorted); i++ {
+		d.rest.add(m, &d.sorted[i])
+	}
+	d.sorted, d.taken, d.told = nil, 0, 0
+}
+
+// resume goes on with a day that was left.
+func (d *today) resume(m *memory) {
+	if d.rest.head == nil {
+		return
+	}
+	m.sorted = m.sorted[:0]
+	for c := d.rest.head; c != nil; c = m.release(c) {
+		m.sorted = append(m.sorted, c.events[:c.n]...)
+	}
+	d.sorted, d.rest = m.sorted, list{}
+}
+
 // add notes an event of today.
-func (d *today) add(m *chunks, ev Event) {
+func (d *today) add(m *memory, ev *Event) {
 	i := ev.At & d.mask
 	d.lates[i/64] |= 1 << (i % 64)
 	d.added++
-	m.append(&d.late[i], ev)
+	d.late[i].add(m, ev)
 }
 
 // first returns when the first event is, from now on; End if there is none.
 func (d *today) first(now Time) Time {
 	t := End
-	if d.taken < len(d.sorted) {
+	switch {
+	case d.taken < len(d.sorted):
 		t = d.sorted[d.taken].At
+	case d.rest.head != nil:
+		t = d.rest.head.events[0].At
 	}
 	if d.added > 0 {
 		i, _ := firstBit(d.lates, uint32(now&d.mask))
@@ -79,7 +98,7 @@ func (d *today) first(now Time) Time {
 }
 
 // take removes the next event of this moment, nil if there is none.
-func (d *today) take(m *chunks, now Time) *Event {
+func (d *today) take(m *memory, now Time) *Event {
 	if i := d.taken; i < len(d.sorted) && d.sorted[i].At == now {
 		if i == d.told && d.coming != nil {
 			d.told = min(i+ahead, len(d.sorted))
@@ -95,18 +114,17 @@ func (d *today) take(m *chunks, now Time) *Event {
 }
 
 // takeLate removes the next event that was added to a tick after the day began.
-func (d *today) takeLate(m *chunks, tick Time) *Event {
+func (d *today) takeLate(m *memory, tick Time) *Event {
 	s := &d.late[tick]
-	if s.head == 0 {
+	if s.head == nil {
 		return nil
 	}
-	k := &m.all[s.head]
-	d.last = k.events[d.begun] // a copy: what is added may move the chunks
+	d.last = s.head.events[d.begun] // a copy: the chunk may be free now
 	d.added--
-	if d.begun++; d.begun == k.n {
+	if d.begun++; d.begun == s.head.n {
 		d.begun = 0
-		if s.head = m.release(s.head); s.head == 0 {
-			s.tail = 0
+		if s.head = m.release(s.head); s.head == nil {
+			s.tail = nil
 			d.lates[tick/64] &^= 1 << (tick % 64)
 		}
 	}

@@ -5,14 +5,11 @@ import "math/bits"
 const (
 	// A wheel has wheelLevels rings of 1<<slotBits slots; a slot of the first ring is a
 	// day, one of ring n is as long as the whole ring n−1. Together they hold any Time.
-	slotBits    = 10
+	slotBits    = 8
 	slots       = 1 << slotBits
 	wheelLevels = 4
 	// maxDayBits bounds a day: 1<<maxDayBits ticks.
 	maxDayBits = 10
-	// chunkEvents is how many events are linked together in a slot: a chunk is eight
-	// lines of 64 bytes then.
-	chunkEvents = 21
 )
 
 // wheel is a hierarchical timing wheel (Varghese, Lauck 1987) over days: events by
@@ -25,38 +22,23 @@ type wheel struct {
 	dayBits int  // a day has 1<<dayBits ticks
 	today   today
 	later   int                             // events of the rings
-	rings   [wheelLevels][slots]slot        // of the days behind today
+	rings   [wheelLevels][slots]list        // of the days behind today
 	used    [wheelLevels][slots / 64]uint64 // bit of each slot that has events
-	chunks
-}
-
-// slot is a list of chunks, by index; 0 is none.
-type slot struct{ head, tail int32 }
-
-// chunks is the memory of lists of events, used again and again.
-type chunks struct {
-	all  []chunk
-	free int32 // first of the free ones, linked; 0: none
-}
-
-type chunk struct {
-	n, next int32
-	events  [chunkEvents]Event
+	memory  *memory                         // lent by who uses the wheel
 }
 
 // newWheel returns a wheel of days of so many ticks, at most: of the greatest power of
 // two in it.
 func newWheel(day Time) *wheel {
 	w := &wheel{dayBits: min(maxDayBits, bits.Len32(uint32(day))-1)}
-	w.all = make([]chunk, 1)
 	w.today = newToday(1 << w.dayBits)
 	return w
 }
 
 // add puts an event into the wheel. Its time is not before now.
-func (w *wheel) add(ev Event) {
+func (w *wheel) add(ev *Event) {
 	if (ev.At^w.now)>>w.dayBits == 0 {
-		w.today.add(&w.chunks, ev)
+		w.today.add(w.memory, ev)
 		return
 	}
 	w.later++
@@ -65,49 +47,14 @@ func (w *wheel) add(ev Event) {
 
 // put chooses the ring: the lowest on which now and the event differ only there and
 // below.
-func (w *wheel) put(ev Event) {
+func (w *wheel) put(ev *Event) {
 	level := 0
 	if diff := uint32(ev.At^w.now) >> w.dayBits; diff >= slots {
 		level = (bits.Len32(diff) - 1) / slotBits
 	}
 	i := uint32(ev.At) >> w.dayBits >> (level * slotBits) & (slots - 1)
 	w.used[level][i/64] |= 1 << (i % 64)
-	w.append(&w.rings[level][i], ev)
-}
-
-// append puts an event at the end of a list.
-func (m *chunks) append(s *slot, ev Event) {
-	if s.tail == 0 || m.all[s.tail].n == chunkEvents {
-		c := m.chunk()
-		if s.tail == 0 {
-			s.head = c
-		} else {
-			m.all[s.tail].next = c
-		}
-		s.tail = c
-	}
-	c := &m.all[s.tail]
-	c.events[c.n] = ev
-	c.n++
-}
-
-// chunk returns an empty one.
-func (m *chunks) chunk() int32 {
-	if c := m.free; c != 0 {
-		m.free = m.all[c].next
-		m.all[c].n, m.all[c].next = 0, 0
-		return c
-	}
-	m.all = append(m.all, chunk{})
-	return int32(len(m.all) - 1)
-}
-
-// release makes a chunk free, and returns the one behind it.
-func (m *chunks) release(c int32) (next int32) {
-	next = m.all[c].next
-	m.all[c].next = m.free
-	m.free = c
-	return next
+	w.rings[level][i].add(w.memory, ev)
 }
 
 // next returns the time of the first event, End if there is none. For events of other
@@ -153,24 +100,23 @@ func (w *wheel) advance(t Time) {
 		if old>>shift == day>>shift {
 			continue
 		}
-		for c := w.clear(level, uint32(day)>>shift&(slots-1)); c != 0; c = w.release(c) {
-			k := w.all[c] // a copy: put may move the chunks
-			for _, ev := range k.events[:k.n] {
-				w.put(ev)
+		for c := w.clear(level, uint32(day)>>shift&(slots-1)); c != nil; c = w.memory.release(c) {
+			for i := range c.events[:c.n] {
+				w.put(&c.events[i])
 			}
 		}
 	}
-	w.later -= w.today.begin(&w.chunks, w.clear(0, uint32(day)&(slots-1)))
+	w.later -= w.today.begin(w.memory, w.clear(0, uint32(day)&(slots-1)))
 }
 
 // clear makes a slot empty and returns its first chunk.
-func (w *wheel) clear(level int, i uint32) (head int32) {
+func (w *wheel) clear(level int, i uint32) (head *chunk) {
 	head = w.rings[level][i].head
-	w.rings[level][i] = slot{}
+	w.rings[level][i] = list{}
 	w.used[level][i/64] &^= 1 << (i % 64)
 	return head
 }
 
 // take removes an event of the present moment and returns it, nil if there is none. It
 // is valid until the next one.
-func (w *wheel) take() *Event { return w.today.take(&w.chunks, w.now) }
+func (w *wheel) take() *Event { return w.today.take(w.memory, w.now) }

@@ -1,6 +1,7 @@
 package forest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,6 +20,8 @@ const (
 	MaxEach = 1<<16 - 1
 	// chunkCuts is how many cuts are allocated together, maxChunks bounds those chunks.
 	chunkCuts, maxChunks = 1 << 10, 1 << 14
+	// MaxRoots bounds the different roots.
+	MaxRoots = maxChunks * chunkCuts
 	// locks is over how many locks cuts, blocks and merges are spread.
 	locks = 64
 )
@@ -36,10 +39,14 @@ type Config struct {
 	Each    int // memos of an author, at most
 	Rows    int // that they change: the n-th memo of author a changes row (a + n·Authors) mod Rows
 	Value   int // bytes that a memo writes
+	Roots   int // different ones, at most; 0: MaxRoots
 }
 
 // ErrConfig reports a forest that cannot be.
 var ErrConfig = errors.New("no such forest")
+
+// ErrFull reports that there came more different roots than there may be.
+var ErrFull = errors.New("forest: too many different roots")
 
 // Validate returns ErrConfig unless there can be such a forest.
 func (c Config) Validate() error {
@@ -50,6 +57,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: %d memos an author; give from 1 to %d", ErrConfig, c.Each, MaxEach)
 	case c.Rows < 1:
 		return fmt.Errorf("%w: %d rows; give 1 or more", ErrConfig, c.Rows)
+	case c.Roots < 0 || c.Roots > MaxRoots:
+		return fmt.Errorf("%w: %d roots; give from 0 to %d", ErrConfig, c.Roots, MaxRoots)
 	}
 	return nil
 }
@@ -98,11 +107,13 @@ func New(cfg Config) (*Forest, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.Roots = cmp.Or(cfg.Roots, MaxRoots)
 	f := &Forest{cfg: cfg}
 	if err := f.found(); err != nil {
 		return nil, err
 	}
-	f.at(f.allocate()).seqs = make([]uint16, cfg.Authors)
+	empty, _ := f.allocate() // there may be one at least
+	f.at(empty).seqs = make([]uint16, cfg.Authors)
 	return f, f.plant()
 }
 
@@ -110,7 +121,7 @@ func New(cfg Config) (*Forest, error) {
 func (f *Forest) at(r Root) *cut { return &f.cuts[r/chunkCuts].Load()[r%chunkCuts] }
 
 // intern returns the number of a cut, a new one if it has none. seqs is copied; from is
-// some root below it.
+// some root below it, which is returned where there is no room for another.
 func (f *Forest) intern(seqs []uint16, from Root) Root {
 	sum := sumOf(seqs)
 	n := &f.named[sum%locks]
@@ -125,10 +136,13 @@ func (f *Forest) intern(seqs []uint16, from Root) Root {
 			break
 		}
 	}
+	r, ok := f.allocate()
+	if !ok {
+		return from
+	}
 	if n.bySum == nil {
 		n.bySum = map[uint64]Root{}
 	}
-	r := f.allocate()
 	c := f.at(r)
 	c.seqs, c.from, c.next = n.keep(seqs), from, first
 	for _, seq := range seqs {
@@ -152,20 +166,24 @@ func (n *names) keep(seqs []uint16) []uint16 {
 	return out
 }
 
-// allocate returns the number of a new cut.
-func (f *Forest) allocate() Root {
-	r := f.count.Add(1) - 1
-	if r >= maxChunks*chunkCuts {
-		panic("forest: more than 16 M roots; offer less, or to fewer peers")
+// allocate returns the number of a new cut. Where there is no room for one the forest is
+// at fault from then on.
+func (f *Forest) allocate() (r Root, ok bool) {
+	n := f.count.Add(1) - 1
+	if n >= uint32(f.cfg.Roots) {
+		f.count.Add(^uint32(0)) // less one
+		err := fmt.Errorf("%w: more than %d; offer fewer memos, or to fewer peers", ErrFull, f.cfg.Roots)
+		f.fault.CompareAndSwap(nil, &err)
+		return Empty, false
 	}
-	if chunk := &f.cuts[r/chunkCuts]; chunk.Load() == nil {
+	if chunk := &f.cuts[n/chunkCuts]; chunk.Load() == nil {
 		f.grow.Lock()
 		if chunk.Load() == nil {
 			chunk.Store(new([chunkCuts]cut))
 		}
 		f.grow.Unlock()
 	}
-	return Root(r)
+	return Root(n), true
 }
 
 // sumOf is a digest of a cut.
@@ -255,8 +273,8 @@ func (f *Forest) Stats() (s Stats) {
 	return s
 }
 
-// Err returns why what was made is not to be trusted: two ways to one cut made
-// different roots.
+// Err returns why what was made is not to be trusted: ErrFull, or that two ways to one
+// cut made different roots.
 func (f *Forest) Err() error {
 	if e := f.fault.Load(); e != nil {
 		return *e

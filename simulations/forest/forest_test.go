@@ -282,11 +282,46 @@ func TestConfig(t *testing.T) {
 		func(c *Config) { c.Each = 0 },
 		func(c *Config) { c.Each = MaxEach + 1 },
 		func(c *Config) { c.Rows = 0 },
+		func(c *Config) { c.Roots = -1 },
+		func(c *Config) { c.Roots = MaxRoots + 1 },
 	} {
 		bad := good
 		change(&bad)
 		if _, err := New(bad); !errors.Is(err, ErrConfig) {
 			t.Errorf("%+v: %v", bad, err)
 		}
+	}
+}
+
+// TestFull: where there is no room for another root the one below it stays, those that
+// are there are as they were, and why is told; also where many come at once.
+func TestFull(t *testing.T) {
+	const each = 20
+	f := grow(t, Config{Seed: 5, Authors: 4, Each: each, Rows: 3, Value: 10, Roots: 1 + 2*each})
+	var wait sync.WaitGroup
+	tops := make([]Root, 4)
+	for a := range tops {
+		wait.Go(func() {
+			for range each {
+				tops[a] = f.Add(tops[a], a)
+			}
+		})
+	}
+	wait.Wait()
+	n := 0
+	for a, r := range tops {
+		n += f.Seq(r, a)
+		if f.Size(r) != f.Seq(r, a) {
+			t.Errorf("author %d's root has memos of others", a)
+		}
+	}
+	if n != 2*each || f.Stats().Cuts != 1+2*each {
+		t.Errorf("%d roots of authors, %d in all, there may be %d", n, f.Stats().Cuts, 1+2*each)
+	}
+	if err := f.Err(); !errors.Is(err, ErrFull) {
+		t.Fatalf("the error is %v", err)
+	}
+	if m := f.Merge(tops[0], tops[1]); m.Root != tops[0] || !errors.Is(f.Err(), ErrFull) {
+		t.Errorf("a merge made %d of %d, the error is %v", m.Root, tops[0], f.Err())
 	}
 }

@@ -30,6 +30,8 @@ type Topic struct {
 	// Announced is for how many announcements of all peers there is room: each peer has
 	// a bit for each, as for each memo. What is announced beyond them is not, and counted.
 	Announced int `toml:"announced"`
+	// Known is how many peers each takes the space to have; 0: as many as it has.
+	Known int `toml:"known"`
 }
 
 // Hot has a few writers on a topic.
@@ -69,7 +71,12 @@ func (h *Topic) fill(s *Scenario, usual Topic) error {
 	if h.Announced == 0 {
 		h.Announced = 4096
 	}
+	if h.Known == 0 {
+		h.Known = s.Peers
+	}
 	switch {
+	case h.Known < 1:
+		return fmt.Errorf("known = %d; give how many peers each takes the space to have, at least 1", h.Known)
 	case h.Writers < 1 || h.Writers > min(MaxWriters, s.Peers):
 		return fmt.Errorf("writers = %d; give from 1 to %d", h.Writers, min(MaxWriters, s.Peers))
 	case !(h.Offered > 0) || h.Memos() > MaxMessages:

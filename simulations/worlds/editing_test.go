@@ -18,30 +18,30 @@ func TestEditing(t *testing.T) {
 	const blind, o = "written without knowing of another of the row", "back to back: of these, a register would keep the earlier one"
 	const online = "[editing]\nbouts = 6\nrows = 20\noffline = 0.0\n"
 	_, got := playBoth(t, smallDay+online)
-	if got["indecision: "+blind] > 1 || got["back to back: "+blind] < 2 || got["back to back: concurrent values seen, times a memo"] == 0 {
-		t.Errorf("%v %% of the edits of the undecided collided, %v %% of those back to back", got["indecision: "+blind], got["back to back: "+blind])
+	if got.of("indecision: "+blind) > 1 || got.of("back to back: "+blind) < 2 || got.of("back to back: concurrent values seen, times a memo") == 0 {
+		t.Errorf("%v %% of the edits of the undecided collided, %v %% of those back to back", got.of("indecision: "+blind), got.of("back to back: "+blind))
 	}
-	if n := got["concurrent values of a row, most"]; n > 3 {
+	if n := got.of("concurrent values of a row, most"); n > 3 {
 		t.Errorf("a row has %v concurrent values", n)
 	}
-	if got[o] != 0 {
-		t.Errorf("%v %% of the collisions went to the earlier edit with exact clocks", got[o])
+	if got.of(o) != 0 {
+		t.Errorf("%v %% of the collisions went to the earlier edit with exact clocks", got.of(o))
 	}
 	_, bad := play(t, smallDay+"[network]\ndrift = 0.0001\n"+online, 1)
-	if bad[o] == 0 {
+	if bad.of(o) == 0 {
 		t.Error("bad clocks changed nothing")
 	}
-	if _, slow := play(t, smallDay+online+"reach = \"2s\"\n", 1); slow[blind] < 2*got[blind] || slow["to another device p50"] < 4*got["to another device p50"] {
-		t.Errorf("%v %% of the edits collide where news takes 2 s, %v %% where it takes 200 ms", slow[blind], got[blind])
+	if _, slow := play(t, smallDay+online+"reach = \"2s\"\n", 1); slow.of(blind) < 2*got.of(blind) || slow.of("to another device p50") < 4*got.of("to another device p50") {
+		t.Errorf("%v %% of the edits collide where news takes 2 s, %v %% where it takes 200 ms", slow.of(blind), got.of(blind))
 	}
 	_, away := play(t, smallDay+"[editing]\nbouts = 6\nrows = 20\noffline = 0.5\n", 1)
 	for _, b := range []string{"daily rhythm", "indecision", "swoop and tweak"} {
-		if away[b+": "+blind] < 2*got[b+": "+blind]+1 || away[b+": merges with what was concurrent, a memo"] <= got[b+": merges with what was concurrent, a memo"] {
-			t.Errorf("%s: %v %% of the edits collide where devices are cut off, %v %% where they are not", b, away[b+": "+blind], got[b+": "+blind])
+		if away.of(b+": "+blind) < 2*got.of(b+": "+blind)+1 || away.of(b+": merges with what was concurrent, a memo") <= got.of(b+": merges with what was concurrent, a memo") {
+			t.Errorf("%s: %v %% of the edits collide where devices are cut off, %v %% where they are not", b, away.of(b+": "+blind), got.of(b+": "+blind))
 		}
 	}
 	for _, b := range behaviourNames {
-		if folds, heads := got[b+": folds"], got[b+": loose heads, most"]; folds == 0 || heads > 8 || got[b+": bytes of blocks a byte of edits and device"] == 0 {
+		if folds, heads := got.of(b+": folds"), got.of(b+": loose heads, most"); folds == 0 || heads > 8 || got.of(b+": bytes of blocks a byte of edits and device") == 0 {
 			t.Errorf("%s: %v folds, %v loose heads", b, folds, heads)
 		}
 	}

@@ -1,6 +1,7 @@
 package worlds
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"math"
@@ -297,30 +298,37 @@ type flow struct{ at, share, offered, inRoots []float64 }
 // runTopic runs a scenario with such a topic, and tells of it.
 func runTopic(ctx context.Context, s *scenario.Scenario, of *scenario.Topic, o Options, r *report.Result) (*hotTopic, error) {
 	t, err := newTopic(s, of)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = t.run(ctx, o, r)
 	}
-	f, cfg := &flow{}, config(s, o)
+	return t, err
+}
+
+// run runs the scenario, and ends it where its roots are at fault.
+func (t *hotTopic) run(ctx context.Context, o Options, r *report.Result) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	f, cfg := &flow{}, config(t.s, o)
 	cfg.Sample = func(e *engine.Engine, now engine.Time) {
-		all, mine := float64(e.Total(written)), float64(e.Total(effects))/float64(s.Peers)
+		all, mine := float64(e.Total(written)), float64(e.Total(effects))/float64(t.s.Peers)
 		f.at = append(f.at, now.Seconds())
 		f.offered, f.inRoots = append(f.offered, all), append(f.inRoots, mine)
 		f.share = append(f.share, mine/math.Max(1, all))
+		if t.roots.Err() != nil {
+			stop()
+		}
 		o.tell(e)
 	}
 	e, err := engine.New(cfg, func(sh *engine.Shard) engine.Protocol { return newHotter(sh, t) })
 	if err == nil {
 		err = e.Run(ctx)
 	}
-	if err == nil {
-		err = t.roots.Err()
-	}
-	if err != nil {
-		return nil, err
+	if err = cmp.Or(t.roots.Err(), err); err != nil {
+		return err
 	}
 	reportTopic(t, e, r, f)
 	finish(r, e)
-	return t, nil
+	return nil
 }
 
 func hot(ctx context.Context, s *scenario.Scenario, o Options, r *report.Result) error {

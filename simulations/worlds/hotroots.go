@@ -132,13 +132,13 @@ func (h *hotter) fold(p *engine.Port, x *hearer, now time.Time) {
 		p.Count(rootsKept, 1)
 		return
 	}
-	x.ear.News(now, draws{p})
+	x.ear.Makes(now, h.known(x), draws{p})
 }
 
 // speak announces the own root when the moment has come, unless one as good was heard of.
 func (h *hotter) speak(p *engine.Port, x *hearer, now time.Time) {
 	p.Count(earSteps, 1)
-	if !x.ear.Speaks(now, draws{p}) || x.settled || x.have == forest.Empty {
+	if !x.ear.Speaks(now, h.known(x), draws{p}) || x.settled || x.have == forest.Empty {
 		return
 	}
 	if x.settled = h.asGood(x); x.settled {
@@ -158,6 +158,15 @@ func (h *hotter) speak(p *engine.Port, x *hearer, now time.Time) {
 	p.Count(rootsSaid, 1)
 	h.notice(x, n)
 	h.Publish(p, uint32(h.of.Memos())+uint32(n)-1)
+}
+
+// known is among how many a peer draws its moment to announce: production's beacons
+// estimate how many there are, from a day's memos.
+func (h *hotter) known(x *hearer) uint64 {
+	if h.tells(x) {
+		return gossip.Tellers(uint64(len(h.peers)))
+	}
+	return uint64(h.of.Known)
 }
 
 // asGood reports whether a root was heard of that makes it needless to announce the own
@@ -210,11 +219,14 @@ func (h *hotter) heardRoot(p *engine.Port, n notice) {
 	x, root, now := &h.peer[p.Local()], h.board.read(n).root, p.Clock()
 	known := slices.Contains(x.heard[:], root)
 	h.notice(x, n)
+	if known {
+		x.ear.Repeated()
+	}
 	if known || h.roots.Covers(x.have, root) {
 		return
 	}
 	p.Count(earSteps, 1)
-	x.ear.News(now, draws{p})
+	x.ear.News(now, h.known(x), draws{p})
 	worth := x.ear.Worth(&x.budget, uint64(h.roots.Authors(root)))
 	switch {
 	case worth < 1 && p.Float64() >= worth:

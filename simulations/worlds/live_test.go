@@ -1,41 +1,14 @@
 package worlds
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"lightcone/simulations/forest"
 	"lightcone/simulations/report"
 	"lightcone/simulations/scenario"
 )
-
-// play runs a scenario and returns its result and facts.
-func play(t *testing.T, file string, workers int) (*report.Result, map[string]float64) {
-	t.Helper()
-	s, err := scenario.Parse([]byte(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &report.Result{}
-	if err := Run(t.Context(), s, Options{Workers: workers}, r); err != nil {
-		t.Fatal(err)
-	}
-	facts := map[string]float64{}
-	for _, f := range r.Facts {
-		facts[f.Name] = f.Value
-	}
-	return r, facts
-}
-
-// playBoth runs a scenario with one worker and with two, which shows in nothing of its
-// result.
-func playBoth(t *testing.T, file string) (*report.Result, map[string]float64) {
-	t.Helper()
-	one, facts := play(t, file, 1)
-	if two, _ := play(t, file, 2); one.Hash != two.Hash {
-		t.Errorf("one worker makes %s, two %s", one.Hash, two.Hash)
-	}
-	return one, facts
-}
 
 const smallHot = `
 world = "hot"
@@ -56,10 +29,10 @@ write = "6s"
 // workers changes nothing.
 func TestHot(t *testing.T) {
 	one, on := playBoth(t, smallHot)
-	if got := on["effects in roots at the end"]; got != 100 {
+	if got := on.of("effects in roots at the end"); got != 100 {
 		t.Errorf("%.2f %% of the effects are in roots at the end", got)
 	}
-	if got := on["ticks over budget, of those who do not write"]; got != 0 {
+	if got := on.of("ticks over budget, of those who do not write"); got != 0 {
 		t.Errorf("%v ticks were over budget", got)
 	}
 	for _, s := range one.Steps {
@@ -68,8 +41,27 @@ func TestHot(t *testing.T) {
 		}
 	}
 	_, off := play(t, smallHot+`hearing = "off"`, 1)
-	if got := off["aggregate rate over one budget"]; got > 1.2 {
+	if got := off.of("aggregate rate over one budget"); got > 1.2 {
 		t.Errorf("without hearing %.2f budgets came to be in roots", got)
+	}
+}
+
+// TestTopicOutgrowsPeers: of many times a budget far more than one comes to be in all roots,
+// and no more roots are announced where four times as many peers listen.
+func TestTopicOutgrowsPeers(t *testing.T) {
+	var said []float64
+	for _, peers := range []string{"100", "400"} {
+		file := strings.Replace(smallHot, "400", peers, 1)
+		file = strings.Replace(file, "budget = 2\nwrite = \"6s\"", "budget = 1\nwrite = \"30s\"\noffered = 96.0", 1)
+		_, facts := play(t, file, 2)
+		said = append(said, facts["roots announced"])
+		t.Logf("%s peers: %.1f budgets, %.0f roots announced", peers, facts["aggregate rate over one budget"], facts["roots announced"])
+		if rate := facts["aggregate rate over one budget"]; rate < 48 {
+			t.Errorf("%s peers: %.1f budgets came to be in roots", peers, rate)
+		}
+	}
+	if said[1] > 1.5*said[0] {
+		t.Errorf("%.0f roots were announced, and %.0f among four times the peers", said[0], said[1])
 	}
 }
 
@@ -78,8 +70,29 @@ func TestHot(t *testing.T) {
 func TestWorkersOnSlowLinks(t *testing.T) {
 	slow := strings.Replace(smallHot, "[mesh]", "uplink = 20000.0\n[mesh]", 1)
 	_, facts := playBoth(t, slow)
-	if facts["roots merged a peer"] == 0 {
+	if facts.of("roots merged a peer") == 0 {
 		t.Error("no root was merged")
+	}
+}
+
+// TestTooManyRoots: a run whose forest is full ends there, and says why.
+func TestTooManyRoots(t *testing.T) {
+	s, err := scenario.Parse([]byte(smallHot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := &s.Hot.Topic
+	topic, err := newTopic(s, of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if topic.roots, err = forest.New(forest.Config{Seed: s.Seed, Authors: of.Writers, Each: of.Memos() / of.Writers, Rows: of.Rows, Roots: 100}); err != nil {
+		t.Fatal(err)
+	}
+	var last Progress
+	err = topic.run(t.Context(), Options{Workers: 2, Progress: func(p Progress) { last = p }}, &report.Result{})
+	if !errors.Is(err, forest.ErrFull) || last.Now > last.Until/4 {
+		t.Errorf("the error is %v, at %v of %v", err, last.Now, last.Until)
 	}
 }
 
@@ -100,17 +113,17 @@ write = "6s"
 // nobody is over budget, and all do not say much together. Workers do not show.
 func TestFunnel(t *testing.T) {
 	_, facts := playBoth(t, smallFunnel)
-	if got := facts["effects in roots at the end"]; got != 100 {
+	if got := facts.of("effects in roots at the end"); got != 100 {
 		t.Errorf("%.2f %% of the effects are in roots at the end", got)
 	}
-	if got := facts["ticks over budget, of those who do not write"]; got != 0 {
+	if got := facts.of("ticks over budget, of those who do not write"); got != 0 {
 		t.Errorf("%v ticks were over budget", got)
 	}
-	first, last := facts["writers behind a root that is not merged"], facts["writers behind a root of the last generation"]
+	first, last := facts.of("writers behind a root that is not merged"), facts.of("writers behind a root of the last generation")
 	if last < 31 || first > last/2 {
 		t.Errorf("%.1f writers are behind roots at first, %.1f at last", first, last)
 	}
-	if got := facts["roots announced a peer"]; got > 2 || facts["roots not announced: no room for more"] > 0 {
+	if got := facts.of("roots announced a peer"); got > 2 || facts.of("roots not announced: no room for more") > 0 {
 		t.Errorf("%.2f roots were announced a peer", got)
 	}
 }
@@ -124,20 +137,20 @@ peers = 5000
 until = "4s"
 `
 	_, facts := playBoth(t, file)
-	if facts["delivery ratio"] != 1 {
-		t.Errorf("%v of the peers got it", facts["delivery ratio"])
+	if facts.of("delivery ratio") != 1 {
+		t.Errorf("%v of the peers got it", facts.of("delivery ratio"))
 	}
 	_, pushed := play(t, file+"[flood]\nspread = \"push\"\nfanout = 3\nmessages = 8\n", 2)
-	if got, theory := pushed["delivery ratio"], finalSize(3); got < theory-0.01 || got > theory+0.01 {
+	if got, theory := pushed.of("delivery ratio"), finalSize(3); got < theory-0.01 || got > theory+0.01 {
 		t.Errorf("pushed to %.4f, %.4f in theory", got, theory)
 	}
 }
 
 // TestFastAnnouncements: what comes faster than a link may bring it is not taken, so that
-// without hearing, where all have another root to say, nobody is swamped.
+// without hearing, where all have another root to say and take themselves for few, nobody is swamped.
 func TestFastAnnouncements(t *testing.T) {
 	_, facts := play(t, `world = "hot"
-peers = 1000
+peers = 3000
 until = "12s"
 every = "1s"
 [network]
@@ -148,8 +161,9 @@ lazy = 0
 offered = 16.0
 write = "8s"
 hearing = "off"
+known = 2
 `, 2)
-	if facts["announcements a peer that came too fast"] == 0 {
-		t.Errorf("none of %v announcements came too fast", facts["roots announced"])
+	if facts.of("announcements a peer that came too fast") == 0 {
+		t.Errorf("none of %v announcements came too fast", facts.of("roots announced"))
 	}
 }

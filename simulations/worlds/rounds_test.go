@@ -55,8 +55,8 @@ func TestRoundsFollowTheory(t *testing.T) {
 				t.Errorf("%v: of a share %v a round leaves %v, theory %v ± %v", c, p, got, want, chance)
 			}
 		}
-		if facts["delivery ratio"] != 1 {
-			t.Errorf("%v: %v of the peers got it", c, facts["delivery ratio"])
+		if facts.of("delivery ratio") != 1 {
+			t.Errorf("%v: %v of the peers got it", c, facts.of("delivery ratio"))
 		}
 		for _, f := range r.Facts {
 			if f.Theory == nil || f.Name == "delivery ratio" {
@@ -84,15 +84,15 @@ func TestRoundsAreRounds(t *testing.T) {
 		}
 	}
 	_, young := play(t, byRounds("push-pull", "")+"age = 4\n", 2)
-	if got := young["delivery ratio"]; got > 0.15 {
+	if got := young.of("delivery ratio"); got > 0.15 {
 		t.Errorf("passed on for four rounds, %v of the peers have it; each round can triple them", got)
 	}
-	if got := young["rounds until all have it"]; !math.IsNaN(got) {
+	if got := young.of("rounds until all have it"); !math.IsNaN(got) {
 		t.Errorf("all had it after %v rounds", got)
 	}
 	for _, spread := range []string{"push-rounds", "push-pull"} { // where nothing arrives, theory has no end either
-		if _, none := play(t, byRounds(spread, "loss = 1.0")+"age = 3\n", 2); none["delivery ratio"] != 0.001 {
-			t.Errorf("%s: %v of the peers have what never arrives", spread, none["delivery ratio"])
+		if _, none := play(t, byRounds(spread, "loss = 1.0")+"age = 3\n", 2); none.of("delivery ratio") != 0.001 {
+			t.Errorf("%s: %v of the peers have what never arrives", spread, none.of("delivery ratio"))
 		}
 	}
 }
@@ -122,7 +122,7 @@ fanout = 3
 		}
 	}
 	last := want.Y[len(want.Y)-1]
-	if end := finalSize(3); math.Abs(last-end) > 1e-4 || math.Abs(facts["delivery ratio"]-end) > 0.003 {
-		t.Errorf("in the end %v have it; the curve says %v, the final size %v", facts["delivery ratio"], last, end)
+	if end := finalSize(3); math.Abs(last-end) > 1e-4 || math.Abs(facts.of("delivery ratio")-end) > 0.003 {
+		t.Errorf("in the end %v have it; the curve says %v, the final size %v", facts.of("delivery ratio"), last, end)
 	}
 }

@@ -13,7 +13,7 @@ func TestWorkers(t *testing.T) {
 		"consolidation": "world = 'consolidation'\npeers = 260\nuntil = '8s'\n[consolidation]\nrounds = 1\n",
 	} {
 		one, facts := play(t, file, 1)
-		if one.Cost.Events == 0 || len(facts) == 0 {
+		if one.Cost.Events == 0 || len(facts.by) == 0 {
 			t.Errorf("%s: nothing happened", name)
 		}
 		for _, workers := range []int{2, 5} {
