@@ -83,10 +83,14 @@ func openSick(t *testing.T, dir string, sick error) (*Store, *pebbleKV, *atomic.
 }
 
 // atEachWrite runs f with an index of which all writes behind the n-th fail, for
-// every n of the writes of a checkpoint.
+// every n of the writes of a checkpoint, or every third where -short looks for races.
 func atEachWrite(t *testing.T, sick error, f func(t *testing.T, w *world, dir string, s *Store, kv *pebbleKV, good *atomic.Int64)) {
 	writes := int64(1)
-	for n := int64(0); n <= writes; n++ {
+	step := int64(1)
+	if testing.Short() {
+		step = 3
+	}
+	for n := int64(0); n <= writes; n += step {
 		t.Run(fmt.Sprintf("behind %d", n), func(t *testing.T) {
 			w, dir := newWorld(t, 3), t.TempDir()
 			s, kv, good := openSick(t, dir, sick)

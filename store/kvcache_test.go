@@ -15,6 +15,9 @@ import (
 // thousand memos out of the cache, so that what is served to peers is not read from the
 // file, and unpacked, again for each run.
 func TestIndexIsReadFromMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, left out by -short")
+	}
 	kv, err := openPebble(filepath.Join(t.TempDir(), "kv"), vfs.Default, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
