@@ -142,6 +142,9 @@ func (n *Node) Close() error {
 	close(n.quit)
 	<-n.done
 	<-n.folder.done
+	if n.owner.answered() {
+		n.store.Settled()
+	}
 	return n.release()
 }
 

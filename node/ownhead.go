@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"lightcone/memo"
@@ -89,6 +90,12 @@ func (o *owner) tickHeads(now time.Time) {
 			close(s.head.known)
 		}
 	}
+}
+
+// answered reports whether the question was put and is over, in all spaces. While it is
+// not the next start asks again.
+func (o *owner) answered() bool {
+	return o.n.net.Load() != nil && !slices.ContainsFunc(o.n.allSpaces(), (*Space).asks)
 }
 
 // told notes what a member has of the own chain.

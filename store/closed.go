@@ -21,8 +21,13 @@ const closedSize = 8 + 4
 
 // Clean reports whether whoever had the store open before closed it, and the log ends
 // where it did then; or whether nobody had. Else a process or machine died, or the log
-// is not the one that was there last: it may lack own memos that left this replica.
+// is not the one that was there last: it may lack own memos that left this replica. That
+// stays so, over further starts, until Settled.
 func (s *Store) Clean() bool { return s.clean }
+
+// Settled says that what an unclean stop may have lost was asked for: the next one may be
+// clean again.
+func (s *Store) Settled() { s.clean = true }
 
 // untouched reports whether there is no log in dir yet.
 func untouched(files walfs.FS, dir string) (bool, error) {

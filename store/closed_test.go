@@ -38,7 +38,10 @@ func TestCleanStop(t *testing.T) {
 	closeStore(t, s)
 
 	closeStore(t, start("behind a crash of a new store", crashed, false))
-	closeStore(t, start("closed behind that crash", crashed, true))
+	s = start("closed behind that crash", crashed, false)
+	s.Settled()
+	closeStore(t, s)
+	closeStore(t, start("closed when that was settled", crashed, true))
 	closeStore(t, start("behind a crash", running, false))
 
 	if err := os.RemoveAll(filepath.Join(dir, "wal")); err != nil {

@@ -170,8 +170,8 @@ func (s *Store) Checkpoint() error {
 	return nil
 }
 
-// Close checkpoints and closes the log and the index, and notes that for the next Open
-// (Clean). Views still at hand return errors from then on. An index for which there is no room is no error: the next
+// Close checkpoints and closes the log and the index, and notes a clean stop for the next
+// Open. Views still at hand return errors from then on. An index for which there is no room is no error: the next
 // Open replays the log.
 func (s *Store) Close() error {
 	if errors.Is(s.broken, ErrClosed) {
@@ -185,7 +185,7 @@ func (s *Store) Close() error {
 	}
 	s.broken = ErrClosed
 	last := s.log.Last()
-	if err = errors.Join(err, s.kv.Close(), s.log.Close()); err == nil {
+	if err = errors.Join(err, s.kv.Close(), s.log.Close()); err == nil && s.clean {
 		s.leaveClosed(last)
 	}
 	return err

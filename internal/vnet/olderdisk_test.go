@@ -1,12 +1,14 @@
 package vnet_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"lightcone/internal/vnet"
+	"lightcone/node"
 )
 
 // image copies the directory of a host that runs: what a snapshot of its disk has.
@@ -146,11 +148,13 @@ func TestWaitForOwnHead(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		alone, crashed bool
+		between        bool // opened without a network, and closed
 		want           time.Duration
 	}{
-		{"crashed, and nobody answers", true, true, wait},
-		{"crashed", false, true, soon},
-		{"closed", true, false, 0},
+		{"crashed, and nobody answers", true, true, false, wait},
+		{"crashed, and looked at since", true, true, true, wait},
+		{"crashed", false, true, false, soon},
+		{"closed", true, false, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inVirtualTime(t, 2, home, func(w *swarm) {
@@ -163,6 +167,15 @@ func TestWaitForOwnHead(t *testing.T) {
 				}
 				if c.alone {
 					w.stop(1 - host)
+				}
+				if c.between {
+					n, err := node.Open(filepath.Join(w.dir, fmt.Sprint(host)), node.Options{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := n.Close(); err != nil {
+						t.Fatal(err)
+					}
 				}
 				began := time.Now()
 				w.open(host, vnet.Options{})
