@@ -3,6 +3,8 @@ package beacon
 import (
 	"math"
 	"time"
+
+	"lightcone/internal/portable"
 )
 
 // Tick is τ, how often an Emitter makes up its mind.
@@ -100,8 +102,8 @@ func (e *Emitter) Step(now time.Time, o Observed) (emit bool) {
 
 // measure takes the pings of the time that passed into r̂.
 func (e *Emitter) measure(passed time.Duration) {
-	weight := 1 - math.Exp(-passed.Seconds()/rateWindow.Seconds())
-	e.rate += weight * (float64(e.pings)/passed.Seconds() - e.rate)
+	weight := 1 - portable.Exp(-passed.Seconds()/rateWindow.Seconds())
+	e.rate += float64(weight * (float64(e.pings)/passed.Seconds() - e.rate))
 }
 
 // adapt moves the chance by one tick: with news towards what makes r̂ meet the
@@ -110,7 +112,7 @@ func (e *Emitter) measure(passed time.Duration) {
 func (e *Emitter) adapt(start float64, news bool) {
 	want := start
 	if news {
-		want = e.chance * math.Pow(e.rho/e.rate, gain)
+		want = e.chance * portable.Pow(e.rho/e.rate, gain)
 	}
 	e.chance = math.Min(1, math.Max(e.chance*(1-maxChange), math.Min(e.chance*(1+maxChange), want)))
 }

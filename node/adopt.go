@@ -361,7 +361,7 @@ func (o *owner) adoptState(st *foreignState) error {
 			}
 		}
 	}
-	before := o.n.view.Load().store.Vector(st.space.id)
+	before, seq := o.n.view.Load().store.Vector(st.space.id), o.ownSeq(st.space.id)
 	out, res, err := o.n.store.Adopt(store.Adoption{
 		Space: st.space.id, Root: st.Root, From: st.From, Announcement: st.announcement, Heads: st.heads, Rows: rows,
 	})
@@ -382,6 +382,7 @@ func (o *owner) adoptState(st *foreignState) error {
 	}
 	o.counts.adopted++
 	o.lookInto(st, before)
+	o.regain(st.space.id, seq)
 	o.n.log.Info("adopted the state of a peer", "space", st.space.id, "peer", st.From, "root", st.Root, "authors", len(st.heads), "rows", len(st.rows))
 	o.n.folder.want(st.space)
 	return err

@@ -149,7 +149,7 @@ func (s *Space) rules(v *view) (*memo.Genesis, bool) {
 // mayPing reports whether a ping would be attached by anybody: somebody shares the
 // space, and this node may write into it.
 func (o *owner) mayPing(b *beacons) bool {
-	if o.n.opts.Silent || o.n.net.Load() == nil || o.ready() != nil {
+	if o.n.opts.Silent || o.n.net.Load() == nil || !b.space.volunteers() || o.ready() != nil {
 		return false
 	}
 	all := o.n.view.Load().store.All(b.space.id)

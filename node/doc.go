@@ -15,6 +15,15 @@
 // Decoding and signature checks happen before the owner sees an input, on the
 // goroutines that bring it.
 //
+// # Own memos that were lost
+//
+// A disk may go back to what it was: a machine that is rolled back, a sync that was none.
+// Peers then hold memos of this node that its log has not, and to write others in their
+// place would fork its chain. So behind an unclean stop the writes of a node with a
+// network wait, up to 2 s, until the known members of the space said how far they have the
+// chain and what they have more of it is here. What the node writes by itself, as pings,
+// waits for an answer behind any start.
+//
 // # Sessions
 //
 // A Session is a query context that grows with each read and write: a read never

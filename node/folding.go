@@ -319,6 +319,9 @@ type keptRoot struct {
 
 // gather puts one memo of this node in the place of the session's causes.
 func (x *Session) gather(ctx context.Context) error {
+	if err := x.space.awaitOwnHead(ctx); err != nil {
+		return err
+	}
 	x.mu.Lock()
 	was, heads := x.qc, x.causes()
 	x.mu.Unlock()

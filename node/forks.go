@@ -106,7 +106,7 @@ func (o *owner) tickFork(now time.Time, s *Space, v *store.View, author memo.Aut
 		delete(o.proving, who)
 	case !waits:
 		o.proving[who] = now.Add(time.Duration(o.n.chance.Int64N(int64(proofDelay))))
-	case !now.Before(due):
+	case !now.Before(due) && s.volunteers():
 		o.proving[who] = now.Add(proofRetry)
 		if err := o.prove(s, v, author); err != nil {
 			o.n.log.Warn("cannot prove a fork now; it is tried again", "space", s.id, "author", author, "err", err)

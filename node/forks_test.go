@@ -36,8 +36,11 @@ func TestForkOfACopiedDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut(t, a, b, c)
-	writeOnlyTo(t, dir, o, "left", 3, []*replica{b, c}, a)
-	writeOnlyTo(t, copied, o, "right", 5, []*replica{a}, b, c)
+	writeOnlyTo(t, forker, dir, o, "left", 3, []*replica{b, c}, a)
+	if err := errors.Join(b.Unblock(), c.Unblock()); err != nil { // a still refuses them
+		t.Fatal(err)
+	}
+	writeOnlyTo(t, forker, copied, o, "right", 5, []*replica{a}, b, c)
 
 	for _, r := range honest {
 		if err := r.Unblock(); err != nil {
@@ -127,16 +130,16 @@ func cut(t *testing.T, one *replica, others ...*replica) {
 }
 
 // writeOnlyTo starts the replica in dir, writes n rows that reach some and not others,
-// and stops it.
-func writeOnlyTo(t *testing.T, dir string, o p2p.Options, name string, n int, without []*replica, to ...*replica) {
+// who refuse it, and stops it. It could not refuse them before it has begun to dial.
+func writeOnlyTo(t *testing.T, forker node.PeerID, dir string, o p2p.Options, name string, n int, without []*replica, to ...*replica) {
 	t.Helper()
-	f := startReplica(t, dir, o)
-	defer f.stop(t)
 	for _, r := range without {
-		if err := f.Block(r.ID()); err != nil {
+		if err := r.Block(forker); err != nil {
 			t.Fatal(err)
 		}
 	}
+	f := startReplica(t, dir, o)
+	defer f.stop(t)
 	var err error
 	if f.space, err = f.OpenSpace("default"); err != nil {
 		t.Fatal(err)

@@ -299,6 +299,9 @@ func (x *Session) beginVouched(ctx, wait context.Context) (*source, *BehindError
 // is refused while the session has seen more than that: what a peer vouches for is no
 // cause of a memo before its own memos are here.
 func (x *Session) beginWrite(ctx context.Context) (*source, error) {
+	if err := x.space.awaitOwnHead(ctx); err != nil {
+		return nil, err
+	}
 	if len(x.Context().Missing(x.space.node.view.Load().cut(x.space.id))) > 0 {
 		if err := x.await(ctx, false); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -27,11 +28,26 @@ func TestDiskFullDuringAFetch(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	a, b := fullOf(t, lateRows, 600), startLinked(t, filepath.Join(disk, "b"), Options{SegmentSize: 1 << 20})
-	link := joinOver(t, a, b, 500_000)
-	waitUntil(t, "some of the state is here", func() bool {
-		l := layerOf(t, b)
-		return l != nil && l.Ready && l.Blocks > 300
+	a := fullOf(t, lateRows, 600)
+	var b *linked
+	var link *slowLink
+	slower(t, 500_000, func(rate int) bool {
+		dir := filepath.Join(disk, fmt.Sprint(rate))
+		b = startLinked(t, dir, Options{SegmentSize: 1 << 20})
+		link = joinOver(t, a, b, rate)
+		some := false
+		waitUntil(t, "some of the state is here, or all memos", func() bool {
+			l := layerOf(t, b)
+			some = l != nil && l.Ready && l.Blocks > 300
+			return some || b.Spaces()[0].Memos > lateRows
+		})
+		if !some {
+			b.stop(t)
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return some
 	})
 	filler := filepath.Join(disk, "filler")
 	f, err := os.Create(filler)

@@ -273,7 +273,7 @@ func TestRowsOfALayerAreWaitedFor(t *testing.T) {
 		err error
 	}
 	answers := make(chan answer, 3)
-	patient := Read{Mode: Local, Wait: 20 * time.Second}
+	patient := Read{Mode: Local, Wait: patience}
 	go func() {
 		row, err := late.Session(patient).Get(context.Background(), "t", "row15")
 		answers <- answer{row, err}

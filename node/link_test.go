@@ -177,8 +177,9 @@ func tcpAddr(t testing.TB, r *linked) string {
 	return ""
 }
 
-// patience bounds what takes a few seconds on a quiet machine.
-const patience = time.Minute
+// patience bounds what takes a few seconds on a quiet machine; only a test that fails
+// waits that long.
+const patience = 2 * time.Minute
 
 // forget makes the folder begin the next fold from nothing.
 func (f *folder) forget(s *Space) {

@@ -43,6 +43,8 @@ type owner struct {
 	adopting map[memo.SpaceID]*adopting // of spaces that adopt and heard of a state
 	beacons  map[memo.SpaceID]*beacons
 	lagging  lagging
+	headsAt  time.Time                // since when writes wait, see ownHead; zero: they do not
+	regained map[memo.SpaceID]uint64  // own memos that came from peers
 	kept     map[memo.SpaceID][]Proof // of an earlier run, until the space is registered; at most maxProofs each
 	spots    []*spot                  // of adopted states, to be looked into; at most maxSpots
 	spot     *spot                    // that is being looked into or asked about
@@ -67,7 +69,7 @@ func newOwner(n *Node, st *state) *owner {
 	o := &owner{
 		n: n, state: st, clocks: map[memo.SpaceID]memo.Time{}, past: map[memo.SpaceID]*memo.Vector{}, open: map[*Space]*openRun{},
 		turn: make(chan struct{}, 1), synced: n.opts.Now(), cold: map[memo.SpaceID]*cold{}, proving: map[accused]time.Time{},
-		adopting: map[memo.SpaceID]*adopting{}, beacons: map[memo.SpaceID]*beacons{},
+		adopting: map[memo.SpaceID]*adopting{}, beacons: map[memo.SpaceID]*beacons{}, regained: map[memo.SpaceID]uint64{},
 	}
 	o.core = gossip.New(gossip.Config{
 		Self: n.id, Holdings: holdings{n}, Seed: n.chance.Uint64(),
@@ -105,6 +107,7 @@ func (o *owner) recover() error {
 	for _, s := range o.state.Spaces {
 		id, _ := memo.ParseSpaceID(s.ID) // parsed above
 		space := o.register(id, s)
+		space.head = newOwnHead(n.store.Clean())
 		err := o.sealLeftovers(space)
 		if err == nil {
 			err = o.acceptHeld(space) // the policy may be another one now
@@ -326,6 +329,7 @@ func (o *owner) tick() {
 	}
 	o.tellReady()
 	o.attachDue(now)
+	o.tickHeads(now)
 	o.tickLoad(now)
 	o.tickLayers(now)
 	o.tickAdopt(now)

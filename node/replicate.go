@@ -35,6 +35,7 @@ func (goOnline) do(o *owner) {
 		}
 		o.connect(net, id, s)
 	}
+	o.askHeads()
 }
 
 // Input takes something the network brought. It decodes and verifies on the
@@ -214,6 +215,9 @@ func (o *owner) inside() {
 	for _, f := range o.eff.Fold {
 		o.askFold(f.Space)
 	}
+	for _, t := range o.eff.Told {
+		o.told(t)
+	}
 	for _, a := range o.eff.Ahead {
 		o.ahead(a.Space, a.Peer, a.Memos)
 		o.lags(a.Space)
@@ -225,7 +229,7 @@ func (o *owner) inside() {
 		o.inquired(q)
 	}
 	o.eff.Keep, o.eff.Fetched, o.eff.Fold = o.eff.Keep[:0], o.eff.Fetched[:0], o.eff.Fold[:0]
-	o.eff.Ahead, o.eff.Heard = o.eff.Ahead[:0], o.eff.Heard[:0]
+	o.eff.Told, o.eff.Ahead, o.eff.Heard = o.eff.Told[:0], o.eff.Ahead[:0], o.eff.Heard[:0]
 	o.eff.Inquired = o.eff.Inquired[:0]
 }
 
@@ -280,10 +284,13 @@ func (o *owner) took(id memo.SpaceID, res store.Result, err error) error {
 		o.revised = append(o.revised, id)
 	}
 	o.dirty = o.dirty || len(res.Attached) > 0
+	seq := o.ownSeq(id)
 	if res.Late > 0 {
 		o.n.log.Info("late memos are held back; see `lightcone beacons --held`", "space", id, "memos", res.Late)
 	}
-	return errors.Join(err, o.project(res.Attached))
+	err = errors.Join(err, o.project(res.Attached))
+	o.regain(id, seq)
+	return err
 }
 
 // admitted remembers a peer that proved to belong to a space, and where it is.

@@ -100,6 +100,9 @@ func (s *Space) Revoke(ctx context.Context, a memo.Author) (Receipt, error) {
 }
 
 func (s *Space) rule(ctx context.Context, c *rule) (Receipt, error) {
+	if err := s.awaitOwnHead(ctx); err != nil {
+		return Receipt{Outcome: NotCommitted}, err
+	}
 	c.done = make(chan written, 1)
 	r, err := await(ctx, s.node, c, c.done)
 	if err != nil {
@@ -186,7 +189,7 @@ func (c *rule) revocation(v *view, r *store.Rights, self memo.Author) (*write, e
 func (o *owner) keepBeyond() {
 	for _, s := range o.n.allSpaces() {
 		heads := o.n.view.Load().store.Beyond(s.id, o.n.id)
-		if len(heads) == 0 || o.mayWrite(s) != nil || o.ready() != nil || len(unobserved(o.observed(s), heads)) == 0 {
+		if len(heads) == 0 || !s.volunteers() || o.mayWrite(s) != nil || o.ready() != nil || len(unobserved(o.observed(s), heads)) == 0 {
 			continue
 		}
 		w := &write{space: s, deps: heads, done: make(chan written, 1)}

@@ -22,6 +22,7 @@ type Space struct {
 	admitted   map[PeerID]bool   // guarded by node.mu; at most maxAdmitted
 	rendezvous gossip.Rendezvous // guarded by node.mu
 	layer      atomic.Pointer[layer]
+	head       *ownHead  // nil: made or joined since the start; set before the owner runs
 	kept       keptRoot  // guarded by node.mu
 	rooted     sync.Once // the last root of an earlier run of the node was looked for
 }

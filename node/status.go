@@ -65,6 +65,11 @@ type SpaceStatus struct {
 	Members []MemberStatus
 	Writers []Member     // who may write, and who was revoked; nil in an open space
 	Layer   *LayerStatus // nil when no peer's state is shown or fetched
+	// AsksHead says that writes wait, behind an unclean stop, for peers to say how far they
+	// have the own chain. Regained are own memos that came from peers since the start: the
+	// log had lost them.
+	AsksHead bool
+	Regained uint64
 	// Liars are peers that vouched for a state that was false: nothing is taken of them.
 	Liars []PeerID
 	// Forks are the authors who wrote two memos for one place of their chains.
@@ -172,6 +177,7 @@ func (c *askStatus) do(o *owner) {
 		})
 		if sp := o.coldOf(info.ID).space; sp != nil {
 			s.Writers = sp.Members()
+			s.AsksHead, s.Regained = sp.asks(), o.regained[info.ID]
 		}
 		s.Layer, s.Liars = o.layerStatus(info.ID, mine)
 		s.Forks = forkStatus(n.view.Load().store, info.ID, n.id)

@@ -48,7 +48,8 @@ func roundText(round, peer int) []byte {
 	return fmt.Appendf(nil, "of the header: peer %2d, round %2d", peer, round)
 }
 
-// sayAll lets each node say something and reports whether all heard all of it.
+// sayAll lets each node say something and reports whether all heard all of it. Each
+// round waits longer than the one before, for a machine that is busy.
 func sayAll(nodes []node, round int) bool {
 	for i, a := range nodes {
 		a.Do(&gossip.Effects{Publish: []gossip.Publish{{Space: space, Data: roundText(round, i)}}})
@@ -64,7 +65,7 @@ func sayAll(nodes []node, round int) bool {
 		}
 		return false
 	}
-	for end := time.Now().Add(4 * heartbeat); missing(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Duration(4*(1+round)) * heartbeat); missing(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			return false
 		}

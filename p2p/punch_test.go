@@ -50,7 +50,7 @@ func behind(t *testing.T, router *simnet.SimpleFirewallRouter, ip string, open b
 		},
 	}
 	o.bounds = defaultBounds()
-	o.bounds.punch = 200 * time.Millisecond
+	o.bounds.punch = moment
 	t.Cleanup(func() { manager.Close() }) // libp2p closes it only if it made it
 	return start(t, c, o)
 }
@@ -58,6 +58,7 @@ func behind(t *testing.T, router *simnet.SimpleFirewallRouter, ip string, open b
 // Two firewalled peers meet through a relay in the open, and punch a hole for a direct
 // connection. Neither lets in what it did not ask for.
 func TestHolePunching(t *testing.T) {
+	t.Parallel() // it waits for a moment to pass
 	router := &simnet.SimpleFirewallRouter{}
 	r := behind(t, router, "1.2.0.1", true, newCore(1), Options{Relay: true})
 	a := behind(t, router, "2.2.0.1", false, newCore(2), Options{})

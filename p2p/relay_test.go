@@ -3,7 +3,6 @@ package p2p
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"lightcone/p2p/gossip"
 )
@@ -14,9 +13,10 @@ var nowhere = []string{}
 // sessions and topics work there, `peers` says relayed. Once B listens and A learns
 // where, the connection becomes direct, and nobody was down.
 func TestRelayedThenDirect(t *testing.T) {
+	t.Parallel() // it waits for a moment to pass
 	r := start(t, newCore(1), Options{Relay: true})
 	o := Options{Listen: nowhere, bounds: defaultBounds()}
-	o.bounds.linger = 300 * time.Millisecond // 0 would cut b before it has the direct connection
+	o.bounds.linger = moment // 0 would cut b before it has the direct connection
 	a, b := start(t, serving(2), o), start(t, serving(3), o)
 	connect(t, b, r)
 	var through []string

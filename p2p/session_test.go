@@ -274,8 +274,9 @@ func TestScoreFallsAndRecovers(t *testing.T) {
 func TestTakingIsNotIdle(t *testing.T) {
 	for name, listen := range map[string][]string{"tcp": overTCP, "quic": overQUIC} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits for a moment to pass
 			o := Options{Listen: listen, bounds: defaultBounds()}
-			o.bounds.idle = 150 * time.Millisecond
+			o.bounds.idle = moment
 			a, b := start(t, newCore(1), o), start(t, newCore(2), o)
 			connect(t, a, b)
 			admitEachOther(space, a, b)
@@ -284,9 +285,8 @@ func TestTakingIsNotIdle(t *testing.T) {
 				Send: []gossip.Send{{Session: 2, Data: []byte("give")}},
 			})
 			session := b.awaitFrames(t, 1)[0].Session
-			for range 10 { // twice as long as it may be idle
+			for end := time.Now().Add(moment * 3 / 2); time.Now().Before(end); time.Sleep(moment / 100) { // longer than it may be idle
 				b.Do(&gossip.Effects{Send: []gossip.Send{{Session: session, Data: []byte("taken")}}})
-				time.Sleep(30 * time.Millisecond)
 			}
 			if ends := pick[gossip.Closed](b.all()); len(ends) > 0 {
 				t.Fatalf("it ended with %v", ends[0].Err)

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -119,15 +120,16 @@ func TestIdleStrangersAreDismissed(t *testing.T) {
 func TestSlowStreamsEnd(t *testing.T) {
 	for _, member := range []bool{false, true} {
 		t.Run(fmt.Sprintf("member %v", member), func(t *testing.T) {
+			t.Parallel() // it waits for a moment to pass
 			o := Options{bounds: defaultBounds()}
-			o.bounds.hello, o.bounds.idle = 200*time.Millisecond, 200*time.Millisecond
+			o.bounds.hello, o.bounds.idle = moment, moment
 			a, h := start(t, serving(1), o), hostile(t)
 			if p, err := toPeer(h.ID()); member && err == nil {
 				a.testCore.admit(space, p)
 			}
 			st := openTo(t, h, a, reconProtocol)
 			stop := time.After(patience)
-			for sent := []byte{100}; ; sent = []byte{0} { // a frame of 100 bytes is announced
+			for sent := binary.AppendUvarint(nil, 1000); ; sent = []byte{0} { // a frame of 1,000 bytes is announced
 				if _, err := st.Write(sent); err != nil {
 					break
 				}
@@ -147,8 +149,9 @@ func TestSlowStreamsEnd(t *testing.T) {
 
 // A stranger that says nothing at all loses its stream as well.
 func TestSilentStrangersLoseTheirStreams(t *testing.T) {
+	t.Parallel() // it waits for a moment to pass
 	o := Options{bounds: defaultBounds()}
-	o.bounds.hello = 200 * time.Millisecond
+	o.bounds.hello = moment
 	a, h := start(t, serving(1), o), hostile(t)
 	st := openTo(t, h, a, reconProtocol)
 	frame := append([]byte{4}, "junk"...)

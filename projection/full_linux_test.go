@@ -80,7 +80,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		check(db)
 		must(t, os.Remove(filler))
-		for end := time.Now().Add(30 * time.Second); db.Ready() != nil; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); db.Ready() != nil; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("there is room, and still: %v", db.Ready())
 			}

@@ -249,7 +249,7 @@ func built(t *testing.T, c constant) (program string) {
 		}
 	}
 	program = filepath.Join(dir, "changed.test")
-	if out, err := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-overlay="+overlay, "-o", program, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay="+overlay, "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build with %s: %v\n%s", c.is, err, out)
 	}
 	return program

@@ -27,6 +27,7 @@
 //	a, res, err := s.Adopt(adoption)     // a state, on its announcer's word
 //	err = s.Replay(lsn, f)               // what attached, to rebuild a projection
 //	f, err := v.Feed(lsn)                // what attached, as it comes
+//	s.Clean()                            // the last stop was an orderly one
 //	v.RowMemos(id, topic, row, from, to) // those that edit one row
 //
 // One goroutine, the replica's owner, calls the methods that write. View may be

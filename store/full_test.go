@@ -21,7 +21,7 @@ import (
 )
 
 // patience bounds what a test waits for; only a failing one waits that long.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // sickFS fails every write of the index once good of them went well.
 type sickFS struct {

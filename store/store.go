@@ -18,6 +18,9 @@ import (
 
 // Store is a replica's memos. See the package comment for who may call what.
 type Store struct {
+	dir    string
+	files  walfs.FS // of the log
+	clean  bool     // see Clean
 	log    *walfs.Log
 	kv     KV
 	room   room
@@ -67,12 +70,20 @@ func openStore(dir string, o Options) (*Store, error) {
 	}
 	r := room{dir, o.Usage}
 	o.WAL.FS, o.WAL.CheckReads = logFS{o.WAL.FS, r}, true // rot may come after a record was read
-	log, err := walfs.Open(filepath.Join(dir, "wal"), o.WAL)
+	wal := filepath.Join(dir, "wal")
+	fresh, err := untouched(o.WAL.FS, wal)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open log: %w", err), kv.Close())
 	}
-	s := &Store{log: log, kv: kv, room: r, logger: o.Logger}
+	log, err := walfs.Open(wal, o.WAL)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open log: %w", err), kv.Close())
+	}
+	s := &Store{dir: dir, files: o.WAL.FS, clean: fresh, log: log, kv: kv, room: r, logger: o.Logger}
 	err = s.recover(o)
+	if err == nil {
+		err = s.takeClosed()
+	}
 	if err == nil {
 		s.blocks, err = openBlocks(kv)
 	}
@@ -159,8 +170,8 @@ func (s *Store) Checkpoint() error {
 	return nil
 }
 
-// Close checkpoints and closes the log and the index. Views still at hand return
-// errors from then on. An index for which there is no room is no error: the next
+// Close checkpoints and closes the log and the index, and notes that for the next Open
+// (Clean). Views still at hand return errors from then on. An index for which there is no room is no error: the next
 // Open replays the log.
 func (s *Store) Close() error {
 	if errors.Is(s.broken, ErrClosed) {
@@ -173,7 +184,11 @@ func (s *Store) Close() error {
 		err = nil
 	}
 	s.broken = ErrClosed
-	return errors.Join(err, s.kv.Close(), s.log.Close())
+	last := s.log.Last()
+	if err = errors.Join(err, s.kv.Close(), s.log.Close()); err == nil {
+		s.leaveClosed(last)
+	}
+	return err
 }
 
 // set and del change the index at the next commit.

@@ -14,7 +14,7 @@ import (
 func TestManySleepers(t *testing.T) {
 	const readers, rounds, burst = 20 * fewSleepers, 40, 5
 	l := mustOpen(t, t.TempDir(), Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	arrived := make(chan struct{}, readers) // a token for each reader and round
 	var wg sync.WaitGroup

@@ -198,7 +198,7 @@ func TestCrashEnumeration(t *testing.T) {
 		e.replay(t, *crashFlag)
 		return
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(2000)) // thousands of short-lived disks
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // thousands of short-lived disks
 	all, random, want := sequences(2), 50, 10_000
 	triples := sequences(3)[len(all):]
 	switch {

@@ -17,7 +17,7 @@ import (
 func TestConcurrentReaders(t *testing.T) {
 	const readers, writers, each = 6, 3, 150
 	l := mustOpen(t, t.TempDir(), small)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
 	for range readers {

@@ -163,7 +163,7 @@ func openAndRead(fs walfs.FS) (texts []string, noticed bool, err error) {
 // begins with a copy of v. Failures are reported, the first few.
 func parallel(t *testing.T, v victim, n int64, do func(r *rotten, i int64) error) {
 	t.Helper()
-	defer debug.SetGCPercent(debug.SetGCPercent(4000)) // little lives, and much is made
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // little lives, and much is made
 	var next, failures atomic.Int64
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {

@@ -12,7 +12,7 @@ import (
 )
 
 // demoLimit ends a demo that hangs. It takes a few seconds.
-const demoLimit = 2 * time.Minute
+const demoLimit = 5 * time.Minute
 
 // errDemo reports that the demo found its own claims untrue.
 var errDemo = errors.New("the demo failed: what it claims did not hold in this run; the table says where")

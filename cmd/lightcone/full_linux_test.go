@@ -149,10 +149,12 @@ func (f *fullDisk) resumes() {
 }
 
 // starveProjection writes new rows and fills the disk to the last byte before the
-// projection is written. It is, every few seconds, so this may have to be repeated.
+// projection is written. It is, every few seconds, so this may have to be repeated, and
+// more often where this process gets less of its turns than the node.
 func (f *fullDisk) starveProjection() {
 	f.Helper()
-	for attempt := range 5 {
+	begun := time.Now()
+	for attempt := 0; time.Since(begun) < patience; attempt++ {
 		for i := range 30 {
 			if err := f.put(f.a, fmt.Sprintf("new %d %d", attempt, i), bigValue); err != nil {
 				f.Fatal(err)

@@ -20,9 +20,9 @@ const (
 	// startPatience bounds how long a node may take to become ready, and
 	// stopPatience how long to stop before it is killed.
 	startPatience = 60 * time.Second
-	stopPatience  = 10 * time.Second
+	stopPatience  = 30 * time.Second
 	// coverPatience bounds how long a node may take to cover a context.
-	coverPatience = 20 * time.Second
+	coverPatience = time.Minute
 )
 
 // childMark tells a test binary that it runs as this program.

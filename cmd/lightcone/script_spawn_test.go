@@ -42,12 +42,14 @@ func cmdSpawn(ts *testscript.TestScript, neg bool, args []string) {
 // stdinKey is where a script keeps what it feeds its spawned commands through.
 type stdinKey struct{}
 
-// cmdFeed writes lines of a file, counted from 1, to a spawned command: feed NAME
-// FILE FIRST LAST. The command waits for more; with "end" for LAST it gets the
-// rest, sees the end and must succeed.
+// cmdFeed writes lines of a file, counted from 1, to a spawned command: [!] feed NAME
+// FILE FIRST LAST [&]. The command waits for more, and with & the script does not wait
+// until it has taken these; with "end" for LAST it gets the rest, sees the end and
+// must succeed or, with !, fail, as it may before it has taken all.
 func cmdFeed(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 4 {
-		ts.Fatalf("usage: feed NAME FILE FIRST LAST|end")
+	background := len(args) == 5 && args[4] == "&"
+	if len(args) != 4 && !background || neg && args[3] != "end" {
+		ts.Fatalf("usage: feed NAME FILE FIRST LAST [&], [!] feed NAME FILE FIRST end")
 	}
 	cmd := ts.Value(nodesKey{}).(map[string]*exec.Cmd)[args[0]]
 	stuck := time.AfterFunc(patience, func() { cmd.Process.Kill() })
@@ -61,15 +63,34 @@ func cmdFeed(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	}
 	in := ts.Value(stdinKey{}).(map[string]io.WriteCloser)[args[0]]
-	_, err = in.Write(bytes.Join(lines[first-1:last], nil))
-	ts.Check(err)
-	if args[3] != "end" {
+	text := bytes.Join(lines[first-1:last], nil)
+	if background {
+		go in.Write(text) // in order: the next feed waits for it
 		return
 	}
-	ts.Check(in.Close())
-	if err := cmd.Wait(); err != nil {
+	if _, err := in.Write(text); !neg {
+		ts.Check(err)
+	}
+	if args[3] == "end" {
+		ts.Check(in.Close())
+		cmdEnds(ts, neg, args[:1])
+	}
+}
+
+// cmdEnds waits until a spawned command ends, which must succeed or, with !, fail: [!]
+// ends NAME. What it said is in NAME.err then.
+func cmdEnds(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: ends NAME")
+	}
+	cmd := ts.Value(nodesKey{}).(map[string]*exec.Cmd)[args[0]]
+	stuck := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer stuck.Stop()
+	err := cmd.Wait()
+	if (err != nil) != neg || err != nil && !cmd.ProcessState.Exited() {
 		ts.Fatalf("%s ended with %v:\n%s", args[0], err, cmd.Stderr)
 	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".err"), cmd.Stderr.(*bytes.Buffer).Bytes(), 0o600))
 }
 
 // cmdGrows waits until files have so many whole lines together: grows LINES FILE….

@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"flip":      cmdFlip,
 			"spawn":     cmdSpawn,
 			"feed":      cmdFeed,
+			"ends":      cmdEnds,
 			"grows":     cmdGrows,
 			"tear":      cmdTear,
 			"cursor":    cmdCursor,

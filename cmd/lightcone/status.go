@@ -131,6 +131,12 @@ func statusText(w io.Writer, st api.Status) error {
 		if s.Rights == api.RightsMembers {
 			t.add("", fmt.Sprintf("written by its members, %d; this node: %s", len(s.Writers), s.Standing))
 		}
+		if s.AsksHead {
+			t.add("", "asks peers for the own head after a crash; writes wait up to 2 s")
+		}
+		if s.Regained > 0 {
+			t.add("", fmt.Sprintf("%s memos of this node came back from peers: its log had lost them", comma(int64(s.Regained))))
+		}
 		for _, m := range s.Members {
 			t.add("", memberText(m))
 		}

@@ -8,6 +8,7 @@
 //     ARCHITECTURE.md), and which room alone may import a third-party library.
 //   - pure.go: rooms that start no goroutine, read no clock, touch no file, no
 //     network and no randomness but what they are given.
+//   - portable.go: rooms that come to the same on every processor, to the last bit.
 //   - names.go: the fixed top-level folders, the alias causal, and a package
 //     comment in every doc.go.
 //   - length.go: a function fits one screen, a file one sitting.

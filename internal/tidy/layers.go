@@ -13,12 +13,15 @@ var layers = map[string][]string{
 	"memo":       {},
 	"merge":      {"memo"},
 	"context":    {"memo", "merge"},
-	"beacon":     {"memo", "merge", "context"},
+	"beacon":     {"memo", "merge", "context", "internal/portable"},
 	"walfs":      {"walfs/logrecord"},
 	"store":      {"memo", "merge", "context", "walfs"},
 	"projection": {"memo", "merge", "context"},
-	"p2p/gossip": {"memo", "merge", "context", "beacon"},
+	"p2p/gossip": {"memo", "merge", "context", "beacon", "internal/portable"},
 	"p2p":        {"memo", "p2p/gossip"},
+
+	// Functions of package math that are the same on every processor.
+	"internal/portable": {},
 
 	// Generated from walfs/record.fbs.
 	"walfs/logrecord": {},
@@ -45,7 +48,7 @@ var layers = map[string][]string{
 	// simulations/forest holds the roots of a world's peers, each once.
 	"simulations/forest": {"memo", "merge"},
 	"simulations/worlds": {
-		"memo", "merge", "context", "beacon", "p2p/gossip",
+		"memo", "merge", "context", "beacon", "p2p/gossip", "internal/portable",
 		"simulations/cores", "simulations/engine", "simulations/forest", "simulations/mesh", "simulations/report", "simulations/scenario",
 	},
 	// simulations/replicas runs whole nodes, in virtual time, on a disk that loses power.

@@ -60,6 +60,7 @@ func Check(tree fs.FS) ([]string, error) {
 			checkLayers(f, add)
 			checkOwners(f, add)
 			checkPure(f, add)
+			checkPortable(f, add)
 		}
 	}
 	return append(faults, checkComments(files)...), nil

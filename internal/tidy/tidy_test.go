@@ -65,6 +65,10 @@ var laws = []struct {
 	files: map[string]string{"memo/memo.go": "package memo\n\nimport \"os\"\n\nvar _ = os.Args\n"},
 	want:  []string{"memo/memo.go:3: memo is pure and must not import os"},
 }, {
+	name:  "a logarithm whose last bits depend on the processor",
+	files: map[string]string{"memo/memo.go": "package memo\n\nimport m \"math\"\n\nvar _ = m.Log(m.Floor(2))\n"},
+	want:  []string{"memo/memo.go:5: memo must not use math.Log"},
+}, {
 	name:  "network in a pure room",
 	files: map[string]string{"memo/memo.go": "package memo\n\nimport _ \"net/http\"\n"},
 	want:  []string{"memo/memo.go:3: memo is pure and must not import net/http"},

@@ -55,6 +55,9 @@ type SpaceStatus struct {
 	Proofs  []Proof        `json:"proofs,omitempty" doc:"That peers signed false states, a row each; what was adopted of these stays"`
 	Doubted []string       `json:"doubted,omitempty" doc:"Peers of whom nothing is adopted for a while: something did not fit that is no proof"`
 	Forks   []ForkStatus   `json:"forks,omitempty" doc:"Authors who wrote two memos for one place of their chains"`
+
+	AsksHead bool   `json:"asksHead,omitempty" doc:"Behind a crash writes wait up to 2 s for peers to say how far they have this node's memos"`
+	Regained uint64 `json:"regained,omitempty" doc:"This node's memos that came from peers since the start, because its log had lost them"`
 }
 
 // LayerStatus is the state of a space that a peer vouches for.
@@ -221,6 +224,7 @@ func statusOf(st node.Status) Status {
 			one.Doubted = append(one.Doubted, p.String())
 		}
 		one.Proofs, one.Forks = proofsOf(sp.Proofs), forksOf(sp.Forks)
+		one.AsksHead, one.Regained = sp.AsksHead, sp.Regained
 		out.Spaces = append(out.Spaces, one)
 	}
 	return out

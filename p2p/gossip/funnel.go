@@ -29,7 +29,7 @@ func (f *funnel) worth(b *Budget, peers uint64) float64 {
 	if f.peers == 0 {
 		f.peers = float64(peers)
 	}
-	f.peers += (float64(peers) - f.peers) / maxSightings
+	f.peers += float64((float64(peers) - f.peers) / maxSightings)
 	if b.rate == 0 {
 		return 1
 	}
@@ -47,7 +47,7 @@ func (f *funnel) Merged(b *Budget) {
 	if f.cost == 0 {
 		f.cost = cost
 	}
-	f.cost += (cost - f.cost) / costOver
+	f.cost += float64((cost - f.cost) / costOver)
 	f.mark = b.spent[forAsked]
 }
 

@@ -1,10 +1,10 @@
 package gossip
 
 import (
-	"math"
 	"slices"
 	"time"
 
+	"lightcone/internal/portable"
 	"lightcone/memo"
 )
 
@@ -65,11 +65,11 @@ type flow struct {
 }
 
 // keeps is the weight of the mean before, when so many seconds are over.
-func keeps(seconds float64) float64 { return math.Pow(1-1.0/rateOver, seconds) }
+func keeps(seconds float64) float64 { return portable.Pow(1-1.0/rateOver, seconds) }
 
 // pass takes so many seconds that are over into the mean.
 func (f *flow) pass(seconds, keep float64) {
-	f.rate = f.rate*keep + float64(f.count)/seconds*(1-keep)
+	f.rate = float64(f.rate*keep) + float64(float64(f.count)/seconds*(1-keep))
 	f.last, f.count = f.count, 0
 }
 
@@ -136,10 +136,11 @@ func (c *Core) gap(s *space, r *memo.Run) bool {
 	return r.FirstSeq() > own.Seq+1
 }
 
-// must reports whether a run is heard whatever is offered: it bears on who may write,
-// or somebody here waits for its author or for one of its rows.
+// must reports whether a run is heard whatever is offered: it is of the own chain, which
+// this replica lost then, it bears on who may write, or somebody here waits for its
+// author or for one of its rows.
 func (c *Core) must(now time.Time, s *space, r *memo.Run) bool {
-	if s.hearing.wanted[r.Author()].After(now) {
+	if r.Author() == c.cfg.Self || s.hearing.wanted[r.Author()].After(now) {
 		return true
 	}
 	for _, m := range r.Memos {

@@ -177,8 +177,8 @@ func (c *Core) tosses(s *space, r *memo.Run) bool {
 	return s.coin(&c.budget, c.terms(s), Offer{Author: r.Author(), First: r.FirstSeq(), Last: r.Head().Seq}, 1)
 }
 
-// TestAlwaysHeard: whatever is offered, what bears on rights is heard, and so is an
-// author whom a reader waits for, and a row that somebody cares about.
+// TestAlwaysHeard: whatever is offered, what bears on rights is heard, and so are the own
+// chain, an author whom a reader waits for, and a row that somebody cares about.
 func TestAlwaysHeard(t *testing.T) {
 	c := newAudience(t, 100, 1, 50)
 	c.flood(3*time.Second, 1)
@@ -202,6 +202,21 @@ func TestAlwaysHeard(t *testing.T) {
 		if !c.core.must(c.now, s, &memo.Run{Space: c.space, Memos: []*memo.Memo{&m}}) {
 			t.Errorf("kind %d may be passed by", kind)
 		}
+	}
+	own := c.me.write(c.space, time.Second, nil, 1, 10) // which was lost here
+	if !c.core.must(c.now, s, own) {
+		t.Error("the own chain may be passed by")
+	}
+	recon := &session{space: s, listens: true, theirs: map[memo.Author]memo.Head{c.me.id: own.Head(), deaf.id: run.Head()}}
+	var lacks memo.Vector
+	lacks.Set(memo.Mark{Head: memo.Head{Author: c.me.id}})
+	lacks.Set(memo.Mark{Head: memo.Head{Author: deaf.id}})
+	asks := c.core.wanting(recon, lacks)
+	if _, other := asks.Get(deaf.id); other {
+		t.Error("recon asks for a chain that is not heard")
+	}
+	if _, mine := asks.Get(c.me.id); !mine {
+		t.Error("recon does not ask for the own chain")
 	}
 	c.core.cfg.Cares = func(m *memo.Memo) bool { return m.Author == deaf.id }
 	if !c.core.must(c.now, s, run) {

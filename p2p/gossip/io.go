@@ -204,6 +204,7 @@ type Effects struct {
 	Keep     []Keep
 	Fetched  []Fetched
 	Fold     []Fold
+	Told     []Told
 	Ahead    []Ahead
 	Heard    []Announced
 	Expel    []Expelled
@@ -295,6 +296,14 @@ type (
 	// asks for our newest root. It never leaves the replica.
 	Fold struct{ Space memo.SpaceID }
 
+	// Told tells the owner how far Peer has the chain of this replica, by its own word,
+	// once in each session that shows it. It never leaves the replica.
+	Told struct {
+		Space memo.SpaceID
+		Peer  Peer
+		Own   uint64 // seq; 0: nothing
+	}
+
 	// Ahead tells the owner that Peer has so many memos that are not here, once in
 	// each session that shows it. It never leaves the replica.
 	Ahead struct {
@@ -343,7 +352,7 @@ func (e *Effects) Reset() {
 	*e = Effects{
 		Publish: e.Publish[:0], Open: e.Open[:0], Send: e.Send[:0],
 		Close: e.Close[:0], Blame: e.Blame[:0], Deliver: e.Deliver[:0], Admit: e.Admit[:0],
-		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Ahead: e.Ahead[:0],
+		Keep: e.Keep[:0], Fetched: e.Fetched[:0], Fold: e.Fold[:0], Told: e.Told[:0], Ahead: e.Ahead[:0],
 		Heard: e.Heard[:0], Expel: e.Expel[:0], Inquired: e.Inquired[:0],
 	}
 }

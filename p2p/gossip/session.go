@@ -254,6 +254,7 @@ func (c *Core) onHello(now time.Time, s *session, m *hello, e *Effects) error {
 	if s.equal {
 		s.member.has = s.cut.Clone()
 		c.stats.Equal++
+		c.told(s, e)
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (c *Core) wanting(s *session, differ memo.Vector) (out memo.Vector) {
 		return differ
 	}
 	for m := range differ.All() {
-		if s.theirs[m.Author].Seq <= m.Seq || s.space.Ear.listens(&c.budget, c.terms(s.space), m.Author, m.Seq) {
+		if s.theirs[m.Author].Seq <= m.Seq || m.Author == c.cfg.Self || s.space.Ear.listens(&c.budget, c.terms(s.space), m.Author, m.Seq) {
 			out.Set(m)
 		}
 	}
@@ -143,6 +143,17 @@ func differing(mine memo.Vector, theirs map[memo.Author]memo.Head, partial bool)
 	return out
 }
 
+// told tells the owner how much of its own chain the peer has: what that lists, or what we
+// have, where it names what differs alone.
+func (c *Core) told(s *session, e *Effects) {
+	own, named := s.theirs[c.cfg.Self]
+	if !named && (s.partial || !s.opened) {
+		mark, _ := s.cut.Get(c.cfg.Self)
+		own = mark.Head
+	}
+	e.Told = append(e.Told, Told{Space: s.space.id, Peer: s.peer, Own: own.Seq})
+}
+
 // startStreaming fills the queue with the next run of every author the peer
 // lacks something of. An accepted session compares with what it offered: authors
 // the opener did not name are equal.
@@ -151,6 +162,7 @@ func (c *Core) startStreaming(s *session, e *Effects) error {
 	if n := lead(theirs, c.cfg.Holdings.Had(s.space.id)); n > 0 {
 		e.Ahead = append(e.Ahead, Ahead{Space: s.space.id, Peer: s.peer, Memos: n})
 	}
+	c.told(s, e)
 	s.streaming, s.theirs = true, nil
 	if s.refuse {
 		return c.pump(s, e)
@@ -354,8 +366,8 @@ func contradicts(mine memo.Vector, r *memo.Run) bool {
 		return false // nothing to compare, or covered meanwhile
 	case first == own.Seq+1:
 		return r.Memos[0].Prev != own.ID
-	default: // sealed twice, or forked
-		return true
+	default: // forked, unless sealed twice: it has our head, too
+		return r.Memos[own.Seq-first].ID() != own.ID
 	}
 }
 

@@ -70,6 +70,7 @@ type replica struct {
 	after    [][]byte                 // frames that a liar sends behind the next
 	twist    func(data []byte) []byte // what a liar sends instead of a frame; nil: honest
 	heard    []Announced
+	words    []Told
 }
 
 // stream is one recon stream: ends[0] opened it.
@@ -297,6 +298,7 @@ func (r *replica) step(in Input) {
 	for _, d := range out.Deliver {
 		r.deliver(d)
 	}
+	r.words = append(r.words, out.Told...)
 	for _, k := range out.Keep {
 		r.shelf.keep(k)
 	}

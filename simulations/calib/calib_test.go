@@ -97,3 +97,22 @@ func TestModelHash(t *testing.T) {
 		t.Error("a mesh does not show in the hash of several")
 	}
 }
+
+// TestLargeMessagesAreLater: what a message waits for besides its first packet shows: from
+// 1 KiB on the refusal (IDONTWANT) that is sent before it, and its other packets.
+func TestLargeMessagesAreLater(t *testing.T) {
+	before := time.Duration(0)
+	for _, size := range []int{1000, 1100, 2000, 4000} {
+		c := small
+		c.Size = size
+		o, err := models(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := o.Quantile(0.5); p < before+before/50 {
+			t.Errorf("messages of %d B come after %v in the median, smaller ones after %v", size, p, before)
+		} else {
+			before = p
+		}
+	}
+}

@@ -70,7 +70,7 @@ func model(ctx context.Context, c Case) (Outcome, error) {
 	out := Outcome{Runs: 1, Degrees: map[int]int{}}
 	cfg := engine.Config{
 		Peers: c.Peers, Seed: c.Seed, Until: engine.Ticks(settle + c.at(c.Messages) + drain),
-		Network:     engine.Network{Latency: [][]time.Duration{{c.Latency}}, Jitter: c.Tail, Loss: c.Loss, Resend: c.resend()},
+		Network:     engine.Network{Latency: [][]time.Duration{{c.Latency}}, Jitter: c.Tail, Loss: c.Loss, Resend: c.resend(), Packet: engine.DefaultPacket},
 		SampleEvery: engine.Ticks(settle),
 	}
 	cfg.Sample = func(e *engine.Engine, now engine.Time) {

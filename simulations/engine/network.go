@@ -11,6 +11,8 @@ import (
 const (
 	MaxRegions    = 64
 	MaxPartitions = 256
+	// MinPacket bounds what a packet takes, and maxPackets how many of a message are drawn.
+	MinPacket, maxPackets = 64, 32
 	// MinSession bounds the means of churn: shorter ones are nothing but comings and
 	// goings.
 	MinSession = 10 * time.Millisecond
@@ -31,6 +33,11 @@ type Network struct {
 	// Resend is how long a sender waits until it sends again what was lost, twice as
 	// long each further time, as QUIC does; 0: what is lost is lost.
 	Resend time.Duration
+	// Packet is how many bytes of a message a packet takes; 0: any number. The packets
+	// of a message leave together, each has a jitter of its own and is lost on its own,
+	// and the message is there when the last of them is. Of a message of more than
+	// 32 packets that many are drawn.
+	Packet int
 	// Uplink is the bandwidth of a peer's link to the others in bytes per second; 0:
 	// no limit. What a peer sends waits for what it sent before. Downlinks have no
 	// limit: homes and phones receive faster than they send.
@@ -46,6 +53,9 @@ type Network struct {
 
 // DefaultLatency is that of a Network which names none.
 const DefaultLatency = 50 * time.Millisecond
+
+// DefaultPacket is what a first packet of quic-go, 1280 bytes, takes of a message.
+const DefaultPacket = 1250
 
 // Partition splits the peers from From until To.
 type Partition struct {
@@ -78,6 +88,8 @@ func (n Network) Validate() error {
 		return fmt.Errorf("a loss of %v; it is a probability from 0 to 1", n.Loss)
 	case n.Resend < 0 || n.Resend > 0 && n.Loss == 1:
 		return fmt.Errorf("what is lost with probability %v is sent again after %v; it would never arrive", n.Loss, n.Resend)
+	case n.Packet < 0 || n.Packet > 0 && n.Packet < MinPacket:
+		return fmt.Errorf("a packet of %d bytes; give %d or more, or 0 for any", n.Packet, MinPacket)
 	case n.Uplink != 0 && !(n.Uplink >= 1):
 		return fmt.Errorf("an uplink of %v bytes per second; give 1 or more, or 0 for no limit", n.Uplink)
 	case n.Jitter < 0 || n.Jitter > End.Duration():
@@ -147,11 +159,15 @@ type links struct {
 	least  Time    // the shortest latency: how long shards run on their own
 	region []uint8 // of each peer; nil: there is one
 	calm   bool    // everybody can be reached at any time
+	whole  int     // bytes of a message that one packet takes
 }
 
 func newLinks(n Network, peers int, seed uint64) *links {
 	l := &links{Network: n, seed: seed, least: Ticks(DefaultLatency), base: [][]Time{{Ticks(DefaultLatency)}}}
 	l.calm = n.Churn.Up == 0 && len(n.Partitions) == 0
+	if l.whole = n.Packet; n.Packet == 0 {
+		l.whole = math.MaxInt
+	}
 	if n.Latency != nil {
 		l.base, l.least = make([][]Time, len(n.Latency)), End
 		for i, row := range n.Latency {
@@ -183,7 +199,7 @@ func (l *links) place(peers int) {
 	}
 	l.region = make([]uint8, peers)
 	for p := range l.region {
-		x := float64(unit(Draw(l.seed, Peer(p), placeDraw)) * sum) // rounded here: nothing is fused
+		x := float64(unit(Draw(l.seed, Peer(p), placeDraw)) * sum)
 		for i, r := range l.Regions {
 			if x -= r; x < 0 || i == len(l.Regions)-1 {
 				l.region[p] = uint8(i)
@@ -201,6 +217,17 @@ const (
 	startDraw
 	sideDraw // the last: one a partition counts down from here
 )
+
+// packets returns how many packets are drawn for a message, with those before it.
+func (l *links) packets(bytes, before int) int {
+	if bytes <= l.whole && before == 0 || l.Packet == 0 {
+		return 1
+	}
+	if l.Loss > 0 && l.Resend == 0 {
+		before = 0 // nothing waits for what may never come
+	}
+	return min(maxPackets, max(1, (bytes+l.Packet-1)/l.Packet)+before)
+}
 
 // of returns the region of a peer.
 func (l *links) of(p Peer) int {
@@ -272,7 +299,7 @@ func (l *links) up(p Peer, now Time) bool {
 func (l *links) clock(p Peer, now Time) time.Time {
 	d := now.Duration()
 	if l.Drift > 0 {
-		d += time.Duration(float64(d) * l.Drift * (2*unit(Draw(l.seed, p, driftDraw)) - 1))
+		d += time.Duration(float64(d) * l.Drift * (float64(2*unit(Draw(l.seed, p, driftDraw))) - 1))
 	}
 	return epoch.Add(d)
 }

@@ -284,3 +284,50 @@ func TestValidate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPackets: a message is there when the last of its packets is, each of which has a
+// jitter and losses of its own, also behind packets that were sent before; what fits one
+// packet, or has nothing drawn for it, is as if there were none.
+func TestPackets(t *testing.T) {
+	const n, mean = 40_000, 10 * time.Millisecond
+	took := func(net Network, bytes, before int) (delay time.Duration, lost uint64) {
+		sum := time.Duration(0)
+		net.Latency, net.Packet = [][]time.Duration{{20 * time.Millisecond}}, 1000
+		a := &acts{start: func(p *Port) {
+			for range n {
+				if p.Self() == 0 {
+					p.SendBehind(1, note, 0, 0, bytes, before)
+				}
+			}
+		}, step: func(p *Port, _ Event) { sum += p.Now().Duration() - 20*time.Millisecond }}
+		e, err := New(Config{Peers: 2, Until: Seconds(100), Workers: 1, Network: net}, a.each)
+		if err == nil {
+			err = e.Run(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum / n, e.Total(Lost)
+	}
+	for _, c := range []struct{ bytes, before, packets int }{
+		{1, 0, 1}, {1000, 0, 1}, {1001, 0, 2}, {2000, 0, 2}, {2001, 0, 3}, {10, 1, 2}, {2000, 1, 3}, {5_000_000, 0, maxPackets},
+	} {
+		want := 0.0 // the mean of the greatest of so many exponential spans
+		for k := range c.packets {
+			want += mean.Seconds() / float64(k+1)
+		}
+		if got, _ := took(Network{Jitter: mean}, c.bytes, c.before); math.Abs(got.Seconds()/want-1) > 0.03 {
+			t.Errorf("%d bytes behind %d packets take %v more than the latency, not %v", c.bytes, c.before, got, want)
+		}
+		if got, _ := took(Network{}, c.bytes, c.before); got != 0 {
+			t.Errorf("%d bytes take %v without jitter", c.bytes, got)
+		}
+	}
+	one, _ := took(Network{Loss: 0.1, Resend: 50 * time.Millisecond}, 1000, 0)
+	if two, _ := took(Network{Loss: 0.1, Resend: 50 * time.Millisecond}, 2000, 0); two.Seconds() < 1.7*one.Seconds() {
+		t.Errorf("a message of one packet waits for %v, one of two for %v", one, two)
+	}
+	if _, lost := took(Network{Loss: 0.1}, 1000, 5); math.Abs(float64(lost)/n-0.1) > 0.01 {
+		t.Errorf("%d of %d were lost: a message waits for what never comes", lost, n)
+	}
+}

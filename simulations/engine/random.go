@@ -18,4 +18,4 @@ func Draw(seed uint64, id, n uint32) uint64 {
 }
 
 // unit maps 64 random bits to [0, 1).
-func unit(x uint64) float64 { return float64(x>>11) / (1 << 53) }
+func unit(x uint64) float64 { return float64(float64(x>>11) / (1 << 53)) }

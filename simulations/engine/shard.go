@@ -96,22 +96,46 @@ func (p *Port) After(d Time, kind Kind, arg uint32) {
 
 // Send sends a message of so many bytes to another peer. It may never arrive.
 func (p *Port) Send(to Peer, kind Kind, arg uint32, aux uint16, bytes int) {
+	p.SendBehind(to, kind, arg, aux, bytes, 0)
+}
+
+// SendBehind is Send of what was written to a connection behind so many other packets,
+// which a connection hands over first.
+func (p *Port) SendBehind(to Peer, kind Kind, arg uint32, aux uint16, bytes, packets int) {
 	s, l := p.s, p.s.engine.links
 	s.counters[Sent]++
 	s.counters[SentBytes] += uint64(bytes)
-	leave := p.uplink(bytes)
-	for wait := Ticks(l.Resend); l.Loss > 0 && p.Float64() < l.Loss; wait = wait.plus(wait) {
-		s.counters[Lost]++
-		if l.Resend == 0 {
-			return
-		}
-		leave = leave.plus(wait)
+	left := p.uplink(bytes)
+	leave, ok := p.leaves(left)
+	if !ok {
+		return
 	}
 	if len(l.Partitions) > 0 && l.cut(p.now, p.self, to) {
 		s.counters[Cut]++
 		return
 	}
-	p.post(&Event{At: p.way(to, leave), To: to, From: p.self, Arg: arg, Aux: aux, Kind: kind})
+	at := p.way(to, leave)
+	for n := l.packets(bytes, packets); n > 1; n-- {
+		if leave, ok = p.leaves(left); !ok {
+			return
+		}
+		at = max(at, p.way(to, leave))
+	}
+	p.post(&Event{At: at, To: to, From: p.self, Arg: arg, Aux: aux, Kind: kind})
+}
+
+// leaves draws when a packet leaves that does not get lost, false if none does: what is
+// lost is sent again after a while, if at all.
+func (p *Port) leaves(at Time) (Time, bool) {
+	s, l := p.s, p.s.engine.links
+	for wait := Ticks(l.Resend); l.Loss > 0 && p.Float64() < l.Loss; wait = wait.plus(wait) {
+		s.counters[Lost]++
+		if l.Resend == 0 {
+			return 0, false
+		}
+		at = at.plus(wait)
+	}
+	return at, true
 }
 
 // way returns when what leaves then comes to another peer.

@@ -215,12 +215,16 @@ func (m *Mesh) hear(i int, r row, msg uint32, hops uint16) bool {
 	return first
 }
 
-// relay sends a message to all links but the one that it came by.
+// relay sends a message to all links but the one that it came by, behind what spare sent
+// them of a message of others.
 func (m *Mesh) relay(p *engine.Port, r row, from engine.Peer, msg uint32, hops uint16) {
-	size, i := m.size(msg), p.Local()
+	size, i, before := m.size(msg), p.Local(), 0
+	if size >= unwantedFrom && from != p.Self() {
+		before = 1
+	}
 	for _, to := range r.links() {
 		if to != from && !m.refuse.has(i, r, to, msg) {
-			p.Send(to, carry, msg, hops, size)
+			p.SendBehind(to, carry, msg, hops, size, before)
 		}
 	}
 }

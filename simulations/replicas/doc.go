@@ -24,6 +24,9 @@
 // has all that left it, or refuses. It gets a new disk and key then, and what somebody
 // else had of it is there in the end.
 //
+// Of a disk that goes back to an image of before, while others hold what it lost: its
+// replica gets that back from them, also where it is asked to write at once.
+//
 // In a space of members: nobody without a grant writes, and nobody takes what a stranger
 // wrote, or one who was revoked writes on. The revoked need not be equal to the others.
 //
@@ -42,7 +45,7 @@
 //
 // plan.go has a world from its beginning to its end, world.go the events, network.go and
 // stream.go what is sent, replica.go and disk.go what crashes, client.go the sessions,
-// faults.go, rot.go and liar.go the trouble, variant.go and rights.go what spaces there
+// faults.go, rot.go, older.go and liar.go the trouble, variant.go and rights.go what spaces there
 // are, oracle.go the verdict.
 //
 // # What it must not know

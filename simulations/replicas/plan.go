@@ -35,7 +35,7 @@ func Run(seed uint64, dir string, tell func(string)) Result {
 			cut: map[[2]int]bool{}, up: map[[2]int]bool{}, streams: map[streamEnd]*stream{},
 		},
 	}
-	w.kind, w.rots = variant(seed)
+	w.kind, w.rots, w.ages = variant(seed)
 	w.net.delay, w.net.jitter = w.between(time.Millisecond, 60*time.Millisecond), w.between(0, 80*time.Millisecond)
 	w.net.double = 0.05
 	defer w.close()
@@ -44,6 +44,9 @@ func Run(seed uint64, dir string, tell func(string)) Result {
 		return w.end()
 	}
 	w.plan()
+	if w.ages {
+		w.planImage()
+	}
 	w.run(trouble)
 	w.heal()
 	if w.result.Err == nil {
@@ -189,11 +192,16 @@ func (w *World) heal() {
 
 // settle waits until all replicas have the same memos, and judges them.
 func (w *World) settle() error {
-	tried, patience := false, patienceHealed+w.skew()
+	tried, back, patience := false, false, patienceHealed+w.skew()
 	for end := w.now() + patience; w.now() < end && w.result.Err == nil; {
 		switch {
 		case !w.equal():
 			w.run(500 * time.Millisecond)
+		case !back:
+			if err := w.goBack(); err != nil {
+				return err
+			}
+			back = true
 		case tried:
 			again, err := w.stands()
 			if err != nil {

@@ -20,18 +20,22 @@ const (
 // Out of this many worlds, so many have a space of members and one that adopts.
 const kindsOf, membersOf, adoptOf = 10, 3, 3
 
-// variant draws what space the world of a seed has, and whether it has a disk that
-// rots, by lots of its own. One in two has: who refuses its log is down for long.
-func variant(seed uint64) (kind string, rots bool) {
+// In one of so many worlds a disk goes back to an image of before.
+const olderOf = 3
+
+// variant draws what space the world of a seed has, whether it has a disk that rots, and
+// whether one goes back to what it was, by lots of its own. One in two rots: who refuses
+// its log is down for long.
+func variant(seed uint64) (kind string, rots, older bool) {
 	lots := rand.New(rand.NewPCG(seed, 2))
-	n, rots := lots.IntN(kindsOf), lots.IntN(2) == 0
+	n, rots, older := lots.IntN(kindsOf), lots.IntN(2) == 0, lots.IntN(olderOf) == 0
 	switch {
 	case n < membersOf:
-		return membersSpace, rots
+		return membersSpace, rots, older
 	case n < membersOf+adoptOf:
-		return adoptSpace, rots
+		return adoptSpace, rots, older
 	}
-	return plainSpace, rots
+	return plainSpace, rots, older
 }
 
 // policy is what the genesis says.

@@ -62,6 +62,8 @@ type World struct {
 
 	kind    string      // of the space
 	rots    bool        // a disk does
+	ages    bool        // a disk goes back to what it was
+	image   image       // to which it goes back
 	errands []*errand   // under way
 	grants  []memo.Head // in a space of members
 	revoked bool        // a revocation was tried

@@ -74,6 +74,7 @@ type Network struct {
 	Jitter     Duration     `toml:"jitter"`
 	Loss       float64      `toml:"loss"`
 	Resend     Duration     `toml:"resend"`            // after so long what was lost is sent again
+	Packet     int          `toml:"packet" unit:"B"`   // bytes of a message that a packet takes; 0: any number
 	Uplink     float64      `toml:"uplink" unit:"B/s"` // bytes per second
 	Drift      float64      `toml:"drift"`
 	Partitions []Partition  `toml:"partition,omitempty"`
@@ -98,7 +99,7 @@ type Churn struct {
 // Engine returns the network for the engine.
 func (n Network) Engine() engine.Network {
 	out := engine.Network{
-		Regions: n.Regions, Jitter: time.Duration(n.Jitter), Loss: n.Loss, Resend: time.Duration(n.Resend), Uplink: n.Uplink, Drift: n.Drift,
+		Regions: n.Regions, Jitter: time.Duration(n.Jitter), Loss: n.Loss, Resend: time.Duration(n.Resend), Packet: n.Packet, Uplink: n.Uplink, Drift: n.Drift,
 	}
 	for _, row := range n.Latency {
 		var line []time.Duration
@@ -141,7 +142,7 @@ func meshOf(p mesh.Params) Mesh {
 func defaults() Scenario {
 	return Scenario{
 		Seed: 1, Peers: 10_000, Until: Duration(10 * time.Second), Every: Duration(100 * time.Millisecond),
-		Network: Network{Jitter: Duration(5 * time.Millisecond)}, Mesh: meshOf(mesh.Production),
+		Network: Network{Jitter: Duration(5 * time.Millisecond), Packet: engine.DefaultPacket}, Mesh: meshOf(mesh.Production),
 	}
 }
 

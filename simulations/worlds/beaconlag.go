@@ -5,10 +5,10 @@ import (
 	"container/heap"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"lightcone/beacon"
+	"lightcone/internal/portable"
 	"lightcone/memo"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/report"
@@ -282,7 +282,7 @@ func (l *lags) older(rate, a float64) float64 {
 	for i := range parts {
 		sum += l.spread.by(a * (float64(i) + 0.5) / parts)
 	}
-	return math.Exp(-rate * a * sum / parts)
+	return portable.Exp(-rate * a * sum / parts)
 }
 
 // quantile is the age below which a share q of all are, by older.
@@ -303,7 +303,7 @@ func (l *lags) average(rate float64) (sum float64) {
 	const parts = 1000
 	step := l.quantile(rate, 0.999999) / parts
 	for i := range parts {
-		sum += step * l.older(rate, (float64(i)+0.5)*step)
+		sum += float64(step * l.older(rate, (float64(i)+0.5)*step))
 	}
 	return sum
 }

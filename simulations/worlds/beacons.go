@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightcone/beacon"
+	"lightcone/internal/portable"
 	"lightcone/p2p/gossip"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/report"
@@ -219,7 +220,7 @@ func inverseRate(rho, n float64) float64 {
 	lo, hi := 0.0, 1.0
 	for range 100 {
 		p := (lo + hi) / 2
-		if p*math.Max(1, n*(1-math.Exp(-heardFor*p))) < rho {
+		if p*math.Max(1, n*(1-portable.Exp(-heardFor*p))) < rho {
 			lo = p
 		} else {
 			hi = p

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"lightcone/internal/portable"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/scenario"
 )
@@ -48,11 +49,11 @@ type dice struct {
 
 func (d *dice) float() float64 {
 	d.n++
-	return float64(engine.Draw(d.seed, 0, d.n)>>11) / (1 << 53)
+	return float64(float64(engine.Draw(d.seed, 0, d.n)>>11) / (1 << 53))
 }
 func (d *dice) below(n int) int { return int(d.float() * float64(n)) }
 func (d *dice) seconds(from, to float64) time.Duration {
-	return time.Duration((from + (to-from)*d.float()) * float64(time.Second))
+	return time.Duration((from + float64((to-from)*d.float())) * float64(time.Second))
 }
 
 // zone is how far a region's clock is ahead: they lie evenly around the world.
@@ -63,7 +64,7 @@ func zone(region, regions int) time.Duration {
 // activity is how likely people sit down at a local time, up to 1: most at 15 h,
 // least at 3 h.
 func activity(local time.Duration, rhythm float64) float64 {
-	return (1 - rhythm) + rhythm*(1+math.Cos(2*math.Pi*(local.Hours()-15)/24))/2
+	return (1 - rhythm) + float64(rhythm*(1+portable.Cos(2*math.Pi*(local.Hours()-15)/24))/2)
 }
 
 // behaviourOf is what the i-th of n teams does: each as many as its share says.
@@ -83,7 +84,7 @@ func acts(s *scenario.Scenario, what int, region []int, d *dice) []act {
 	e, until := s.Editing, time.Duration(s.Until)
 	regions := max(1, len(s.Network.Regions))
 	var all []act
-	for range int(float64(e.Bouts*len(region))*until.Hours()/24 + d.float()) {
+	for range int(float64(float64(e.Bouts*len(region))*until.Hours()/24) + d.float()) {
 		who, at := d.below(len(region)), time.Duration(d.float()*float64(until))
 		for d.float() >= activity(at+zone(region[who], regions), *e.Rhythm) {
 			who, at = d.below(len(region)), time.Duration(d.float()*float64(until))
@@ -91,7 +92,7 @@ func acts(s *scenario.Scenario, what int, region []int, d *dice) []act {
 		b := bout(e, d, what, len(region), who, at)
 		b[len(b)-1].last = true
 		if d.float() < *e.Offline && what != backToBack {
-			b[0].away = time.Duration(-math.Log(1-d.float()) * float64(e.Away))
+			b[0].away = time.Duration(-portable.Log(1-d.float()) * float64(e.Away))
 		}
 		all = append(all, b...)
 	}

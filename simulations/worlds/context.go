@@ -5,9 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"math"
 
 	causal "lightcone/context"
+	"lightcone/internal/portable"
 	"lightcone/memo"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/report"
@@ -113,12 +113,12 @@ func (w *writers) write() (*memo.Memo, error) {
 // heads is how many authors have written after so many memos, of so many who write in
 // turn at random: the loose heads of who folds nothing.
 func heads(authors, memos float64) float64 {
-	return authors * (1 - math.Pow(1-1/authors, memos))
+	return float64(authors * (1 - portable.Pow(1-1/authors, memos)))
 }
 
 // memosFor is after how many memos so many authors have written: the inverse of heads.
 func memosFor(authors, heads float64) float64 {
-	return math.Log(1-heads/authors) / math.Log(1-1/authors)
+	return portable.Log(1-heads/authors) / portable.Log(1-1/authors)
 }
 
 // reportGrowth says what became of the contexts.

@@ -206,7 +206,7 @@ func (g *grown) average() (float64, string) {
 		return math.NaN(), ""
 	case g.name == "probabilistic":
 		q, c := 1-1/n, p.Chance
-		return n * (1 - c/(1-q*(1-c))), "N(1 − c / (1 − (1−c)(1−1/N))): authors drawn since a fold that takes all; one that takes a part leaves more"
+		return n * (1 - c/(1-float64(q*(1-c)))), "N(1 − c / (1 − (1−c)(1−1/N))): authors drawn since a fold that takes all; one that takes a part leaves more"
 	case g.name == "idle":
 		every = min(every, float64(p.Rest))
 	case g.name == "threshold" && float64(p.Loose) < n-1:

@@ -115,6 +115,6 @@ func until(at, y []float64, end float64) (v float64) {
 
 // steady is the rate of the second half of writing.
 func steady(at, y []float64, end float64) float64 {
-	from := (hotBegins.Seconds() + end) / 2
+	from := float64((hotBegins.Seconds() + end) / 2)
 	return (until(at, y, end) - until(at, y, from)) / (end - from)
 }

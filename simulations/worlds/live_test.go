@@ -54,9 +54,9 @@ func TestTopicOutgrowsPeers(t *testing.T) {
 		file := strings.Replace(smallHot, "400", peers, 1)
 		file = strings.Replace(file, "budget = 2\nwrite = \"6s\"", "budget = 1\nwrite = \"30s\"\noffered = 96.0", 1)
 		_, facts := play(t, file, 2)
-		said = append(said, facts["roots announced"])
-		t.Logf("%s peers: %.1f budgets, %.0f roots announced", peers, facts["aggregate rate over one budget"], facts["roots announced"])
-		if rate := facts["aggregate rate over one budget"]; rate < 48 {
+		said = append(said, facts.of("roots announced"))
+		t.Logf("%s peers: %.1f budgets, %.0f roots announced", peers, facts.of("aggregate rate over one budget"), facts.of("roots announced"))
+		if rate := facts.of("aggregate rate over one budget"); rate < 48 {
 			t.Errorf("%s peers: %.1f budgets came to be in roots", peers, rate)
 		}
 	}

@@ -1,9 +1,9 @@
 package worlds
 
 import (
-	"math"
 	"time"
 
+	"lightcone/internal/portable"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/scenario"
 )
@@ -24,8 +24,8 @@ func newSpread(s *scenario.Scenario) spread {
 	n, d := float64(s.Peers), float64(max(2, s.Mesh.Degree))
 	out := spread{link: meanLatency(s.Network).Seconds(), jitter: time.Duration(s.Network.Jitter).Seconds()}
 	other := 1 - 1/n
-	for y, x := other, 0.0; x < 1-1/n/2 && len(out.within) < s.Peers; y = other * math.Pow(y, d-1) {
-		x = 1 - other*math.Pow(y, d)
+	for y, x := other, 0.0; x < 1-0.5/n && len(out.within) < s.Peers; y = float64(other * portable.Pow(y, d-1)) {
+		x = 1 - float64(other*portable.Pow(y, d))
 		out.within = append(out.within, x)
 	}
 	out.within[len(out.within)-1] = 1
@@ -38,9 +38,9 @@ func (x spread) draw(d *dice) time.Duration {
 	for x.within[h] < u {
 		h++
 	}
-	sum := float64(h+1) * x.link
+	sum := float64(float64(h+1) * x.link)
 	for range h + 1 {
-		sum -= math.Log(1-d.float()) * x.jitter
+		sum -= float64(portable.Log(1-d.float()) * x.jitter)
 	}
 	return time.Duration(sum * float64(time.Second))
 }
@@ -61,7 +61,7 @@ func (x spread) by(s float64) float64 {
 func (x spread) mean() float64 {
 	hops, before := 0.0, 0.0
 	for h, share := range x.within {
-		hops, before = hops+float64(h+1)*(share-before), share
+		hops, before = hops+float64(float64(h+1)*(share-before)), share
 	}
 	return hops * (x.link + x.jitter)
 }
@@ -80,8 +80,8 @@ func meanLatency(n scenario.Network) time.Duration {
 	sum, all := 0.0, 0.0
 	for i, row := range n.Latency {
 		for j, l := range row {
-			w := share(i) * share(j)
-			sum, all = sum+w*float64(l), all+w
+			w := float64(share(i) * share(j))
+			sum, all = sum+float64(w*float64(l)), all+w
 		}
 	}
 	return time.Duration(sum / all)

@@ -5,10 +5,10 @@ import (
 	"container/heap"
 	"crypto/sha256"
 	"encoding/binary"
-	"math"
 	"time"
 
 	causal "lightcone/context"
+	"lightcone/internal/portable"
 	"lightcone/memo"
 	"lightcone/merge"
 	"lightcone/p2p/gossip"
@@ -107,7 +107,7 @@ func newTeam(s *scenario.Scenario, i, first, size, what int) (*team, error) {
 	}
 	var err error
 	for n := range size {
-		d := &device{t: t, n: n, id: keyOf(s.Seed, engine.Peer(first+n)), skew: s.Network.Drift * (2*t.d.float() - 1), rows: map[string]merge.Row{}}
+		d := &device{t: t, n: n, id: keyOf(s.Seed, engine.Peer(first+n)), skew: s.Network.Drift * (float64(2*t.d.float()) - 1), rows: map[string]merge.Row{}}
 		if n == 0 {
 			if t.origin, err = genesis(d.id); err != nil {
 				return nil, err
@@ -214,7 +214,7 @@ func (t *team) delay(from, to int) time.Duration {
 		d = time.Duration(l[t.region[from]][t.region[to]])
 	}
 	wait := func(mean scenario.Duration) time.Duration {
-		return time.Duration(-math.Log(1-t.d.float()) * float64(mean))
+		return time.Duration(-portable.Log(1-t.d.float()) * float64(mean))
 	}
 	return d + wait(t.s.Network.Jitter) + wait(t.s.Editing.Reach)
 }
@@ -225,7 +225,7 @@ func (t *team) place(shares []float64) int {
 	for _, x := range shares {
 		sum += x
 	}
-	at := t.d.float() * sum
+	at := float64(t.d.float() * sum)
 	for i, x := range shares {
 		if at -= x; at < 0 {
 			return i

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"lightcone/internal/portable"
 	"lightcone/simulations/engine"
 	"lightcone/simulations/scenario"
 )
@@ -24,7 +25,7 @@ func arrives(s *scenario.Scenario) float64 {
 func finalSize(f float64) float64 {
 	x := 1.0
 	for range 1000 {
-		x = 1 - math.Exp(-f*x)
+		x = 1 - portable.Exp(-f*x)
 	}
 	return x
 }
@@ -60,7 +61,7 @@ func (u pushes) covered(at []float64) []float64 {
 	lag := int(u.latency / step)
 	mix := 1.0
 	if u.jitter > 0 {
-		mix = 1 - math.Exp(-step/u.jitter)
+		mix = 1 - portable.Exp(-step/u.jitter)
 	}
 	x, b, out := []float64{1 / u.peers}, 0.0, make([]float64, 0, len(at))
 	for _, t := range at {
@@ -70,9 +71,9 @@ func (u pushes) covered(at []float64) []float64 {
 		}
 		for want := min(most, int(t/step)); len(x) <= want; {
 			if k := len(x) - 1 - lag; k >= 0 {
-				b += (x[k] - b) * mix
+				b += float64((x[k] - b) * mix)
 			}
-			x = append(x, 1-(1-1/u.peers)*math.Exp(-u.f*b))
+			x = append(x, 1-float64((1-1/u.peers)*portable.Exp(-u.f*b)))
 		}
 		out = append(out, x[min(most, int(t/step))])
 	}
@@ -93,9 +94,9 @@ func roundsOf(s *scenario.Scenario) rounds {
 // next returns the share that lacks it a round after a share p did: those whom no call
 // tells, e^(−f(1−p)) of them, and, with pull, whose own calls find nobody that has it, p^f.
 func (r rounds) next(p float64) float64 {
-	q := p * math.Exp(-r.calls*r.arrives*(1-p))
+	q := p * portable.Exp(-r.calls*r.arrives*(1-p))
 	if r.pull {
-		q *= math.Pow(1-r.arrives*r.arrives*(1-p), r.calls)
+		q *= portable.Pow(1-float64(r.arrives*r.arrives*(1-p)), r.calls)
 	}
 	return q
 }
@@ -105,15 +106,15 @@ func (r rounds) next(p float64) float64 {
 // lacks it is Poisson's.
 func (r rounds) until(p, n float64) (took, copies float64) {
 	for range scenario.MaxAge {
-		goesOn := -math.Expm1(-n * p)
+		goesOn := -portable.Expm1(-n * p)
 		if goesOn < 1e-9 {
 			break
 		}
-		sent := r.calls * r.arrives * (1 - p)
+		sent := float64(r.calls * r.arrives * (1 - p))
 		if r.pull {
-			sent += sent * r.arrives * p // answers
+			sent += float64(sent * r.arrives * p) // answers
 		}
-		took, copies, p = took+goesOn, copies+goesOn*sent, r.next(p)
+		took, copies, p = took+goesOn, copies+float64(goesOn*sent), r.next(p)
 	}
 	return took, copies
 }
@@ -133,16 +134,16 @@ func (r rounds) name() string {
 
 // formula returns the rounds until all of n have it, but for O(1), and whose it is.
 func (r rounds) formula(n float64) (float64, string) {
-	log := func(x, base float64) float64 { return math.Log(x) / math.Log(base) }
-	f := r.calls * r.arrives
+	log := func(x, base float64) float64 { return portable.Log(x) / portable.Log(base) }
+	f := float64(r.calls * r.arrives)
 	switch {
 	case !r.pull:
-		return log(n, 1+f) + math.Log(n)/f, "log₂N + ln N + O(1) (Pittel 1987); with f calls that arrive ln N/ln(1+f) + (ln N)/f"
+		return log(n, 1+f) + portable.Log(n)/f, "log₂N + ln N + O(1) (Pittel 1987); with f calls that arrive ln N/ln(1+f) + (ln N)/f"
 	case r.arrives == 1:
-		return log(n, 1+2*f) + log(max(math.E, math.Log(n)), 1+f), "log₃N + O(log log N) (Karp, Schindelhauer, Shenker, Vöcking 2000), here log₂ ln N"
+		return log(n, 1+float64(2*f)) + log(max(math.E, portable.Log(n)), 1+f), "log₃N + O(log log N) (Karp, Schindelhauer, Shenker, Vöcking 2000), here log₂ ln N"
 	}
-	tail := f - r.calls*math.Log1p(-r.arrives*r.arrives)
-	return log(n, 1+f+f*r.arrives) + math.Log(n)/tail, "log N by growth and tail: who lacks it is told of a share of its calls alone"
+	tail := f - float64(r.calls*portable.Log1p(-r.arrives*r.arrives))
+	return log(n, 1+f+float64(f*r.arrives)) + portable.Log(n)/tail, "log N by growth and tail: who lacks it is told of a share of its calls alone"
 }
 
 // age is for how many rounds a message is passed on.

@@ -35,7 +35,7 @@ func (d *Disk) PowerCut(pick Pick) *Disk {
 	after := NewDisk()
 	for _, name := range slices.Sorted(maps.Keys(dir)) {
 		b := dir[name].survivor(pick)
-		after.live[name] = &inode{live: b, durable: slices.Clone(b)}
+		after.live[name] = &inode{live: b, durable: slices.Clone(b), own: true}
 	}
 	after.durable = maps.Clone(after.live)
 	return after
@@ -84,7 +84,9 @@ func (d *Disk) Kill() *Disk {
 }
 
 func (n *inode) clone() *inode {
-	c := &inode{live: slices.Clone(n.live), durable: slices.Clone(n.durable), sizes: slices.Clone(n.sizes)}
+	n.own = false
+	n.durable = n.durable[:len(n.durable):len(n.durable)] // what is appended goes elsewhere
+	c := &inode{live: slices.Clone(n.live), durable: n.durable, sizes: slices.Clone(n.sizes)}
 	if n.sectors != nil {
 		c.sectors = make(map[int][][]byte, len(n.sectors))
 		for s, versions := range n.sectors {

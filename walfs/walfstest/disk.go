@@ -167,7 +167,7 @@ func (d *Disk) ReadFile(name string) []byte {
 func (d *Disk) WriteFile(name string, content []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := &inode{live: slices.Clone(content), durable: slices.Clone(content)}
+	n := &inode{live: slices.Clone(content), durable: slices.Clone(content), own: true}
 	d.live[name], d.durable[name] = n, n
 	d.pending = slices.DeleteFunc(d.pending, func(c entryChange) bool { return c.set == name || c.remove == name })
 }
@@ -180,6 +180,7 @@ func (d *Disk) Flip(name string, bit int64) {
 	mask := byte(1) << (bit % 8)
 	n.live[bit/8] ^= mask
 	if bit/8 < int64(len(n.durable)) {
+		n.unshare()
 		n.durable[bit/8] ^= mask
 	}
 }

@@ -11,8 +11,11 @@ const SectorSize = 512
 
 // inode is a file: what programs see, what is durable, and what lies between.
 // The lock of the disk guards it, except that mapped bytes are read without.
+// The durable bytes are shared with copies of the file until they change: own
+// says that they are nobody else's.
 type inode struct {
 	live, durable []byte
+	own           bool
 	sectors       map[int][][]byte // by number: versions written since the last sync, immutable
 	sizes         []int            // lengths since the last sync
 }
@@ -92,6 +95,9 @@ func (f *file) Map(size int64) ([]byte, func() error, error) {
 func (f *file) Sync() error {
 	defer f.disk.step(Sync, f.name, 0)()
 	n := f.node
+	if len(n.sectors) > 0 {
+		n.unshare()
+	}
 	if more := len(n.live) - len(n.durable); more > 0 {
 		n.durable = append(n.durable, make([]byte, more)...)
 	}
@@ -100,6 +106,13 @@ func (f *file) Sync() error {
 	}
 	n.sectors, n.sizes = nil, nil
 	return nil
+}
+
+// unshare gives the file durable bytes of its own, which may be changed.
+func (n *inode) unshare() {
+	if !n.own {
+		n.durable, n.own = slices.Clone(n.durable), true
+	}
 }
 
 func (f *file) Close() error { return nil }
