@@ -59,9 +59,10 @@ func TestLateRootsAreFew(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, peers := range []int{10, 1000, 100_000} {
 		var moments []time.Duration
+		whole := announceListen + time.Duration(slots(uint64(peers), 0))*announceSlot
 		for range peers {
 			var tr trickle
-			tr.makes(epoch.Add(-time.Duration(rng.Int64N(int64(announceListen+4*announceSlot)))), uint64(peers), rng)
+			tr.makes(epoch.Add(-time.Duration(rng.Int64N(int64(whole)))), uint64(peers), rng)
 			tr.makes(epoch, uint64(peers), rng)
 			for range 2 * (announceListen + maxSlots*announceSlot) / TickEvery {
 				now := tr.begun.Add(tr.speak)
