@@ -19,7 +19,9 @@ import (
 type image struct {
 	of     *replica // nil: none was taken
 	author gossip.Peer
-	disk   *walfstest.Disk
+	// disk has what was synced: what was not may be gone behind a crash, and other memos be
+	// in its place when the image comes back, with nobody to tell which was first.
+	disk *walfstest.Disk
 }
 
 // tries is how often an image is tried to be taken, of whoever is up then.
@@ -33,9 +35,8 @@ func (w *World) planImage() {
 			if w.image.of != nil || p.node == nil || p.rotted {
 				return
 			}
-			name, pick := w.pick()
-			w.note("image of %d: %s", p.index, name)
-			w.image = image{p, p.id, p.disk.real.PowerCut(pick)}
+			w.note("image of %d", p.index)
+			w.image = image{p, p.id, p.disk.real.PowerCut(walfstest.Nothing)}
 		})
 	}
 }
@@ -63,6 +64,14 @@ func (w *World) goBack() error {
 	if !ours || len(holders) == 0 || p.node == nil || p.rotted || p.id != w.image.author {
 		return nil
 	}
+	compacted := w.kind == adoptSpace && (w.oracle.vague || w.oracle.known != nil)
+	if compacted { // it may be the last that has some memos, and not only their state
+		facts, err := p.facts()
+		if err != nil {
+			return err
+		}
+		w.oracle.keep(facts)
+	}
 	w.struck("older disk")
 	p.end(w.image.disk)
 	p.sent = 0 // what it lost left it
@@ -82,7 +91,7 @@ func (w *World) goBack() error {
 			w.after(w.between(time.Millisecond, within), func() { w.connect(p.index, o.index, true) })
 		}
 	}
-	if w.kind == adoptSpace && (w.oracle.vague || w.oracle.known != nil) {
+	if compacted {
 		return nil // it needs a state for memos that nobody has, which takes longer than writes wait
 	}
 	for range 3 {

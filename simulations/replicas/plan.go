@@ -170,6 +170,7 @@ func (w *World) heal() {
 		}
 		p.restart()
 	}
+	w.setClocks()
 	w.run(2 * time.Second)
 	for i := range w.peers {
 		for j := range i {
@@ -192,7 +193,7 @@ func (w *World) heal() {
 
 // settle waits until all replicas have the same memos, and judges them.
 func (w *World) settle() error {
-	tried, back, patience := false, false, patienceHealed+w.skew()
+	tried, back, patience := false, false, patienceHealed
 	for end := w.now() + patience; w.now() < end && w.result.Err == nil; {
 		switch {
 		case !w.equal():
@@ -228,13 +229,16 @@ func (w *World) settle() error {
 	return w.result.Err
 }
 
-// skew is by how much the clocks differ.
-func (w *World) skew() time.Duration {
-	least, most := w.peers[0].clock.skew, w.peers[0].clock.skew
+// setClocks sets all clocks to the one that is furthest ahead, since none goes back: memos
+// of that one would be delayed elsewhere as long as it writes.
+func (w *World) setClocks() {
+	most := w.peers[0].clock.skew
 	for _, p := range w.peers {
-		least, most = min(least, p.clock.skew), max(most, p.clock.skew)
+		most = max(most, p.clock.skew)
 	}
-	return most - least
+	for _, p := range w.peers {
+		p.clock.skew = most
+	}
 }
 
 // equal tells whether all replicas have the same memos.

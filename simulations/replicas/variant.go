@@ -115,9 +115,14 @@ func (w *World) compact(p *replica) {
 			w.oracle.vague = true
 			return
 		}
-		if w.oracle.known == nil {
-			w.oracle.known = map[string]fact{}
-		}
-		maps.Copy(w.oracle.known, facts)
+		w.oracle.keep(facts)
 	})
+}
+
+// keep remembers what a replica told, which nobody may have later.
+func (o *oracle) keep(facts map[string]fact) {
+	if o.known == nil {
+		o.known = map[string]fact{}
+	}
+	maps.Copy(o.known, facts)
 }
