@@ -7,11 +7,10 @@ import (
 )
 
 const (
-	// announceMin and announceMax bound the interval of the Trickle timer, RFC
-	// 6206's I. A root is announced within the shortest interval after it was made: a
-	// time of listening, then the slots. Where nothing is news, one peer of the space says
-	// its root again each announceMax. gossipsub takes a message for a copy for 2 minutes:
-	// far less than half of announceMax.
+	// The interval of the Trickle timer, RFC 6206's I, is announceListen and the slots at
+	// least, in which a root is announced that was made, and announceMax at most: where
+	// nothing is news, one peer of the space says its root again in each. gossipsub takes a
+	// message for a copy for 2 minutes: far less than half of announceMax.
 	announceListen = time.Second
 	announceMax    = 1024 * time.Second
 	// announceSlot is how long a slot lasts: what an announcement takes to go a few links on.
@@ -55,7 +54,7 @@ type trickle struct {
 	again    bool          // and there was news in it
 }
 
-// slots returns how many a space of so many peers has: of two draws the first.
+// slots returns how many a space of so many peers has: about two of them draw the first.
 func slots(peers uint64, more uint8) int {
 	return min(max(1, bits.Len64(peers))+int(more), maxSlots)
 }
