@@ -71,39 +71,27 @@ func (k *kept) forget(c *chain) {
 }
 
 // hold counts a clock that a point has.
-func (k *kept) hold(c Clock) {
-	if c.at == nil {
+func (k *kept) hold(c Clock) { k.count(c, 1) }
+
+// release counts a clock that a point has no more.
+func (k *kept) release(c Clock) { k.count(c, -1) }
+
+// count adds a use of a clock, or takes one away. Bytes are those of what is used at all.
+func (k *kept) count(c Clock, by int) {
+	if c.at == nil || !turns(&c.at.uses, by) {
 		return
 	}
-	if c.at.uses++; c.at.uses > 1 {
-		return
-	}
-	k.bytes += placesBytes + pointerBytes*len(c.at.chunks)
+	k.bytes += by * (placesBytes + pointerBytes*len(c.at.chunks))
 	for _, in := range c.at.chunks {
-		if in == nil {
-			continue
-		}
-		if in.uses++; in.uses == 1 {
-			k.bytes += chunkBytes
+		if in != nil && turns(&in.uses, by) {
+			k.bytes += by * chunkBytes
 		}
 	}
 }
 
-// release counts a clock that a point has no more.
-func (k *kept) release(c Clock) {
-	if c.at == nil {
-		return
-	}
-	if c.at.uses--; c.at.uses > 0 {
-		return
-	}
-	k.bytes -= placesBytes + pointerBytes*len(c.at.chunks)
-	for _, in := range c.at.chunks {
-		if in == nil {
-			continue
-		}
-		if in.uses--; in.uses == 0 {
-			k.bytes -= chunkBytes
-		}
-	}
+// turns adds to a number of uses, and reports whether it was the first or the last one.
+func turns(uses *int, by int) bool {
+	was := *uses
+	*uses += by
+	return was == 0 || *uses == 0
 }
