@@ -199,7 +199,7 @@ func (l *links) place(peers int) {
 	}
 	l.region = make([]uint8, peers)
 	for p := range l.region {
-		x := float64(unit(Draw(l.seed, Peer(p), placeDraw)) * sum)
+		x := float64(Unit(Draw(l.seed, Peer(p), placeDraw)) * sum)
 		for i, r := range l.Regions {
 			if x -= r; x < 0 || i == len(l.Regions)-1 {
 				l.region[p] = uint8(i)
@@ -252,7 +252,7 @@ func (l *links) cut(now Time, a, b Peer) bool {
 func (l *links) side(i int, p Peer) bool {
 	cut := &l.Partitions[i]
 	if len(cut.Regions) == 0 {
-		return unit(Draw(l.seed, p, uint32(sideDraw-i))) < cut.Share
+		return Unit(Draw(l.seed, p, uint32(sideDraw-i))) < cut.Share
 	}
 	at := l.of(p)
 	for _, r := range cut.Regions {
@@ -269,7 +269,7 @@ const churnSeed = 0xc4ceb9fe1a85ec53
 // starts tells whether a peer is up at the start.
 func (l *links) starts(p Peer) bool {
 	c := l.Churn
-	return c.Up == 0 || int(p) < c.Keep || unit(Draw(l.seed, p, startDraw)) < float64(c.Up)/float64(c.Up+c.Down)
+	return c.Up == 0 || int(p) < c.Keep || Unit(Draw(l.seed, p, startDraw)) < float64(c.Up)/float64(c.Up+c.Down)
 }
 
 // session draws how long the n-th session of a peer lasts, from 0.
@@ -299,7 +299,7 @@ func (l *links) up(p Peer, now Time) bool {
 func (l *links) clock(p Peer, now Time) time.Time {
 	d := now.Duration()
 	if l.Drift > 0 {
-		d += time.Duration(float64(d) * l.Drift * (float64(2*unit(Draw(l.seed, p, driftDraw))) - 1))
+		d += time.Duration(float64(d) * l.Drift * (float64(2*Unit(Draw(l.seed, p, driftDraw))) - 1))
 	}
 	return epoch.Add(d)
 }

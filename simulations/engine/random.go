@@ -17,5 +17,5 @@ func Draw(seed uint64, id, n uint32) uint64 {
 	return mix(mix(seed^mix(uint64(id)+golden)) + uint64(n)*golden)
 }
 
-// unit maps 64 random bits to [0, 1).
-func unit(x uint64) float64 { return float64(float64(x>>11) / (1 << 53)) }
+// Unit maps 64 random bits to [0, 1).
+func Unit(x uint64) float64 { return float64(float64(x>>11) / (1 << 53)) }

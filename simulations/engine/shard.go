@@ -76,7 +76,7 @@ func (p *Port) Uint64() uint64 {
 }
 
 // Float64 draws a number of [0, 1).
-func (p *Port) Float64() float64 { return unit(p.Uint64()) }
+func (p *Port) Float64() float64 { return Unit(p.Uint64()) }
 
 // IntN draws a number of [0, n). Its bias is below n/2³².
 func (p *Port) IntN(n int) int { return int(p.Uint64() >> 32 * uint64(n) >> 32) }

@@ -49,7 +49,7 @@ type dice struct {
 
 func (d *dice) float() float64 {
 	d.n++
-	return float64(float64(engine.Draw(d.seed, 0, d.n)>>11) / (1 << 53))
+	return engine.Unit(engine.Draw(d.seed, 0, d.n))
 }
 func (d *dice) below(n int) int { return int(d.float() * float64(n)) }
 func (d *dice) seconds(from, to float64) time.Duration {

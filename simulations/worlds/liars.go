@@ -77,7 +77,7 @@ func comes(s *scenario.Scenario, p engine.Peer) bool {
 }
 
 func drawn(s *scenario.Scenario, p engine.Peer, n uint32) float64 {
-	return float64(float64(engine.Draw(s.Seed^0x11a5, p, n)>>11) / (1 << 53))
+	return engine.Unit(engine.Draw(s.Seed^0x11a5, p, n))
 }
 
 // blame counts who was blamed.
