@@ -88,9 +88,10 @@ func (t *trickle) hears(repeated bool) {
 	}
 }
 
-// crowded reports whether so many roots of others were news that one more is too many.
+// crowded reports whether so many roots of others were news that one more is too many. In
+// an interval that is not a shortest none is.
 func (t *trickle) crowded() bool {
-	return time.Duration(t.news)*enoughTime >= enoughRoots*min(t.interval, announceListen+maxSlots*announceSlot)
+	return t.shortest && time.Duration(t.news)*enoughTime >= enoughRoots*t.interval
 }
 
 func (t *trickle) beginShortest(now time.Time, peers uint64, rng Random) {
