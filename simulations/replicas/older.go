@@ -3,6 +3,7 @@ package replicas
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"lightcone/memo"
@@ -52,16 +53,7 @@ const (
 // replica write on at once. It still has to be equal to them in the end, with no fork.
 func (w *World) goBack() error {
 	p, sound := w.image.of, w.sound()
-	holders := make([]*replica, 0, len(sound))
-	ours := false
-	for _, o := range sound {
-		if o == p {
-			ours = true
-		} else {
-			holders = append(holders, o)
-		}
-	}
-	if !ours || len(holders) == 0 || p.node == nil || p.rotted || p.id != w.image.author {
+	if !slices.Contains(sound, p) || len(sound) == 1 || p.node == nil || p.rotted || p.id != w.image.author {
 		return nil
 	}
 	compacted := w.kind == adoptSpace && (w.oracle.vague || w.oracle.known != nil)
@@ -81,6 +73,7 @@ func (w *World) goBack() error {
 	}
 	w.collect()
 	w.oracle.started(p)
+	holders := slices.DeleteFunc(sound, func(o *replica) bool { return o == p })
 	first := holders[w.rng.IntN(len(holders))]
 	for _, o := range w.peers {
 		within := lastMeets

@@ -193,8 +193,8 @@ func (w *World) heal() {
 
 // settle waits until all replicas have the same memos, and judges them.
 func (w *World) settle() error {
-	tried, back, patience := false, false, patienceHealed
-	for end := w.now() + patience; w.now() < end && w.result.Err == nil; {
+	tried, back := false, false
+	for end := w.now() + patienceHealed; w.now() < end && w.result.Err == nil; {
 		switch {
 		case !w.equal():
 			w.run(500 * time.Millisecond)
@@ -222,7 +222,7 @@ func (w *World) settle() error {
 		a, b := w.peers[0].space.Vector(), p.space.Vector()
 		for m := range a.All() {
 			if have, _ := b.Get(m.Author); have.Head != m.Head {
-				return fmt.Errorf("%v after all was healed replica %d has memo %d of %s, replica 0 has %d", patience, p.index, have.Seq, m.Author, m.Seq)
+				return fmt.Errorf("%v after all was healed replica %d has memo %d of %s, replica 0 has %d", patienceHealed, p.index, have.Seq, m.Author, m.Seq)
 			}
 		}
 	}
