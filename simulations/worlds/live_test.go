@@ -2,6 +2,7 @@ package worlds
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,19 +11,25 @@ import (
 	"lightcone/simulations/scenario"
 )
 
-const smallHot = `
+// hotOf is a hot topic of so many peers, until so many seconds.
+func hotOf(peers, until int, hot string) string {
+	return fmt.Sprintf(`
 world = "hot"
-peers = 400
-until = "40s"
+peers = %d
+until = "%ds"
 every = "1s"
 [network]
 latency = [["20ms"]]
 [mesh]
 lazy = 0
 [hot]
+%s`, peers, until, hot)
+}
+
+var smallHot = hotOf(400, 40, `
 budget = 2
 write = "6s"
-`
+`)
 
 // TestHot: with hearing every effect comes to be in every root, and no second takes more
 // than its budget; without it peers take in one budget and no more. The number of
@@ -50,14 +57,16 @@ func TestHot(t *testing.T) {
 // and no more roots are announced where four times as many peers listen.
 func TestTopicOutgrowsPeers(t *testing.T) {
 	var said []float64
-	for _, peers := range []string{"100", "400"} {
-		file := strings.Replace(smallHot, "400", peers, 1)
-		file = strings.Replace(file, "budget = 2\nwrite = \"6s\"", "budget = 1\nwrite = \"30s\"\noffered = 96.0", 1)
-		_, facts := play(t, file, 2)
+	for _, peers := range []int{100, 400} {
+		_, facts := play(t, hotOf(peers, 40, `
+budget = 1
+write = "30s"
+offered = 96.0
+`), 2)
 		said = append(said, facts.of("roots announced"))
-		t.Logf("%s peers: %.1f budgets, %.0f roots announced", peers, facts.of("aggregate rate over one budget"), facts.of("roots announced"))
+		t.Logf("%d peers: %.1f budgets, %.0f roots announced", peers, facts.of("aggregate rate over one budget"), facts.of("roots announced"))
 		if rate := facts.of("aggregate rate over one budget"); rate < 48 {
-			t.Errorf("%s peers: %.1f budgets came to be in roots", peers, rate)
+			t.Errorf("%d peers: %.1f budgets came to be in roots", peers, rate)
 		}
 	}
 	if said[1] > 1.5*said[0] {
@@ -149,20 +158,12 @@ until = "4s"
 // TestFastAnnouncements: what comes faster than a link may bring it is not taken, so that
 // without hearing, where all have another root to say and take themselves for few, nobody is swamped.
 func TestFastAnnouncements(t *testing.T) {
-	_, facts := play(t, `world = "hot"
-peers = 3000
-until = "12s"
-every = "1s"
-[network]
-latency = [["20ms"]]
-[mesh]
-lazy = 0
-[hot]
+	_, facts := play(t, hotOf(3000, 12, `
 offered = 16.0
 write = "8s"
 hearing = "off"
 known = 2
-`, 2)
+`), 2)
 	if facts.of("announcements a peer that came too fast") == 0 {
 		t.Errorf("none of %v announcements came too fast", facts.of("roots announced"))
 	}
