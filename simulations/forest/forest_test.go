@@ -321,6 +321,7 @@ func TestFull(t *testing.T) {
 	if err := f.Err(); !errors.Is(err, ErrFull) {
 		t.Fatalf("the error is %v", err)
 	}
+	tops = slices.DeleteFunc(tops, func(r Root) bool { return r == Empty }) // who came when there was no room; two at least had some
 	if m := f.Merge(tops[0], tops[1]); m.Root != tops[0] || !errors.Is(f.Err(), ErrFull) {
 		t.Errorf("a merge made %d of %d, the error is %v", m.Root, tops[0], f.Err())
 	}
